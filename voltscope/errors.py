@@ -1,0 +1,214 @@
+"""Every error voltscope raises, as one tree.
+
+VoltscopeError
+├── ConfigError             a configuration key is unknown, missing or has a value that is not allowed
+├── CredentialsError        the credential file cannot be used
+├── PlatformError
+│   ├── PlatformDown        no VOLTTRON platform answers
+│   └── UnknownAgent        no agent of that identity
+├── LinkError               between bridge and engine
+│   ├── LinkClosed          the other side is gone
+│   ├── LinkTimeout         no answer in time
+│   ├── FrameTooLarge       a frame over the limit of 1 MiB
+│   ├── VersionMismatch     bridge and engine are of different versions
+│   ├── UnknownMethod       the other side has no such method
+│   └── RemoteError         an error of the other side, carried over with its code
+├── EngineLocked            another engine owns the data directory
+├── LogError
+│   ├── QueryError          a log query cannot be read, with the character's position
+│   └── StoreError          the embedded log store cannot be opened or written
+└── ProfileError
+    ├── TargetGone          the process to profile is not there
+    ├── ProfilingRefused    the kernel or the profiler refused, with the remedy
+    ├── CaptureTooLong      over the longest duration allowed
+    ├── TooManyCaptures     over the number of captures allowed at once
+    ├── CaptureNotFound     no capture of that id
+    ├── BackendFailed       the profiler ran and failed, with its own last words
+    └── BadRequest          a parameter is missing or has a value that is not allowed
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class VoltscopeError(Exception):
+    """Base of all. `str()` says what failed, on what, and what to do.
+
+    Class attributes: `code`, stable and in kebab case, names the error across the link, RPC and HTTP; `status`
+    is its HTTP status; `permanent` tells one place whether trying again can help.
+    """
+
+    code = "internal"
+    status = 500
+    permanent = False
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        """`message`: what failed, on what. `remedy`: what the reader can do, when there is something."""
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}" if self.remedy else self.message
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form an error takes on the link and in HTTP bodies: code, message, remedy."""
+        return {"code": self.code, "message": self.message, "remedy": self.remedy}
+
+
+class ConfigError(VoltscopeError):
+    """A configuration key that is unknown, missing or has a value that is not allowed."""
+
+    code, status, permanent = "bad-config", 400, True
+
+    def __init__(self, key: str, found: str, allowed: str) -> None:
+        super().__init__(f"configuration key {key}: found {found}; allowed: {allowed}.")
+        self.key, self.found, self.allowed = key, found, allowed
+
+
+class CredentialsError(VoltscopeError):
+    """The credential file is missing, readable by others, or not of the expected form."""
+
+    code, permanent = "bad-credentials-file", True
+
+
+class PlatformError(VoltscopeError):
+    """Something is wrong between us and the platform."""
+
+    code = "platform"
+
+
+class PlatformDown(PlatformError):
+    """No VOLTTRON platform answers."""
+
+    code, status = "platform-down", 503
+
+
+class UnknownAgent(PlatformError):
+    """No agent of that identity is known."""
+
+    code, status, permanent = "unknown-agent", 404, True
+
+    def __init__(self, agent: str, known: list[str]) -> None:
+        super().__init__(f"no agent {agent!r} runs here.", f"Known: {', '.join(sorted(known)) or 'none'}.")
+
+
+class LinkError(VoltscopeError):
+    """Between bridge and engine."""
+
+    code, status = "link", 502
+
+
+class LinkClosed(LinkError):
+    """The other side closed the link or died."""
+
+    code = "link-closed"
+
+
+class LinkTimeout(LinkError):
+    """The other side did not answer in time."""
+
+    code, status = "link-timeout", 504
+
+
+class FrameTooLarge(LinkError):
+    """A frame would be, or says it is, over the limit."""
+
+    code, status, permanent = "frame-too-large", 413, True
+
+
+class VersionMismatch(LinkError):
+    """Bridge and engine are of different versions."""
+
+    code, permanent = "version-mismatch", True
+
+
+class UnknownMethod(LinkError):
+    """The other side has no such method."""
+
+    code, status, permanent = "unknown-method", 404, True
+
+
+class RemoteError(LinkError):
+    """An error the other side raised: `code`, `message` and `remedy` are the other side's."""
+
+    def __init__(self, code: str, message: str, remedy: str | None = None, status: int = 502) -> None:
+        super().__init__(message, remedy)
+        self.code, self.status = code, status
+
+
+class EngineLocked(VoltscopeError):
+    """Another engine owns the data directory."""
+
+    code, status = "engine-locked", 409
+
+
+class LogError(VoltscopeError):
+    """Something is wrong with logs."""
+
+    code = "log"
+
+
+class QueryError(LogError):
+    """A log query that cannot be read. `position`: 0-based index of the character, when known."""
+
+    code, status, permanent = "bad-query", 400, True
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class StoreError(LogError):
+    """The embedded log store cannot be opened, read or written."""
+
+    code = "log-store"
+
+
+class ProfileError(VoltscopeError):
+    """Something is wrong with a capture."""
+
+    code = "profile"
+
+
+class TargetGone(ProfileError):
+    """The process to profile is not there, or ended before a single sample."""
+
+    code, status = "target-gone", 409
+
+
+class ProfilingRefused(ProfileError):
+    """The kernel or the profiler refused to attach."""
+
+    code, status, permanent = "profiling-refused", 403, True
+
+
+class CaptureTooLong(ProfileError):
+    """Longer than the configuration allows."""
+
+    code, status, permanent = "capture-too-long", 400, True
+
+
+class TooManyCaptures(ProfileError):
+    """As many captures run or wait as the configuration allows."""
+
+    code, status = "too-many-captures", 429
+
+
+class CaptureNotFound(ProfileError):
+    """No capture of that id, or not in that format."""
+
+    code, status, permanent = "capture-not-found", 404, True
+
+
+class BackendFailed(ProfileError):
+    """The profiler ran and failed."""
+
+    code = "backend-failed"
+
+
+class BadRequest(ProfileError):
+    """A parameter is missing or has a value that is not allowed."""
+
+    code, status, permanent = "bad-request", 400, True

@@ -1,0 +1,174 @@
+"""The agents of a platform and the state each is in, worked out from the facts that only VIP can give."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+# A process this young may not have connected to the bus yet: start-up took 1 to 4 s on both generations, and
+# ten times that on a board with an SD card is nothing unusual.
+CONNECT_GRACE_S = 30.0
+
+
+class State(str, enum.Enum):
+    """Where an agent stands.
+
+    `zombie`: its process runs but it is no peer of the bus. `hung`: it is a peer but does not answer.
+    """
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+    NEVER_STARTED = "never-started"
+    ZOMBIE = "zombie"
+    HUNG = "hung"
+
+
+class HealthStatus(str, enum.Enum):
+    """VOLTTRON's own health words, lower case as label values."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+    STARTING = "starting"
+
+    @classmethod
+    def of(cls, word: object) -> HealthStatus:
+        """The status a platform's word stands for; anything unexpected is `unknown`."""
+        try:
+            return cls(str(word).lower())
+        except ValueError:
+            return cls.UNKNOWN
+
+
+class InstalledAgent(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent as the control service lists it, its start status merged in.
+
+    `pid` and `exit_status` are both None when it was never started since the platform did.
+    """
+
+    identity: str
+    name: str
+    uuid: str
+    version: str | None = None
+    tag: str | None = None
+    priority: str | None = None
+    enabled: bool = False
+    pid: int | None = None
+    exit_status: int | None = None
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """The last heartbeat platform.health knows of. `last`: seconds since the epoch, None when never sent."""
+
+    last: float | None = None
+    status: str = "unknown"
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent answered to `health.get_status`; times are seconds since the epoch.
+
+    `answered` is False when it did not answer within the time limit `seconds`.
+    """
+
+    answered: bool
+    status: str = "unknown"
+    context: Any = None
+    last_updated: float | None = None
+    asked_at: float
+    seconds: float
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """A device of the platform driver: what its configuration says and what was seen on the bus.
+
+    `interval` in seconds; `last_update` seconds since the epoch, None when nothing was seen since `watched_since`.
+    """
+
+    interval: float | None = None
+    driver_type: str | None = None
+    last_update: float | None = None
+    watched_since: float | None = None
+    updates: int = 0
+    points: int = 0
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that only VIP can give, gathered by the bridge; `taken_at` in seconds since the epoch."""
+
+    generation: str
+    instance: str
+    volttron_home: str
+    taken_at: float
+    platform_version: str | None = None
+    platform_pid: int | None = None
+    agents: list[InstalledAgent] = []
+    peers: list[str] = []
+    heartbeats: dict[str, Heartbeat] = {}
+    health: dict[str, Health] = {}
+    devices: dict[str, Device] = {}
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """An installed agent with its state."""
+
+    installed: InstalledAgent
+    state: State
+    health: Health | None
+    heartbeat: Heartbeat | None
+
+    @property
+    def identity(self) -> str:
+        """The VIP identity."""
+        return self.installed.identity
+
+    @property
+    def pid(self) -> int | None:
+        """The process, only while it runs."""
+        return self.installed.pid if self.state in _ALIVE else None
+
+
+_ALIVE = (State.RUNNING, State.ZOMBIE, State.HUNG)
+
+
+def agents_of(facts: Facts, started_at: Mapping[int, float | None], now: float) -> list[Agent]:
+    """Every installed agent with its state, by identity.
+
+    `started_at` maps the pids that exist to the time they started (seconds since the epoch, None when unknown);
+    a pid missing in it does not run. `now` in seconds since the epoch.
+    """
+    peers = set(facts.peers)
+    return [
+        Agent(
+            installed=installed,
+            state=_state(installed, installed.identity in peers, facts.health.get(installed.identity), started_at, now),
+            health=facts.health.get(installed.identity),
+            heartbeat=facts.heartbeats.get(installed.identity),
+        )
+        for installed in sorted(facts.agents, key=lambda agent: agent.identity)
+    ]
+
+
+def _state(
+    installed: InstalledAgent,
+    is_peer: bool,
+    health: Health | None,
+    started_at: Mapping[int, float | None],
+    now: float,
+) -> State:
+    if installed.pid is None:
+        return State.NEVER_STARTED
+    if installed.exit_status is not None:
+        return State.STOPPED if installed.exit_status == 0 else State.CRASHED
+    if installed.pid not in started_at:
+        return State.CRASHED  # gone, and the platform has not reaped it yet
+    started = started_at[installed.pid]
+    if not is_peer:
+        young = started is not None and now - started < CONNECT_GRACE_S
+        return State.RUNNING if young else State.ZOMBIE
+    if health is not None and not health.answered and (started is None or health.asked_at > started):
+        return State.HUNG
+    return State.RUNNING

@@ -1,0 +1,62 @@
+"""Where the parts of one site are: URLs, paths and the credential file, read from `site.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import msgspec
+
+from voltscope.configuration import Config, load
+from voltscope.errors import VoltscopeError
+
+EXPORTER_PORT = 10933
+PROFILER_PORT = 10934
+CONSOLE_PORT = 10935
+
+
+def default_volttron_home() -> Path:
+    """VOLTTRON_HOME as the platform itself finds it: the environment, else ~/.volttron."""
+    return Path(os.environ.get("VOLTTRON_HOME") or "~/.volttron").expanduser()
+
+
+class Site(Config, frozen=True, kw_only=True):
+    """One site's parts. URLs are bases without a trailing slash; None where the site has no such part."""
+
+    site: str = "site"
+    instance: str | None = None
+    exporter: str = f"http://127.0.0.1:{EXPORTER_PORT}"
+    profiler: str = f"http://127.0.0.1:{PROFILER_PORT}"
+    console: str = f"http://127.0.0.1:{CONSOLE_PORT}"
+    prometheus: str | None = "http://127.0.0.1:9090"
+    grafana: str | None = None
+    volttron_home: str = msgspec.field(default_factory=lambda: str(default_volttron_home()))
+    log_store: str | None = None
+    log: str | None = None
+    credentials: str | None = None
+
+    @property
+    def log_store_path(self) -> Path:
+        """The embedded log store: as configured, else where the logship engine keeps it."""
+        if self.log_store:
+            return Path(self.log_store)
+        return Path(self.volttron_home) / "voltscope" / "logship" / "logs.sqlite"
+
+
+def find_site(path: str | os.PathLike[str] | None = None) -> Site:
+    """The site named by `path`, else $VOLTSCOPE_SITE, else ~/.config/voltscope/site.json, else defaults.
+
+    Raises VoltscopeError when a named file cannot be read and ConfigError when its content is not allowed.
+    """
+    named = path or os.environ.get("VOLTSCOPE_SITE")
+    file = Path(named) if named else Path("~/.config/voltscope/site.json").expanduser()
+    if not named and not file.exists():
+        return Site()
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise VoltscopeError(
+            f"cannot read the site file {file}: {error}.", "Name another with --site or VOLTSCOPE_SITE."
+        ) from error
+    return load(Site, content)

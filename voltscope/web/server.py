@@ -1,0 +1,93 @@
+"""uvicorn in a thread: starts, says where it listens, stops within its time."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from voltscope.errors import VoltscopeError
+
+
+class _InThread(uvicorn.Server):
+    """uvicorn takes over signal handlers, which only a main thread may; the engine keeps its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Server:
+    """One listener. `port` 0 takes a free one; `certificate` and `key` turn TLS (1.2 or newer) on."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        self._app, self._host, self._port = app, host, port
+        self._certificate, self._key = certificate, key
+        self._thread: threading.Thread | None = None
+        self._server: _InThread | None = None
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a trailing slash."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._certificate else 'http'}://{host}:{self._port}"
+
+    def start(self) -> None:
+        """Listen. Raises VoltscopeError naming the address when it is taken or not ours."""
+        listener = self._bind()
+        config = uvicorn.Config(
+            self._app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=2,
+            ssl_certfile=str(self._certificate) if self._certificate else None,
+            ssl_keyfile=str(self._key) if self._key else None,
+        )
+        config.load()
+        if isinstance(config.ssl, ssl.SSLContext):
+            config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        server = _InThread(config)
+        self._server = server
+        self._thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is being answered, at most 2 s, and stop listening."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(timeout=10)
+            self._server = self._thread = None
+
+    def _bind(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self._host, self._port))
+            # listening here, not in the thread: a client may connect as soon as start() returns
+            listener.listen(128)
+        except OSError as error:
+            listener.close()
+            raise VoltscopeError(
+                f"cannot listen on {self._host}:{self._port}: {error.strerror}.",
+                "Another program may hold the port: choose another in the configuration.",
+            ) from error
+        self._port = listener.getsockname()[1]
+        return listener
