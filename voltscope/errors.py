@@ -3,6 +3,10 @@
 VoltscopeError
 ├── ConfigError             a configuration key is unknown, missing or has a value that is not allowed
 ├── CredentialsError        the credential file cannot be used
+├── SiteError               the site file cannot be read
+├── PeerError               a part of the site, seen from a client of it
+│   ├── PeerUnreachable     nothing answers there
+│   └── PeerUnexpected      something answers that is not the part we look for
 ├── PlatformError
 │   ├── PlatformDown        no VOLTTRON platform answers
 │   └── UnknownAgent        no agent of that identity
@@ -71,6 +75,30 @@ class CredentialsError(VoltscopeError):
     """The credential file is missing, readable by others, or not of the expected form."""
 
     code, permanent = "bad-credentials-file", True
+
+
+class SiteError(VoltscopeError):
+    """The site file cannot be read."""
+
+    code, status, permanent = "bad-site-file", 400, True
+
+
+class PeerError(VoltscopeError):
+    """A part of the site did not do what a client of it asked."""
+
+    code, status = "peer", 502
+
+
+class PeerUnreachable(PeerError):
+    """Nothing answers at the address the site file gives."""
+
+    code, status = "peer-unreachable", 503
+
+
+class PeerUnexpected(PeerError):
+    """Something answers, but not as the part we look for does."""
+
+    code = "peer-unexpected"
 
 
 class PlatformError(VoltscopeError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from voltscope.configuration import Config, load
-from voltscope.errors import VoltscopeError
+from voltscope.errors import SiteError
 
 EXPORTER_PORT = 10933
 PROFILER_PORT = 10934
@@ -47,7 +47,7 @@ class Site(Config, frozen=True, kw_only=True):
 def find_site(path: str | os.PathLike[str] | None = None) -> Site:
     """The site named by `path`, else $VOLTSCOPE_SITE, else ~/.config/voltscope/site.json, else defaults.
 
-    Raises VoltscopeError when a named file cannot be read and ConfigError when its content is not allowed.
+    Raises SiteError when a named file cannot be read and ConfigError when its content is not allowed.
     """
     named = path or os.environ.get("VOLTSCOPE_SITE")
     file = Path(named) if named else Path("~/.config/voltscope/site.json").expanduser()
@@ -56,7 +56,9 @@ def find_site(path: str | os.PathLike[str] | None = None) -> Site:
     try:
         content = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
-        raise VoltscopeError(
+        raise SiteError(
             f"cannot read the site file {file}: {error}.", "Name another with --site or VOLTSCOPE_SITE."
         ) from error
+    if not isinstance(content, dict):
+        raise SiteError(f"the site file {file} holds no JSON object.", "Name another with --site or VOLTSCOPE_SITE.")
     return load(Site, content)
