@@ -18,6 +18,7 @@ VoltscopeError
 │   ├── UnknownMethod       the other side has no such method
 │   └── RemoteError         an error of the other side, carried over with its code
 ├── EngineLocked            another engine owns the data directory
+├── UpstreamDown            a server we ask (Prometheus, the profiler) does not answer as it should
 ├── LogError
 │   ├── QueryError          a log query cannot be read, with the character's position
 │   └── StoreError          the embedded log store cannot be opened or written
@@ -170,6 +171,12 @@ class EngineLocked(VoltscopeError):
     """Another engine owns the data directory."""
 
     code, status = "engine-locked", 409
+
+
+class UpstreamDown(VoltscopeError):
+    """A server we ask on somebody's behalf (Prometheus, the profiler) does not answer as it should."""
+
+    code, status = "upstream-down", 502
 
 
 class LogError(VoltscopeError):

@@ -98,7 +98,7 @@ class GuardedApp:
             return error_response(error)
         if user is None and self._identify is not None:
             user = self._identify(request)
-            if user is not None and write and not _same_origin(headers):
+            if user is not None and write and not same_origin(headers):
                 return _refuse(403, "cross-origin", "a write with a session must come from our own pages.")
         request.state.user = user
         if self._is_public(scope["path"]):
@@ -126,7 +126,7 @@ def _host_name(host: str) -> str:
     return (name if name and port.isdigit() else host).lower()
 
 
-def _same_origin(headers: Headers) -> bool:
+def same_origin(headers: Headers) -> bool:
     """Browsers state where a write comes from: Sec-Fetch-Site or, older ones, Origin."""
     site = headers.get("sec-fetch-site")
     if site is not None:
