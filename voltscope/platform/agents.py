@@ -97,12 +97,16 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """All that only VIP can give, gathered by the bridge; `taken_at` in seconds since the epoch."""
+    """All that only VIP can give, gathered by the bridge; `taken_at` in seconds since the epoch.
+
+    `engine_restarts` counts how often this bridge had to start its engine again.
+    """
 
     generation: str
     instance: str
     volttron_home: str
     taken_at: float
+    engine_restarts: int = 0
     platform_version: str | None = None
     platform_pid: int | None = None
     agents: list[InstalledAgent] = []

@@ -1,0 +1,1 @@
+"""Exports a VOLTTRON platform's metrics to Prometheus."""

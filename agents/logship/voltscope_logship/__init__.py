@@ -1,0 +1,1 @@
+"""Ships a VOLTTRON platform's log, searchable at once."""

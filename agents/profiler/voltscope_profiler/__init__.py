@@ -1,0 +1,1 @@
+"""Makes flamegraphs of VOLTTRON agents on demand."""

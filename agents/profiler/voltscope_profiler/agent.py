@@ -1,0 +1,44 @@
+"""The profiler: a flamegraph of any agent, on demand."""
+
+from typing import Any
+
+from voltscope.platform.bridge import Bridge, run
+from voltscope.platform.imports import RPC
+
+# Beyond the recording itself: waiting for a free place in the queue, rendering, storing.
+PROFILE_MARGIN_S = 60.0
+
+
+class Profiler(Bridge):
+    """Bridge of the profiler engine."""
+
+    engine = "profiler"
+
+    @RPC.export
+    def profile(self, agent: str, seconds: float = 5.0, rate: int = 100, kind: str = "cpu") -> Any:
+        """Record `agent` for `seconds` at `rate` hertz and return the capture when it is done.
+
+        `kind` is `cpu`, `wall` (idle included) or `gil`. The caller's own time limit must be longer than `seconds`.
+        """
+        caller = str(self.vip.rpc.context.vip_message.peer)
+        params = {"agent": agent, "seconds": seconds, "rate": rate, "kind": kind, "requested_by": caller}
+        return self.ask("profile", params, timeout=float(seconds) + PROFILE_MARGIN_S)
+
+    @RPC.export
+    def captures(self) -> Any:
+        """Every capture there is, newest first."""
+        return self.ask("captures")
+
+    @RPC.export
+    def capture(self, id: str, format: str = "svg") -> Any:
+        """One capture's picture: `{"content": text}`; `format` is `svg`, `folded` or `speedscope.json`."""
+        return self.ask("capture", {"id": id, "format": format})
+
+
+def main() -> None:
+    """Entry point on both generations."""
+    run(Profiler)
+
+
+if __name__ == "__main__":  # monolithic starts `python -m voltscope_profiler.agent`
+    main()

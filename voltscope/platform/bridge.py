@@ -1,0 +1,179 @@
+"""The bridge: the VOLTTRON agent that gives an engine what only VIP can, and offers the engine's work as RPC.
+
+It imports volttron, gevent and the link, and nothing heavy: all real work is the engine's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gevent
+import msgspec
+
+from voltscope.configuration import Config, load
+from voltscope.engine.supervisor import EngineSupervisor
+from voltscope.errors import ConfigError, UnknownMethod, VoltscopeError
+from voltscope.platform import imports
+from voltscope.platform.devices import PREFIX, DeviceConfigReader, DeviceWatch
+from voltscope.platform.facts import FactsGatherer, Services
+
+_log = logging.getLogger(__name__)
+
+DEVICE_CONFIG_PAUSE_S = 60.0
+CONFIG_TIMEOUT_S = 10.0
+
+
+class BridgeConfig(Config, frozen=True, kw_only=True):
+    """Configuration of every agent of ours; `engine` is the engine's own.
+
+    `interpreter`: a Python that runs the engine instead of the platform's; `data_dir`: where the engine keeps its
+    data, VOLTTRON_HOME/voltscope/NAME by default; times in seconds.
+    """
+
+    engine: dict[str, Any] = msgspec.field(default_factory=dict)
+    interpreter: str | None = None
+    data_dir: str | None = None
+    rpc_timeout_s: float = 2.0
+    health_interval_s: float = 10.0
+
+
+class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
+    """Base of our agents. Subclasses name their engine and export what they offer.
+
+    `watches`: whether the engine wants health and devices as well (the exporter does; the others need processes
+    only, and platforms with many agents should not be asked thrice).
+    """
+
+    engine: ClassVar[str]
+    watches: ClassVar[bool] = False
+
+    def __init__(self, config_path: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)  # they hold secret keys: passed on, never logged
+        self._home = Path(os.environ["VOLTTRON_HOME"]).expanduser()
+        self._config = BridgeConfig()
+        self._default = dict(imports.load_config(config_path) or {}) if config_path else {}
+        self._devices = DeviceWatch() if self.watches else None
+        self._gatherer: FactsGatherer | None = None
+        self._supervisor: EngineSupervisor | None = None
+        self.vip.config.set_default("config", self._default)
+        self.vip.config.subscribe(self._configured, actions=["NEW", "UPDATE"], pattern="config")
+
+    @imports.Core.receiver("onstart")
+    def _on_start(self, sender: Any, **kwargs: Any) -> None:
+        self.vip.heartbeat.start()  # off by default on modular
+        if self._supervisor is None:  # the store answered before, or there is none: the default stands
+            self._apply(self._default)
+        if self._devices is not None:
+            self.vip.pubsub.subscribe("pubsub", PREFIX, self._on_device).get(timeout=CONFIG_TIMEOUT_S)
+            self.core.spawn(self._read_device_configs)
+
+    @imports.Core.receiver("onstop")
+    def _on_stop(self, sender: Any, **kwargs: Any) -> None:
+        if self._supervisor is not None:
+            self._supervisor.stop()
+
+    def ask(self, method: str, params: dict[str, Any] | None = None, timeout: float = 10.0) -> Any:
+        """The engine's answer, for exported methods. Raises VoltscopeErrors, which RPC carries to the caller."""
+        if self._supervisor is None:
+            raise VoltscopeError(f"{self.core.identity} is still starting.", "Try again in a moment.")
+        return self._supervisor.request(method, params, timeout)
+
+    @imports.RPC.export("voltscope.metrics")
+    def metrics(self) -> Any:
+        """Our own metrics, in the form any agent may export: a list of `{"name", "type", "help", "samples"}`."""
+        return self.ask("metrics")
+
+    @imports.RPC.export("voltscope.status")
+    def status(self) -> Any:
+        """How the engine is: its pid, its restarts and what it says of itself."""
+        supervisor = self._supervisor
+        running = supervisor is not None and supervisor.engine_pid is not None
+        return {
+            "engine": self.engine,
+            "engine_pid": supervisor.engine_pid if supervisor else None,
+            "engine_restarts": supervisor.restarts if supervisor else 0,
+            "status": self.ask("status") if running else None,
+        }
+
+    def _configured(self, name: str, action: str, contents: Any) -> None:
+        self._apply(contents if isinstance(contents, dict) else {})
+
+    def _apply(self, contents: dict[str, Any]) -> None:
+        """Check and apply a configuration. What is not allowed changes nothing and is said in log and health."""
+        try:
+            config = load(BridgeConfig, contents)
+            if self._supervisor is None:
+                self._start(config)
+            elif (config.interpreter, config.data_dir) != (self._config.interpreter, self._config.data_dir):
+                raise ConfigError("interpreter, data_dir", "a change", "a change with a restart of the agent only")
+            else:
+                self._gatherer = self._make_gatherer(config)
+                self._supervisor.configure(config.engine)
+        except VoltscopeError as error:
+            self._tell("refused", f"configuration refused: {error}")
+            return
+        self._config = config
+
+    def _start(self, config: BridgeConfig) -> None:
+        self._gatherer = self._make_gatherer(config)
+        data_dir = Path(config.data_dir) if config.data_dir else self._home / "voltscope" / self.engine
+        self._supervisor = EngineSupervisor(
+            self.engine,
+            data_dir=data_dir,
+            volttron_home=self._home,
+            handler=self._handle,
+            tell=self._tell,
+            command=(config.interpreter or sys.executable, "-m", "voltscope.engine"),
+        )
+        self._supervisor.start(config.engine)
+
+    def _make_gatherer(self, config: BridgeConfig) -> FactsGatherer:
+        return FactsGatherer(
+            self.vip.rpc.call,
+            Services(control=imports.CONTROL, health=imports.PLATFORM_HEALTH),
+            generation=imports.GENERATION,
+            platform_version=imports.platform_version(),
+            volttron_home=self._home,
+            timeout_s=config.rpc_timeout_s,
+            health_interval_s=config.health_interval_s if self.watches else 0.0,
+            devices=self._devices,
+        )
+
+    def _handle(self, method: str, params: dict[str, Any]) -> Any:
+        if method != "facts" or self._gatherer is None or self._supervisor is None:
+            raise UnknownMethod(f"the {self.engine} bridge has no method {method!r}.")
+        return msgspec.to_builtins(self._gatherer.gather(self._supervisor.restarts))
+
+    def _tell(self, state: str, sentence: str) -> None:
+        """Say a change of the engine's state once, in the log and in our health."""
+        good = state in ("running", "stopped")
+        (_log.info if good else _log.error)("%s", sentence)
+        if state != "stopped":
+            status = imports.STATUS_GOOD if good else imports.STATUS_BAD
+            self.vip.health.set_status(status, {"engine": state, "detail": sentence[:500]})
+
+    def _on_device(self, peer: str, sender: str, bus: str, topic: str, headers: Any, message: Any) -> None:
+        if self._devices is not None:
+            self._devices.seen(topic, message)
+
+    def _read_device_configs(self) -> None:
+        """Every minute: which devices there are, and what their configuration says."""
+        watch = DeviceConfigReader(self._store, imports.PLATFORM_DRIVER)
+        while self._devices is not None:
+            try:
+                self._devices.configured(watch.read())
+            except (gevent.Timeout, Exception) as error:  # the store is away: the next round asks again
+                _log.debug("device configurations not read: %s", type(error).__name__)
+            gevent.sleep(DEVICE_CONFIG_PAUSE_S)
+
+    def _store(self, method: str, *args: Any) -> Any:
+        return self.vip.rpc.call(imports.CONFIGURATION_STORE, method, *args).get(timeout=CONFIG_TIMEOUT_S)
+
+
+def run(agent_class: type[Bridge]) -> None:
+    """The entry point of an agent of ours, on either generation."""
+    imports.vip_main(agent_class)
