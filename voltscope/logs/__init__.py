@@ -1,0 +1,1 @@
+"""Logs of a platform: tailed, parsed, joined, redacted, stored once and shipped; one stage a file."""
