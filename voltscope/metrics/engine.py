@@ -1,0 +1,277 @@
+"""The exporter's engine: serves what the collectors find, and can be configured anew while it serves."""
+
+from __future__ import annotations
+
+import gzip
+import ipaddress
+import os
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder, gzip_accepted
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from voltscope.configuration import Config, load
+from voltscope.engine.service import EngineContext
+from voltscope.errors import ConfigError, UnknownMethod, VoltscopeError
+from voltscope.metrics import landing
+from voltscope.metrics.collectors import collectors
+from voltscope.metrics.exposition import Exposition, count_start
+from voltscope.site import EXPORTER_PORT
+from voltscope.web import Access, Server, guarded
+
+# What is left of Prometheus's own scrape time limit for rendering and the way back.
+_SCRAPE_MARGIN_S = 0.5
+_SHORTEST_S = 0.1
+
+
+class ExporterConfig(Config, frozen=True, kw_only=True):
+    """The exporter's configuration. Times in seconds; paths absolute or relative to the engine's data directory.
+
+    `names`: host names, besides loopback's, under which clients may ask. `credentials`: the file of those who may
+    read; needed when `host` is not loopback. `disabled_collectors`: names of collectors not to run.
+    `facts_fresh_s`: facts older than this count as stale even when nothing went wrong.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = EXPORTER_PORT
+    names: tuple[str, ...] = ()
+    credentials: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    disabled_collectors: tuple[str, ...] = ()
+    facts_timeout_s: float = 2.0
+    facts_fresh_s: float = 30.0
+    collector_timeout_s: float = 5.0
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def check(self) -> None:
+        """Raises ConfigError for values the schema's types allow and we do not."""
+        if not 0 <= self.port <= 65535:
+            raise ConfigError("port", str(self.port), "0 (any free one) to 65535")
+        for key in ("facts_timeout_s", "facts_fresh_s", "collector_timeout_s"):
+            if not 0 < getattr(self, key) <= 300:
+                raise ConfigError(key, str(getattr(self, key)), "more than 0, at most 300 seconds")
+        known = collectors()
+        for name in self.disabled_collectors:
+            if name not in known:
+                raise ConfigError("disabled_collectors", repr(name), ", ".join(known))
+        if (self.certificate is None) != (self.key is None):
+            raise ConfigError("certificate", "only one of certificate and key", "both or neither")
+        if not self.is_loopback and self.credentials is None:
+            raise ConfigError("credentials", "nothing", f"a credential file, as {self.host} is not loopback")
+
+
+class _Current:
+    """The application that answers now: it may be exchanged without touching the listener."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+class _Families:
+    """What prometheus_client's encoders ask for: something with `collect`."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> list[Metric]:
+        return self._metrics
+
+
+class ExporterEngine:
+    """See EngineService."""
+
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._exposition = Exposition(context.facts, context.volttron_home, context.data_dir)
+        self._lock = threading.Lock()
+        self._config = ExporterConfig()
+        self._app = _Current(self._application(self._config))
+        self._server: Server | None = None
+
+    @property
+    def url(self) -> str | None:
+        """Where it listens, without a trailing slash; None before `start`."""
+        return self._server.url if self._server is not None else None
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Check and apply. A changed listener is opened before the old one closes, where both can be open at once.
+
+        Raises ConfigError or CredentialsError, and goes on as before.
+        """
+        new = load(ExporterConfig, config)
+        new.check()
+        _check_certificate(self._path(new.certificate), self._path(new.key))
+        with self._lock:
+            app = self._application(new)
+            before, self._app.app = self._app.app, app
+            if self._server is not None and _listener(new) != _listener(self._config):
+                try:
+                    self._rebind(self._server, new)
+                except VoltscopeError:
+                    self._app.app = before
+                    raise
+            self._config = new
+
+    def start(self) -> None:
+        """Listen. Raises VoltscopeError when the address cannot be had."""
+        with self._lock:
+            server = self._listening(self._config)
+            server.start()
+            self._server = server
+        self._exposition.engine_restarts = count_start(self._context.data_dir / "starts.json")
+
+    def handle(self, method: str, params: dict[str, Any]) -> Any:
+        """`metrics`: families of our own cost; `status`: where we listen and how the collectors do."""
+        if method == "metrics":
+            return self._own_cost()
+        if method == "status":
+            return self._status()
+        raise UnknownMethod(f"the exporter's engine has no method {method!r}.", "There are: metrics, status.")
+
+    def stop(self) -> None:
+        """Stop listening. A collector that hangs is left to its daemon thread."""
+        with self._lock:
+            if self._server is not None:
+                self._server.stop()
+                self._server = None
+
+    def _rebind(self, old: Server, config: ExporterConfig) -> None:
+        # another port can open beside the old one; the same port must be free first
+        beside = config.port == 0 or config.port != self._config.port
+        if not beside:
+            old.stop()
+        server = self._listening(config)
+        try:
+            server.start()
+        except VoltscopeError as error:
+            if not beside:
+                self._server = self._listening(self._config)
+                self._server.start()
+            raise ConfigError(
+                "port", f"{config.host}:{config.port}: {error.message}", "an address we can have"
+            ) from error
+        self._server = server
+        if beside:
+            old.stop()
+
+    def _listening(self, config: ExporterConfig) -> Server:
+        return Server(
+            self._app, config.host, config.port, certificate=self._path(config.certificate), key=self._path(config.key)
+        )
+
+    def _application(self, config: ExporterConfig) -> ASGIApp:
+        return guarded(
+            [
+                Route("/", self._landing),
+                Route("/metrics", self._metrics),
+                Route("/-/healthy", _healthy),
+            ],
+            Access(self._path(config.credentials)),
+            open_reads=config.is_loopback,
+            names=[name.lower() for name in config.names],
+        )
+
+    def _path(self, given: str | None) -> Path | None:
+        return self._context.data_dir / Path(given).expanduser() if given is not None else None
+
+    def _metrics(self, request: Request) -> Response:
+        """A plain function: Starlette runs it in a thread, and scrapes do not wait for one another."""
+        config = self._config
+        limit = config.collector_timeout_s
+        asked = _seconds(request.headers.get("x-prometheus-scrape-timeout-seconds"))
+        if asked is not None:
+            limit = max(_SHORTEST_S, min(limit, asked - _SCRAPE_MARGIN_S - config.facts_timeout_s))
+        metrics = self._exposition.collect(
+            facts_timeout_s=config.facts_timeout_s,
+            collector_timeout_s=limit,
+            fresh_for_s=config.facts_fresh_s,
+            disabled=config.disabled_collectors,
+        )
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        body = encode(_Families(metrics))
+        headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+        if gzip_accepted(request.headers.get("accept-encoding", "")):
+            # level 1: a page of 100 agents shrinks to a twentieth in 3 ms; higher levels gain little and cost more
+            body = gzip.compress(body, compresslevel=1)
+            headers["Content-Encoding"] = "gzip"
+        return Response(body, headers=headers)
+
+    def _landing(self, request: Request) -> Response:
+        text = landing.page(
+            str(self._context.volttron_home),
+            self._exposition.help_of(),
+            self._exposition.results,
+            self._config.disabled_collectors,
+        )
+        return Response(text, media_type="text/html", headers={"Content-Security-Policy": landing.CSP})
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "url": self.url,
+            "scrapes": self._exposition.scrapes,
+            "collectors": {
+                name: {"seconds": result.seconds, "error": result.error}
+                for name, result in self._exposition.results.items()
+            },
+        }
+
+    def _own_cost(self) -> list[dict[str, Any]]:
+        with Path("/proc/self/statm").open() as file:
+            resident = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return [
+            _own(
+                "voltscope_engine_cpu_seconds_total", "counter", "Processor time the engine used.", time.process_time()
+            ),
+            _own("voltscope_engine_resident_memory_bytes", "gauge", "Resident set size of the engine.", resident),
+            _own("voltscope_engine_scrapes_total", "counter", "Scrapes answered.", self._exposition.scrapes),
+        ]
+
+
+def _own(name: str, kind: str, help: str, value: float) -> dict[str, Any]:
+    return {"name": name, "type": kind, "help": help, "samples": [{"labels": {}, "value": float(value)}]}
+
+
+def _listener(config: ExporterConfig) -> tuple[object, ...]:
+    return config.host, config.port, config.certificate, config.key
+
+
+def _check_certificate(certificate: Path | None, key: Path | None) -> None:
+    if certificate is None or key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            "certificate", f"{certificate} with {key}: {error}", "a PEM certificate and its key"
+        ) from error
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+async def _healthy(request: Request) -> Response:
+    return PlainTextResponse("voltscope exporter is healthy.\n")

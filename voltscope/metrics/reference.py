@@ -1,0 +1,48 @@
+"""Writes docs/metrics.md, the reference of every metric, from the families declared in the code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from voltscope.metrics.collectors import collectors
+from voltscope.metrics.exposition import declared
+from voltscope.metrics.families import Family
+
+_HEAD = """# Metrics
+
+Made by `python -m voltscope.metrics.reference` from the code; change it there.
+
+Every series also carries `site` and `instance`, which Prometheus sets by relabelling. `agent` is the VIP identity; the
+platform's own process has `agent="platform"`. A label value longer than 120 characters, or with characters that cannot
+be shown, is shortened and ends in `~` and a hash of the whole.
+"""
+
+
+def text() -> str:
+    """The whole document."""
+    kinds = collectors()
+    parts = [_HEAD]
+    for name, families in declared().items():
+        about = kinds[name].help if name in kinds else "The exporter itself."
+        parts += [f"\n## {name}\n\n{about}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n"]
+        parts += [_row(family) for family in families]
+    return "".join(parts)
+
+
+def _row(family: Family) -> str:
+    labels = ", ".join(
+        f"`{label}` ({', '.join(family.values[label])})" if label in family.values else f"`{label}`"
+        for label in family.labels
+    )
+    return f"| `{family.name}` | {family.kind} | {labels or '–'} | {family.help} |\n"
+
+
+def main() -> None:
+    """Write to the file named as the only argument, by default docs/metrics.md below the current directory."""
+    path = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/metrics.md")
+    path.write_text(text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

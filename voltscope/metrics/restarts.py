@@ -1,0 +1,116 @@
+"""Counts how often another process took an agent's place, and keeps the counts across our own restarts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+import msgspec
+
+from voltscope.metrics.snapshot import Snapshot
+
+_log = logging.getLogger(__name__)
+
+_VERSION = 1
+
+
+class _Life(msgspec.Struct):
+    """The last process seen of an agent. `born` names it for good: boot id, pid and start in ticks since boot."""
+
+    born: str | None = None
+    count: int = 0
+
+
+class _State(msgspec.Struct):
+    version: int = _VERSION
+    agents: dict[str, _Life] = {}
+
+
+class Restarts:
+    """Restarts by identity. A process is known by (boot id, pid, start in ticks since boot): wall-clock start times
+    jump when a board without a clock of its own first hears of the time, and would count every agent as restarted.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """`path`: where the counts live; an unreadable file starts them anew, which Prometheus takes for a reset."""
+        self._path = path
+        self._lock = threading.Lock()
+        self._state = self._load()
+        self._unsaved = False
+        self._newest = 0.0
+
+    def observe(self, snapshot: Snapshot) -> dict[str, int]:
+        """Count what changed since the last snapshot; the counts by identity.
+
+        Agents missing in fresh facts were removed and are forgotten. What cannot be written is kept in memory
+        and tried again with the next snapshot.
+        """
+        births = _births(snapshot)
+        taken_at = snapshot.facts.taken_at if snapshot.facts is not None else 0.0
+        with self._lock:
+            if taken_at < self._newest:  # a concurrent scrape saw newer facts: the old pids are no restart
+                return self._counts()
+            self._newest = taken_at
+            known = {agent.identity for agent in snapshot.agents}
+            if snapshot.fresh:
+                for identity in self._state.agents.keys() - known:
+                    del self._state.agents[identity]
+                    self._unsaved = True
+            for identity in sorted(known):
+                life = self._state.agents.get(identity)
+                if life is None:
+                    life = self._state.agents[identity] = _Life()
+                    self._unsaved = True
+                born = births.get(identity)
+                if born is not None and born != life.born:
+                    life.count += life.born is not None
+                    life.born = born
+                    self._unsaved = True
+            if self._unsaved:
+                self._save()
+            return self._counts()
+
+    def _counts(self) -> dict[str, int]:
+        return {identity: life.count for identity, life in self._state.agents.items()}
+
+    def _load(self) -> _State:
+        try:
+            state = msgspec.json.decode(self._path.read_bytes(), type=_State)
+        except FileNotFoundError:
+            return _State()
+        except (OSError, msgspec.DecodeError) as error:
+            _log.warning("restart counts start at 0: cannot read %s: %s", self._path, error)
+            return _State()
+        return state if state.version == _VERSION else _State()
+
+    def _save(self) -> None:
+        """Atomically: written whole beside the old file, on disk, then renamed over it."""
+        new = self._path.with_suffix(".new")
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with new.open("wb") as file:
+                file.write(msgspec.json.encode(self._state))
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)
+            self._unsaved = False
+        except OSError as error:
+            _log.warning("restart counts are kept in memory only: cannot write %s: %s", self._path, error)
+
+
+def _births(snapshot: Snapshot) -> dict[str, str]:
+    """The living process of each agent, by identity."""
+    table = snapshot.processes
+    boot_time = table.boot_time()
+    try:
+        boot = (table.root / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot = ""
+    found = {}
+    for agent in snapshot.agents:
+        started = snapshot.started_at.get(agent.pid) if agent.pid is not None else None
+        if started is not None:
+            found[agent.identity] = f"{boot}/{agent.pid}/{round((started - boot_time) * table.ticks)}"
+    return found
