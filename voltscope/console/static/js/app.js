@@ -1,0 +1,71 @@
+// The frame around the pages: routing by path, session, colours.
+
+import { get } from "/static/js/api.js";
+import { el, notice, refill } from "/static/js/dom.js";
+import * as flamegraphs from "/static/js/flamegraphs.js";
+import * as logs from "/static/js/logs.js";
+import * as overview from "/static/js/overview.js";
+
+const PAGES = { "/": overview, "/logs": logs, "/flamegraphs": flamegraphs };
+const main = document.getElementById("main");
+let session = null;
+let leave = () => {};
+
+/** Go to one of our pages without loading the frame again. */
+function go(url, { replace = false } = {}) {
+  history[replace ? "replaceState" : "pushState"](null, "", url);
+  show({ focus: !replace });
+}
+
+function show({ focus = false } = {}) {
+  leave();
+  const page = PAGES[location.pathname] ?? overview;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${page.title} · ${session.instance ?? session.site} · voltscope`;
+  main.replaceChildren();
+  leave = page.mount(main, { session, parameters: new URLSearchParams(location.search), go }) ?? (() => {});
+  if (focus) main.focus({ preventScroll: true });
+  window.scrollTo(0, 0);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-route]");
+  if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  go(link.getAttribute("href"));
+});
+window.addEventListener("popstate", () => show());
+
+const button = document.getElementById("theme");
+const NAMES = { system: "◐ Auto", light: "○ Light", dark: "● Dark" };
+const label = (theme) => {
+  button.textContent = NAMES[theme];
+  button.setAttribute("aria-label", `Colours: ${theme}. Change.`);
+};
+label(window.voltscopeTheme.current());
+button.addEventListener("click", () => label(window.voltscopeTheme.next()));
+
+async function begin() {
+  try {
+    session = await get("/api/session");
+  } catch (error) {
+    refill(main, notice(error));
+    setTimeout(begin, 5000);
+    return;
+  }
+  document.getElementById("site").textContent = [session.site, session.instance].filter(Boolean).join(" / ");
+  document.getElementById("user").textContent = `${session.user} (${session.role})`;
+  const links = Object.entries(session.links).filter(([, url]) => url);
+  document.getElementById("footer").replaceChildren(
+    el("span", {}, `voltscope ${session.version}`),
+    ...links.map(([name, url]) =>
+      el("a", { href: url, rel: "noreferrer", target: "_blank" }, name[0].toUpperCase() + name.slice(1)),
+    ),
+  );
+  show();
+}
+
+begin();
