@@ -27,6 +27,7 @@ VoltscopeError
     ├── ProfilingRefused    the kernel or the profiler refused, with the remedy
     ├── CaptureTooLong      over the longest duration allowed
     ├── TooManyCaptures     over the number of captures allowed at once
+    ├── CaptureCancelled    somebody ended the capture early
     ├── CaptureNotFound     no capture of that id
     ├── BackendFailed       the profiler ran and failed, with its own last words
     └── BadRequest          a parameter is missing or has a value that is not allowed
@@ -229,6 +230,12 @@ class TooManyCaptures(ProfileError):
     """As many captures run or wait as the configuration allows."""
 
     code, status = "too-many-captures", 429
+
+
+class CaptureCancelled(ProfileError):
+    """Somebody ended the capture before it was done."""
+
+    code, status = "capture-cancelled", 409
 
 
 class CaptureNotFound(ProfileError):

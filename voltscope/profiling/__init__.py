@@ -1,0 +1,1 @@
+"""Flamegraphs of any agent on demand: attach, sample, keep, draw."""

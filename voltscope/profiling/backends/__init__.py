@@ -1,0 +1,1 @@
+"""Programs that take stacks from a running process, one a file."""

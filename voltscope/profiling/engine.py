@@ -1,0 +1,167 @@
+"""The profiler's engine: configuration, the HTTP listener, and the answers to its bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from voltscope.configuration import load
+from voltscope.engine.service import EngineContext
+from voltscope.errors import BadRequest, ConfigError, FrameTooLarge, UnknownMethod, VoltscopeError
+from voltscope.profiling.archive import Archive
+from voltscope.profiling.backends.base import Backend
+from voltscope.profiling.backends.pyspy import PySpy
+from voltscope.profiling.formats import render
+from voltscope.profiling.http import routes
+from voltscope.profiling.recorder import Recorder
+from voltscope.profiling.settings import ProfilerConfig
+from voltscope.profiling.targets import Targets
+from voltscope.web import Access, Server, guarded
+
+# A frame of the link holds 1 MiB, and JSON makes content longer: quotes and newlines are escaped.
+MAX_CONTENT_BYTES = 900_000
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_OUTCOMES = ("done", "failed", "cancelled", "refused")
+
+
+class ProfilerEngine:
+    """An `EngineService`. `backend` None takes py-spy."""
+
+    def __init__(self, context: EngineContext, backend: Backend | None = None) -> None:
+        self._context = context
+        self._backend = backend or PySpy()
+        self._config: ProfilerConfig | None = None
+        self._access: Access | None = None
+        self._archive: Archive | None = None
+        self._recorder: Recorder | None = None
+        self._server: Server | None = None
+
+    @property
+    def url(self) -> str | None:
+        """Where HTTP listens; None while it does not."""
+        return self._server.url if self._server else None
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Check and apply. Raises ConfigError, and keeps what it had."""
+        new = load(ProfilerConfig, config)
+        try:
+            access = Access(Path(new.credentials) if new.credentials else None)
+        except VoltscopeError as error:
+            raise ConfigError("credentials", repr(new.credentials), str(error)) from error
+        if (new.certificate is None) != (new.key is None):
+            raise ConfigError("certificate", "one of certificate and key", "both, or neither")
+        old, self._config, self._access = self._config, new, access
+        if self._recorder is None or self._archive is None:
+            return
+        self._recorder.apply(new.limits, new.site)
+        self._archive.retain(new.retention)
+        if old is None or _surface(old) != _surface(new):
+            self._listen(new, access)
+
+    def start(self) -> None:
+        """Open the archive and listen. Raises VoltscopeError when either cannot be done."""
+        config = self._config or ProfilerConfig()
+        access = self._access or Access(None)
+        self._archive = Archive(self._context.data_dir, config.retention)
+        targets = Targets(self._context.facts, self._context.volttron_home)
+        self._recorder = Recorder(targets, self._backend, self._archive, config.limits, config.site)
+        self._listen(config, access)
+
+    def handle(self, method: str, params: dict[str, Any]) -> Any:
+        """Answer `profile` (blocks until done), `captures`, `capture`, `targets`, `metrics` or `status`."""
+        recorder = self._running()
+        if method == "profile":
+            asked = {name: value for name, value in params.items() if value is not None and name != "requested_by"}
+            return recorder.profile(asked, str(params.get("requested_by") or "rpc")).as_dict()
+        if method == "captures":
+            return [capture.as_dict() for capture in recorder.captures()]
+        if method == "capture":
+            return {"content": self._content(recorder, params)}
+        if method == "targets":
+            return recorder.targets()
+        if method == "metrics":
+            return _metrics(recorder)
+        if method == "status":
+            return self._status(recorder)
+        raise UnknownMethod(
+            f"the profiler has no method {method!r}.", "It has: profile, captures, capture, targets, metrics, status."
+        )
+
+    def stop(self) -> None:
+        """Cancel what records, stop listening, close the archive."""
+        if self._recorder is not None:
+            self._recorder.close()
+        if self._server is not None:
+            self._server.stop()
+        if self._archive is not None:
+            self._archive.close()
+        self._server = self._recorder = self._archive = None
+
+    def _running(self) -> Recorder:
+        if self._recorder is None:
+            raise VoltscopeError("the profiler is not started.", "Ask again in a moment.")
+        return self._recorder
+
+    def _listen(self, config: ProfilerConfig, access: Access) -> None:
+        app = guarded(routes(self._running), access, open_reads=config.host in _LOOPBACK, names=config.names)
+        server = Server(
+            app,
+            config.host,
+            config.port,
+            certificate=Path(config.certificate) if config.certificate else None,
+            key=Path(config.key) if config.key else None,
+        )
+        old, self._server = self._server, None
+        if old is not None:
+            old.stop()
+        server.start()
+        self._server = server
+
+    def _content(self, recorder: Recorder, params: dict[str, Any]) -> str:
+        capture_id, form = params.get("id"), params.get("format") or "svg"
+        if not isinstance(capture_id, str) or not isinstance(form, str):
+            raise BadRequest("parameter id is missing.", "List captures, and take an id from there.")
+        content = render(recorder, capture_id, form)
+        size = len(content.encode(errors="replace"))
+        if size > MAX_CONTENT_BYTES:
+            raise FrameTooLarge(
+                f"capture {capture_id} as {form} has {size} bytes, over the {MAX_CONTENT_BYTES} that fit the bus.",
+                f"Fetch it over HTTP: {self.url}/captures/{capture_id}.{form}",
+            )
+        return content
+
+    def _status(self, recorder: Recorder) -> dict[str, Any]:
+        backend = recorder.backend
+        return {
+            "url": self.url,
+            "running": recorder.running,
+            "backends": [{"name": backend.name, "version": backend.version(), "available": backend.available()}],
+        }
+
+
+def _surface(config: ProfilerConfig) -> tuple[object, ...]:
+    return (config.host, config.port, config.names, config.credentials, config.certificate, config.key)
+
+
+def _metrics(recorder: Recorder) -> list[dict[str, Any]]:
+    """Families in the form of the RPC contract `voltscope.metrics`."""
+    outcomes = [{"labels": {"outcome": one}, "value": recorder.outcomes[one]} for one in _OUTCOMES]
+    return [
+        _family("voltscope_captures_total", "counter", "Captures asked for, by how they ended.", outcomes),
+        _family("voltscope_captures_running", "gauge", "Captures recording now.", [_plain(recorder.running)]),
+        _family(
+            "voltscope_capture_seconds_total",
+            "counter",
+            "Seconds during which stacks were sampled.",
+            [_plain(recorder.seconds_recorded)],
+        ),
+    ]
+
+
+def _family(name: str, kind: str, text: str, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": name, "type": kind, "help": text, "samples": samples}
+
+
+def _plain(value: float) -> dict[str, Any]:
+    return {"labels": {}, "value": value}

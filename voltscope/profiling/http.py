@@ -1,0 +1,91 @@
+"""The profiler's HTTP API: captures and targets as JSON, flamegraphs and stacks as files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from voltscope.errors import BadRequest
+from voltscope.profiling.archive import not_found
+from voltscope.profiling.formats import FORMATS, render
+from voltscope.profiling.recorder import Recorder
+from voltscope.ulid import is_ulid
+
+# A flamegraph shows names that somebody else chose: even if one slipped past escaping, its script would run in an
+# origin of its own, without cookies, and could reach nothing.
+_SVG_POLICY = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
+
+
+def routes(recorder: Callable[[], Recorder]) -> list[Route]:
+    """The routes. `recorder()` gives the one in charge at the moment of a request."""
+
+    def targets(request: Request) -> Response:
+        return JSONResponse({"targets": recorder().targets()})
+
+    def captures(request: Request) -> Response:
+        return JSONResponse({"captures": [capture.as_dict() for capture in recorder().captures()]})
+
+    def capture(request: Request) -> Response:
+        return JSONResponse(recorder().capture(_id(request.path_params["id"])).as_dict())
+
+    async def begin(request: Request) -> Response:
+        params = _object(await request.body())
+        job = await run_in_threadpool(recorder().submit, params, request.state.user.name)
+        return JSONResponse(
+            job.capture.as_dict(), status_code=202, headers={"Location": f"/api/captures/{job.capture.id}"}
+        )
+
+    def cancel(request: Request) -> Response:
+        recorder().cancel(_id(request.path_params["id"]))
+        return Response(status_code=204)
+
+    def file(request: Request) -> Response:
+        name, _, form = request.path_params["file"].partition(".")
+        capture_id = _id(name)
+        if form not in FORMATS:
+            raise not_found(capture_id)
+        content = render(recorder(), capture_id, form).encode(errors="replace")
+        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        # no-cache: kept by the browser, and asked about every time; a newer voltscope may draw differently
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        if form == "svg":
+            headers["Content-Security-Policy"] = _SVG_POLICY
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type=FORMATS[form], headers=headers)
+
+    async def healthy(request: Request) -> Response:
+        return Response("voltscope profiler is healthy.\n", media_type="text/plain")
+
+    return [
+        Route("/-/healthy", healthy),
+        Route("/api/targets", targets),
+        Route("/api/captures", captures),
+        Route("/api/captures", begin, methods=["POST"]),
+        Route("/api/captures/{id}", capture),
+        Route("/api/captures/{id}", cancel, methods=["DELETE"]),
+        Route("/captures/{file}", file),
+    ]
+
+
+def _id(text: str) -> str:
+    if not is_ulid(text):
+        raise not_found(text)
+    return text
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        params = json.loads(body or b"{}")
+    except ValueError as error:
+        raise BadRequest(f"the request body is not JSON: {error}.") from error
+    if not isinstance(params, dict):
+        raise BadRequest("the request body is not a JSON object.", 'Send {"agent": "platform.historian"}.')
+    return params

@@ -1,0 +1,236 @@
+"""From a request to a kept capture: checks it, finds the process, queues it, records, keeps."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from voltscope.errors import BackendFailed, BadRequest, CaptureCancelled, CaptureTooLong, VoltscopeError
+from voltscope.profiling.archive import Archive, not_found
+from voltscope.profiling.backends.base import Backend, Ending, Kind
+from voltscope.profiling.capture import DONE, RECORDING, Capture, begun, failed, finished, iso_utc
+from voltscope.profiling.queue import CaptureQueue, Job
+from voltscope.profiling.targets import Targets
+from voltscope.ulid import new_ulid
+
+_log = logging.getLogger(__name__)
+
+_FAILED_REMEMBERED = 50  # failures are told, not kept: they hold no samples
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request and all of them together may cost."""
+
+    max_seconds: int = 300
+    max_rate: int = 1000
+    max_concurrent: int = 2
+    max_waiting: int = 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """A capture asked for and checked. `seconds` whole, `rate` in hertz."""
+
+    agent: str
+    seconds: int
+    rate: int
+    kind: Kind
+
+
+def read_request(params: dict[str, Any], limits: Limits) -> Request:
+    """A request from JSON: agent, seconds = 5, rate = 100, kind = "cpu", idle = false (true makes cpu wall).
+
+    Raises BadRequest naming the parameter, CaptureTooLong when over the limit.
+    """
+    unknown = set(params) - {"agent", "seconds", "rate", "kind", "idle"}
+    if unknown:
+        raise BadRequest(f"unknown parameter {sorted(unknown)[0]!r}.", "Known: agent, seconds, rate, kind, idle.")
+    agent = params.get("agent")
+    if not isinstance(agent, str) or not agent:
+        raise BadRequest("parameter agent is missing.", "Name an agent's VIP identity, or `platform`.")
+    seconds = _whole("seconds", params.get("seconds"), 5)
+    if seconds > limits.max_seconds:
+        raise CaptureTooLong(
+            f"a capture of {seconds} s is over the limit of {limits.max_seconds} s.",
+            "Ask for less, or raise max_seconds in the profiler's configuration.",
+        )
+    rate = _whole("rate", params.get("rate"), 100)
+    if rate > limits.max_rate:
+        raise BadRequest(f"rate: found {rate} Hz; allowed: 1 to {limits.max_rate}.", "100 is right for most.")
+    word = params.get("kind") or Kind.CPU.value
+    if word not in [kind.value for kind in Kind]:
+        raise BadRequest(f"kind: found {word!r}; allowed: {', '.join(kind.value for kind in Kind)}.")
+    idle = params.get("idle")
+    if idle not in (None, False, True):
+        raise BadRequest(f"idle: found {idle!r}; allowed: true, false.")
+    kind = Kind(word)
+    if idle and kind is Kind.GIL:
+        raise BadRequest("idle threads hold no GIL.", "Leave idle out, or ask for kind wall.")
+    return Request(agent, seconds, rate, Kind.WALL if idle else kind)
+
+
+class Recorder:
+    """All captures: those under way, those that failed lately, and the archive's.
+
+    `site` labels captures. One instance serves HTTP and RPC alike, from any thread.
+    """
+
+    def __init__(self, targets: Targets, backend: Backend, archive: Archive, limits: Limits, site: str | None) -> None:
+        self._targets, self._backend, self._archive = targets, backend, archive
+        self.limits, self.site = limits, site
+        self._failed: deque[Capture] = deque(maxlen=_FAILED_REMEMBERED)
+        self._lock = threading.Lock()
+        self.outcomes: Counter[str] = Counter()
+        self.seconds_recorded = 0.0
+        self._queue = CaptureQueue(self._run, self._fail, concurrent=limits.max_concurrent, waiting=limits.max_waiting)
+
+    def apply(self, limits: Limits, site: str | None) -> None:
+        """Change limits and label; what runs goes on."""
+        self.limits, self.site = limits, site
+        self._queue.limit(concurrent=limits.max_concurrent, waiting=limits.max_waiting)
+
+    @property
+    def running(self) -> int:
+        """How many record at this moment."""
+        return self._queue.running
+
+    @property
+    def backend(self) -> Backend:
+        """What records."""
+        return self._backend
+
+    def targets(self) -> list[dict[str, Any]]:
+        """What can be captured: agent and pid."""
+        return [{"agent": target.agent, "pid": target.pid} for target in self._targets.all()]
+
+    def submit(self, params: dict[str, Any], requested_by: str) -> Job:
+        """Begin a capture, or line it up.
+
+        Raises BadRequest, CaptureTooLong, UnknownAgent, TargetGone, TooManyCaptures and BackendFailed.
+        """
+        try:
+            request = read_request(params, self.limits)
+            if not self._backend.available():
+                raise BackendFailed(f"{self._backend.name} is not installed.", "Install it beside voltscope with pip.")
+            target = self._targets.find(request.agent)
+            now = time.time()
+            capture = Capture(
+                id=new_ulid(now),
+                site=self.site,
+                instance=target.instance,
+                agent=target.agent,
+                pid=target.pid,
+                kind=request.kind,
+                backend=self._backend.name,
+                backend_version=self._backend.version(),
+                started=iso_utc(now),
+                duration_s=float(request.seconds),
+                rate_hz=request.rate,
+                requested_by=requested_by,
+            )
+            job = Job(capture)
+            self._queue.submit(job)
+        except VoltscopeError:
+            self._count("refused")
+            raise
+        return job
+
+    def profile(self, params: dict[str, Any], requested_by: str) -> Capture:
+        """A capture from request to end. Raises what `submit` and the recording raise."""
+        job = self.submit(params, requested_by)
+        job.finished.wait()
+        if job.error is not None:
+            raise job.error
+        return job.capture
+
+    def cancel(self, capture_id: str) -> None:
+        """End a capture early. Raises CaptureNotFound, and BadRequest when it has ended already."""
+        if not self._queue.cancel(capture_id):
+            state = self.capture(capture_id).state
+            raise BadRequest(f"capture {capture_id} has ended already: it is {state}.")
+
+    def captures(self) -> list[Capture]:
+        """Every capture, newest first."""
+        # read in the order captures move in, so that none is missed between two places
+        under_way = [job.capture for job in self._queue.jobs()]
+        with self._lock:
+            failures = list(self._failed)
+        found = {capture.id: capture for capture in (*under_way, *failures, *self._archive.captures())}
+        return [found[capture_id] for capture_id in sorted(found, reverse=True)]
+
+    def capture(self, capture_id: str) -> Capture:
+        """One capture. Raises CaptureNotFound."""
+        under_way = next((job.capture for job in self._queue.jobs() if job.capture.id == capture_id), None)
+        if under_way is not None and under_way.state == RECORDING:
+            return under_way
+        with self._lock:
+            failure = next((capture for capture in self._failed if capture.id == capture_id), None)
+        return failure or self._archive.capture(capture_id)
+
+    def stacks(self, capture_id: str) -> tuple[Capture, dict[tuple[str, ...], int]]:
+        """A finished capture with its stacks. Raises CaptureNotFound when it is not there, or not finished."""
+        capture = self.capture(capture_id)
+        if capture.state != DONE:
+            error = not_found(capture_id)
+            error.message = f"capture {capture_id} has no stacks: it is {capture.state}."
+            error.remedy = capture.words
+            raise error
+        return capture, self._archive.stacks(capture_id)
+
+    def close(self) -> None:
+        """Cancel what runs and return when it has ended."""
+        self._queue.close()
+
+    def _run(self, job: Job) -> None:
+        try:
+            self._record(job)
+        except VoltscopeError as error:
+            self._fail(job, error)
+        except Exception:
+            _log.exception("capture %s of %s failed", job.capture.id, job.capture.agent)
+            self._fail(job, VoltscopeError(f"capture {job.capture.id} failed inside.", "See the profiler's log."))
+
+    def _record(self, job: Job) -> None:
+        capture = job.capture = begun(job.capture, time.time())
+
+        def progress(share: float) -> None:
+            job.capture = msgspec.structs.replace(capture, progress=round(share, 3))
+
+        seconds = int(capture.duration_s)
+        recording = self._backend.record(
+            capture.pid, seconds, capture.rate_hz, capture.kind, cancel=job.cancel, progress=progress
+        )
+        self.seconds_recorded += recording.seconds
+        if recording.ending is Ending.CANCELLED:
+            raise CaptureCancelled(f"the capture was cancelled after {recording.seconds:.1f} s.")
+        result = finished(capture, recording)
+        self._archive.keep(result, recording.stacks)
+        job.capture = result
+        self._count("done")
+
+    def _fail(self, job: Job, error: VoltscopeError) -> None:
+        job.error = error
+        failure = failed(job.capture, error)
+        with self._lock:  # remembered first: whoever sees it leave the queue finds it here
+            self._failed.append(failure)
+        job.capture = failure
+        self._count("cancelled" if isinstance(error, CaptureCancelled) else "failed")
+
+    def _count(self, outcome: str) -> None:
+        with self._lock:
+            self.outcomes[outcome] += 1
+
+
+def _whole(name: str, value: object, default: int) -> int:
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < 1e9 or value != int(value):
+        raise BadRequest(f"{name}: found {value!r}; allowed: a whole number of at least 1.")
+    return int(value)

@@ -1,0 +1,49 @@
+"""The profiler's configuration: its schema, defaults and limits."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from voltscope.configuration import Config
+from voltscope.profiling.archive import Retention
+from voltscope.profiling.recorder import Limits
+from voltscope.site import PROFILER_PORT
+
+_Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class ProfilerConfig(Config, frozen=True, kw_only=True):
+    """Everything there is to set.
+
+    `site`: label of captures. `host`, `port`: where HTTP listens (0: any free port); `names`: host names allowed
+    besides loopback's. `credentials`: the credential file, without which nobody may start a capture over HTTP.
+    `certificate`, `key`: PEM files that turn TLS on. `max_seconds`, `max_rate` (Hz), `max_concurrent`,
+    `max_waiting`: limits of captures. `keep_captures`, `keep_megabytes`, `keep_days`: how much is kept.
+    """
+
+    site: str | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = PROFILER_PORT
+    names: tuple[str, ...] = ()
+    credentials: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    max_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 300
+    max_rate: Annotated[int, msgspec.Meta(ge=1, le=10000)] = 1000
+    max_concurrent: _Positive = 2
+    max_waiting: Annotated[int, msgspec.Meta(ge=0)] = 8
+    keep_captures: _Positive = 500
+    keep_megabytes: Annotated[float, msgspec.Meta(gt=0)] = 200.0
+    keep_days: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+
+    @property
+    def limits(self) -> Limits:
+        """What captures may cost."""
+        return Limits(self.max_seconds, self.max_rate, self.max_concurrent, self.max_waiting)
+
+    @property
+    def retention(self) -> Retention:
+        """What is kept."""
+        return Retention(self.keep_captures, self.keep_megabytes, self.keep_days)
