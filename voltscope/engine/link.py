@@ -97,14 +97,13 @@ class Link:
         # SO_SNDTIMEO rather than a socket timeout, which would also put a limit on the reader's waiting
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_TIMEOUT_S, 0))
         self._concurrency.spawn(self._read)
-        try:
+        with contextlib.suppress(LinkClosed):  # what the other side said before it closed tells why
             self._send({"hello": self._hello()})
+        try:
             answer = self._greeted.get(timeout)
         except TimeoutError:
             self.close()
             raise LinkTimeout(f"the {self._name} link got no greeting in {timeout:g} s.") from None
-        except LinkClosed:
-            answer = _Closed
         if answer is _Closed:
             raise LinkClosed(f"the other side of the {self._name} link closed it before it greeted.")
         try:

@@ -19,7 +19,7 @@ class DirectoryLock:
         self._path = directory / LOCK_FILE
         self._descriptor: int | None = None
 
-    def acquire(self, timeout: float = 10.0) -> None:
+    def acquire(self, timeout: float = 5.0) -> None:
         """Wait at most `timeout` seconds for the lock: an engine that just lost its bridge is about to let go.
 
         Raises EngineLocked naming the holder.

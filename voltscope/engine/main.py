@@ -40,7 +40,9 @@ def main(argv: list[str] | None = None) -> int:
             host.run_alone(options.config)
         else:
             _die_with(options.parent)
-            host.run_spawned(socket.socket(fileno=options.link_fd))
+            link_socket = socket.socket(fileno=options.link_fd)
+            link_socket.setblocking(True)  # gevent makes both ends of its socket pairs non-blocking
+            host.run_spawned(link_socket)
     except (VoltscopeError, OSError) as error:
         _say(str(error))
         return _exit_status(error)

@@ -27,7 +27,7 @@ STOP_TIMEOUT_S = 12.0
 BACKOFF_S = (1.0, 60.0)
 MISMATCH_RETRY_S = 60.0
 HEALTHY_AFTER_S = 60.0
-LAST_WORDS = 20
+LAST_WORDS = 3
 
 # What a bridge is told: a state (`running`, `waiting`, `refused`, `stopped`) and a sentence.
 Listener = Callable[[str, str], object]
@@ -58,6 +58,7 @@ class EngineSupervisor:
         self._process: subprocess.Popen | None = None
         self._stopping = Event()
         self._loop: gevent.Greenlet | None = None
+        self._log_start = 0
         self.restarts = 0
 
     def start(self, config: Mapping[str, Any]) -> None:
@@ -203,12 +204,14 @@ class EngineSupervisor:
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_size > MAX_LOG:
                 path.replace(path.with_suffix(".log.1"))
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab")
+        log = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab")
+        self._log_start = log.tell()  # last words are those of this life only
+        return log
 
     def _last_words(self) -> str:
         try:
             with (self._data_dir / LOG_FILE).open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
+                log.seek(max(self._log_start, log.seek(0, os.SEEK_END) - 4096))
                 lines = log.read().decode(errors="replace").splitlines()
         except OSError:
             return ""
