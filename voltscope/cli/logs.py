@@ -1,0 +1,139 @@
+"""`voltscope logs`: search the platform's log, or follow it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from voltscope.cli import exits
+from voltscope.cli.moments import Moment
+from voltscope.cli.options import complete_agents, json_option, site_of
+from voltscope.cli.terminal import shown
+from voltscope.errors import QueryError, StoreError
+
+if TYPE_CHECKING:
+    from voltscope.logs.record import Hit
+    from voltscope.logs.store import Store
+    from voltscope.site import Site
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+FOLLOW_INTERVAL_S = 0.5
+FOLLOW_BATCH = 500
+
+_COLOUR = {"debug": "bright_black", "warning": "yellow", "error": "red", "critical": "magenta"}
+_SHORT = {"warning": "WARN", "critical": "CRIT"}
+
+
+@click.command()
+@click.argument("query", default="")
+@click.option("--since", type=Moment(), metavar="WHEN", help="Not before: 15m, 1h or 2d ago, or 2026-11-21T14:30.")
+@click.option("--until", type=Moment(), metavar="WHEN", help="Not after; as --since.")
+@click.option("--agent", metavar="AGENT", shell_complete=complete_agents, help="Only records of this agent.")
+@click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only records of at least this level.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most the newest so many."
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on with new records as they arrive, until Ctrl-C.")
+@json_option("Print each record as one line of JSON, in the Elastic Common Schema.")
+@click.pass_context
+def logs(
+    ctx: click.Context,
+    query: str,
+    since: float | None,
+    until: float | None,
+    agent: str | None,
+    level: str | None,
+    limit: int,
+    follow: bool,
+    as_json: bool,
+) -> int:
+    """Search the platform's log, or follow it.
+
+    QUERY is words joined by AND, OR and NOT, with brackets, "phrases in quotes" and prefix*; without one every
+    record is found. Records come oldest first.
+
+    \b
+    voltscope logs 'error AND historian' --since 1h
+    voltscope logs --agent platform.driver --level warning -f
+    """
+    if follow and until is not None:
+        raise click.UsageError("--follow shows what is to come; it cannot be joined with --until", ctx)
+    level = level.lower() if level else None
+    store = _open(site_of(ctx))
+    try:
+        last = store.last_id() if follow else None
+        found = store.search(query, agent=agent, level=level, since=since, until=until, limit=limit + 1)
+        newest = found[:limit]
+        _print(reversed(newest), as_json)
+        if follow:
+            _follow(store, max([last or 0, *(hit.id for hit in newest)]), query, agent, level, as_json)
+    except QueryError as error:
+        error.query = query  # type: ignore[attr-defined]  # for the caret under it, drawn where errors are said
+        raise
+    finally:
+        store.close()
+    if not newest:
+        click.echo("No record matches.", err=True)
+    elif len(found) > limit:
+        click.echo(f"The newest {limit} of more: raise --limit or narrow the search.", err=True)
+    return exits.OK
+
+
+def _open(site: Site) -> Store:
+    from voltscope.logs.store import Store
+
+    path = site.log_store_path
+    try:
+        if not path.is_file():
+            raise StoreError(
+                f"there is no log store at {path}.",
+                "The agent voltscope.logship fills it: is it installed and running? The site file (--site) says "
+                "where its store is.",
+            )
+    except PermissionError as error:
+        raise StoreError(f"the log store {path} is not ours to read.", "Run this as the platform's user.") from error
+    return Store.open(path, readonly=True)
+
+
+def _follow(store: Store, after: int, query: str, agent: str | None, level: str | None, as_json: bool) -> None:
+    """Print what arrives until interrupted. The store is polled: its writer is another process."""
+    while True:
+        hits = store.tail(after, agent=agent, level=level, query=query or None, limit=FOLLOW_BATCH)
+        if hits:
+            _print(hits, as_json)
+            after = hits[-1].id
+        if len(hits) < FOLLOW_BATCH:
+            time.sleep(FOLLOW_INTERVAL_S)
+
+
+def _print(hits: Iterable[Hit], as_json: bool) -> None:
+    for hit in hits:
+        if as_json:
+            click.echo(json.dumps(hit.doc()))  # ASCII only, so that no message can command a terminal
+        else:
+            click.echo(line(hit))
+
+
+def line(hit: Hit) -> str:
+    """A record as people read it: local time, level, agent, message; further lines indented below."""
+    when = datetime.fromtimestamp(hit.timestamp)
+    level = (hit.level or "info").lower()
+    head = " ".join(
+        (
+            click.style(f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 1000:03d}", dim=True),
+            click.style(f"{_SHORT.get(level, level.upper()):5}", fg=_COLOUR.get(level), bold=level == "critical"),
+            click.style(shown(hit.agent or "platform"), fg="cyan"),
+        )
+    )
+    first, *rest = (hit.message or "").split("\n")
+    rest += (hit.stack or "").rstrip("\n").split("\n") if hit.stack and hit.stack not in (hit.message or "") else []
+    below = "".join(f"\n    {click.style(shown(part, keep=_TAB), dim=True)}" for part in rest)
+    return f"{head} {shown(first, keep=_TAB)}{below}"
+
+
+_TAB = "\t"  # the one control character that only moves on

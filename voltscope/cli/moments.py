@@ -1,0 +1,43 @@
+"""Moments as people type them: `15m`, `2h30m` and `3d` ago, or an ISO 8601 time."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    _FloatType = click.ParamType[float]
+else:
+    _FloatType = click.ParamType  # generic for the type checker alone: click 8.1 has no ParamType[...]
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+
+
+class Moment(_FloatType):
+    """A click type: seconds since the epoch. A time without a zone is local time, as in the platform's log."""
+
+    name = "moment"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        if _DURATION.fullmatch(text):
+            return time.time() - sum(float(count) * _UNITS[unit] for count, unit in _PART.findall(text))
+        if text == "now":
+            return time.time()
+        try:
+            # Python 3.10 reads neither a final Z nor a blank for the T
+            return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).timestamp()
+        except (ValueError, OverflowError, OSError):
+            self.fail(
+                f"{text!r} is neither a duration such as 15m, 1h or 2d nor a time such as 2026-11-21T14:30.",
+                param,
+                ctx,
+            )

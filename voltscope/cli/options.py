@@ -1,0 +1,41 @@
+"""What several commands share: the site they speak of, `--json`, and agent names that complete themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from voltscope.site import Site
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+COMPLETION_TIMEOUT_S = 0.5  # a shell waits for us at each press of Tab
+
+
+def site_of(ctx: click.Context) -> Site:
+    """The site `--site` names. Raises SiteError and ConfigError."""
+    from voltscope.site import find_site
+
+    return find_site(ctx.find_root().params.get("site_file"))
+
+
+def json_option(meaning: str) -> Callable[[CommandT], CommandT]:
+    """The option `--json`; `meaning` says what then is on stdout."""
+    return click.option("--json", "as_json", is_flag=True, help=meaning)
+
+
+def complete_agents(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The agents the exporter knows. Completion must never disturb a prompt: any failure completes nothing."""
+    try:
+        from voltscope.cli.exposition import scrape
+
+        snapshot = scrape(site_of(ctx), timeout_s=COMPLETION_TIMEOUT_S)
+        found = snapshot.names("volttron_agent_info", "agent")
+    except Exception:
+        return []
+    # a terminal is about to print these
+    return [CompletionItem(name) for name in found if name.startswith(incomplete) and name.isprintable()]

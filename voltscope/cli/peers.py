@@ -1,0 +1,111 @@
+"""Requests to the parts of a site, with the failures of each said so that a person can act on them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from email.message import Message
+from typing import IO, Any
+
+from voltscope.errors import PeerUnexpected, PeerUnreachable, RemoteError
+
+MAX_ANSWER = 64 << 20  # the largest captures seen are under 2 MB; this only stops a wrong peer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a peer said: HTTP status, content type and body."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ValueError."""
+        return json.loads(self.body)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry the Authorization header to wherever it points."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> None:
+        return None
+
+
+# Straight to the peer: a proxy named in the environment is not for this machine's own ports.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+
+
+def ask(part: str, url: str, *, secret: str | None = None, send: object = None, timeout_s: float = 10.0) -> Answer:
+    """GET `url`, or POST `send` to it as JSON; the answer whatever its HTTP status.
+
+    `part` names the peer in errors ("exporter"). Raises PeerUnreachable, and PeerUnexpected where the other side
+    speaks no HTTP.
+    """
+    headers = {"Accept": "*/*", "User-Agent": "voltscope"}
+    if secret is not None:
+        headers["Authorization"] = f"Bearer {secret}"
+    data = None
+    if send is not None:
+        data = json.dumps(send).encode()
+        headers["Content-Type"] = "application/json"
+    try:
+        request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310  the scheme is checked next
+        if request.type not in ("http", "https"):
+            raise PeerUnexpected(f"the {part}'s address {url} is no http:// or https:// URL.", _SITE_REMEDY)
+        with _OPENER.open(request, timeout=timeout_s) as response:
+            return _answer(part, url, response, response.status)
+    except urllib.error.HTTPError as error:
+        return _answer(part, url, error, error.code)
+    except (urllib.error.URLError, TimeoutError, ConnectionError, socket.gaierror) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, TimeoutError):
+            reason = f"no answer within {timeout_s:g} s"
+        elif isinstance(reason, OSError) and reason.strerror:
+            reason = reason.strerror
+        raise PeerUnreachable(
+            f"the {part} at {url} does not answer: {str(reason).lower()}.", f"Is it running? {_SITE_REMEDY}"
+        ) from error
+    except (http.client.HTTPException, ValueError, OSError) as error:
+        raise PeerUnexpected(f"what answers at {url} is no {part}: {error}.", _SITE_REMEDY) from error
+
+
+_SITE_REMEDY = "The site file (--site) says where the parts are."
+
+
+def _answer(part: str, url: str, response: Any, status: int) -> Answer:
+    body = response.read(MAX_ANSWER + 1)
+    if len(body) > MAX_ANSWER:
+        raise PeerUnexpected(f"the {part} at {url} answers with over {MAX_ANSWER} bytes.", _SITE_REMEDY)
+    return Answer(status, response.headers.get("content-type") or "", body)
+
+
+def ask_json(
+    part: str, url: str, *, secret: str | None = None, send: object = None, timeout_s: float = 10.0
+) -> dict[str, Any]:
+    """As `ask`, for peers that speak JSON objects. Raises RemoteError with the peer's own code, message and remedy."""
+    answer = ask(part, url, secret=secret, send=send, timeout_s=timeout_s)
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    if answer.status >= 400:
+        raise refusal(part, url, answer)
+    if not isinstance(document, dict):
+        raise PeerUnexpected(f"the {part} at {url} answers with something else than JSON.", _SITE_REMEDY)
+    return document
+
+
+def refusal(part: str, url: str, answer: Answer) -> RemoteError | PeerUnexpected:
+    """The error a peer's answer of status 400 and over stands for."""
+    try:
+        found = answer.json()["error"]
+        return RemoteError(str(found["code"]), str(found["message"]), found.get("remedy"), answer.status)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return PeerUnexpected(f"the {part} at {url} answers with HTTP status {answer.status}.", _SITE_REMEDY)

@@ -1,0 +1,130 @@
+"""How the command line looks: colour, width, tables, units, and text that cannot command a terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+import click
+
+NOTHING = "–"
+_GAP = "  "
+
+
+def colours(stream: TextIO) -> bool:
+    """Whether to colour `stream`: a terminal that can, and no NO_COLOR (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int | None:
+    """Columns of the terminal on stdout; None (no limit) when stdout is none and COLUMNS does not say."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return shutil.get_terminal_size((80, 24)).columns
+    return None
+
+
+def shown(text: str, *, keep: str = "") -> str:
+    """`text` with every control and format character made visible as an escape, but for those in `keep`.
+
+    Log messages and agent names come from anywhere: an escape sequence in one must not move the cursor, set a
+    title or answer for the keyboard, and a right-to-left override must not reorder what is read.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c in keep or unicodedata.category(c) not in _ACTIVE else _escaped(c) for c in text)
+
+
+_ACTIVE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table; `style` is what click.style takes as `fg`, None for plain."""
+
+    text: str
+    style: str | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. Where the terminal is too narrow columns go, the highest `spare` first; 0 always stays."""
+
+    title: str
+    right: bool = False
+    spare: int = 0
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], limit: int | None) -> list[str]:
+    """The lines of a table at most `limit` characters wide; the first column is cut when nothing else can go."""
+    widths = [max(len(column.title), *(len(row[i].text) for row in rows)) for i, column in enumerate(columns)]
+    kept = list(range(len(columns)))
+    while limit is not None and _total(widths, kept) > limit:
+        spare = max(kept, key=lambda i: columns[i].spare)
+        if not columns[spare].spare:
+            widths[0] = max(4, widths[0] - (_total(widths, kept) - limit))
+            break
+        kept.remove(spare)
+    head = _GAP.join(_padded(columns[i].title, widths[i], columns[i].right) for i in kept)
+    lines = [click.style(head.rstrip(), bold=True)]
+    for row in rows:
+        cells = []
+        for i in kept:
+            text = _padded(_cut(row[i].text, widths[i]), widths[i], columns[i].right)
+            cells.append(click.style(text, fg=row[i].style) if row[i].style else text)
+        lines.append(_GAP.join(cells).rstrip())
+    return lines
+
+
+def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
+    return sum(widths[i] for i in kept) + len(_GAP) * (len(kept) - 1)
+
+
+def _padded(text: str, size: int, right: bool) -> str:
+    return text.rjust(size) if right else text.ljust(size)
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else f"{text[: size - 1]}…"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: `0.4 s`, `12 s`, `3 min`, `2 h 14 min`, `5 d 3 h`."""
+    if seconds is None or seconds != seconds:
+        return NOTHING
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 24:
+        return f"{hours} h {minutes % 60} min"
+    return f"{days} d {hours % 24} h"
+
+
+def size(count: float | None) -> str:
+    """Bytes with a decimal prefix: `640 B`, `46.2 MB`, `1.3 GB`."""
+    if count is None or count != count:
+        return NOTHING
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(value) < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit in ("B", "kB") or value >= 100 else f"{value:.1f} {unit}"
+
+
+def number(value: float | None) -> str:
+    """A count with thousands separated."""
+    return NOTHING if value is None or value != value else f"{value:,.0f}"
