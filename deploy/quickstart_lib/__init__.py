@@ -1,0 +1,1 @@
+"""The quickstart: standard library only, because it runs before anything is installed."""

@@ -1,0 +1,209 @@
+"""What shows that the main job runs: each proof asks the real program and raises StepFailed when it does not hold."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .account import Runner
+from .failure import StepFailed
+from .peers import JOB
+from .site_files import operator_secret
+from .state import Home
+from .volttron_platform import HISTORIAN
+
+FRESH_S = 15.0
+CAPTURE_S = 5
+_LOGGED = "campus AND fake"  # the listener logs each publish of the fake device
+
+
+def scraped(home: Home, timeout: float = 60) -> str:
+    """Prometheus has `up == 1` for the exporter."""
+    query = urllib.parse.urlencode({"query": f'up{{job="{JOB}"}}'})
+
+    def value() -> str | None:
+        answer = _get_json(f"http://127.0.0.1:{home.ports.prometheus}/api/v1/query?{query}")
+        values = [series["value"][1] for series in answer["data"]["result"]]
+        return "up == 1" if values == ["1"] else None
+
+    return _await(
+        value,
+        timeout,
+        "Prometheus has no up == 1 for the exporter",
+        f"Look at http://127.0.0.1:{home.ports.prometheus}/targets.",
+        home.platform_log,
+    )
+
+
+def exported(home: Home, timeout: float = 60) -> str:
+    """The exporter says the platform is up: where there is no Prometheus to ask."""
+    url = f"http://127.0.0.1:{home.ports.exporter}/metrics"
+
+    def value() -> str | None:
+        return "volttron_platform_up 1" if "\nvolttron_platform_up 1" in _get(url).decode() else None
+
+    return _await(value, timeout, f"{url} does not say volttron_platform_up 1", "See the log.", home.platform_log)
+
+
+def recorded(home: Home, timeout: float = 60) -> str:
+    """The historian's newest row is younger than 15 s, by the historian's own database."""
+    database = home.volttron / "agents" / HISTORIAN / "data" / "historian.sqlite"
+
+    def value() -> str | None:
+        age = newest_row_age(database)
+        return f"newest row {age:.1f} s old" if age is not None and age < FRESH_S else None
+
+    return _await(
+        value,
+        timeout,
+        f"the historian's newest row in {database} is not under {FRESH_S:.0f} s old",
+        "Does the platform driver publish? See the log.",
+        home.platform_log,
+    )
+
+
+def newest_row_age(database: Path) -> float | None:
+    """Seconds since the newest row's time stamp (ISO 8601 in UTC); None when there is no row yet."""
+    if not database.exists():
+        return None
+    try:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=1) as connection:
+            # The time stamps are text in UTC; SQLite itself tells the difference to now.
+            row = connection.execute("select (julianday('now') - julianday(max(ts))) * 86400 from data").fetchone()
+    except sqlite3.Error:
+        return None  # no table yet, or being written
+    return None if row is None or row[0] is None else float(row[0])
+
+
+def searched(home: Home, runner: Runner, since: float, timeout: float = 60) -> str:
+    """A log record written after `since` (seconds since the epoch) is found by search."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since))
+    command: list[str | Path] = [
+        home.venv / "bin/voltscope",
+        "logs",
+        _LOGGED,
+        "--since",
+        moment,
+        "--json",
+        "--limit",
+        "1",
+    ]
+    said = ""
+
+    def value() -> str | None:
+        nonlocal said
+        code, out, said = runner.attempt(command, timeout=30)
+        if code != 0 or not out.strip():
+            return None
+        return f"found a record of {json.loads(out.splitlines()[0])['@timestamp']}"
+
+    try:
+        return _await(
+            value, timeout, f"the search for '{_LOGGED}' finds no record since {moment}", "See the log.", None
+        )
+    except StepFailed as error:
+        raise StepFailed(
+            error.why, f"Does voltscope.logship run? See {home.platform_log}.", home.platform_log, said
+        ) from error
+
+
+def profiled(home: Home, timeout: float = 60) -> str:
+    """A 5 s flamegraph of the historian, idle included, holds a historian frame, is on disk and served."""
+    base = f"http://127.0.0.1:{home.ports.profiler}"
+    asked = {"agent": HISTORIAN, "seconds": CAPTURE_S, "rate": 100, "kind": "wall"}
+    remedy = f"Run {home.bin / 'voltscope'} doctor; it names what profiling needs."
+    _await(
+        lambda: _healthy(f"{base}/-/healthy"),
+        timeout,
+        f"the profiler does not answer at {base}",
+        remedy,
+        home.platform_log,
+    )
+    secret = operator_secret(home)
+    started = _get_json(f"{base}/api/captures", asked, secret)
+
+    def value() -> dict[str, Any] | None:
+        capture: dict[str, Any] = _get_json(f"{base}/api/captures/{started['id']}", secret=secret)
+        if capture["state"] == "failed":
+            problem = capture.get("error") or {}
+            raise StepFailed(f"the capture failed: {problem.get('message')}", problem.get("remedy") or remedy)
+        return capture if capture["state"] == "done" else None
+
+    capture = _await(value, timeout, "the capture was not done in time", remedy, home.platform_log)
+    folded = _get(f"{base}/captures/{capture['id']}.folded", secret=secret).decode()
+    picture = _get(f"{base}/captures/{capture['id']}.svg", secret=secret).decode()
+    if "historian" not in folded or "<svg" not in picture:
+        raise StepFailed("the flamegraph holds no frame of the historian.", remedy, output=folded[:2000])
+    if not list((home.volttron / "voltscope" / "profiler").rglob(f"*{capture['id']}*")):
+        raise StepFailed(f"the capture {capture['id']} is served but not on disk.", remedy, home.platform_log)
+    return f"{base}/captures/{capture['id']}.svg"
+
+
+def profiled_before(home: Home, url: str | None) -> str | None:
+    """`url` when an earlier run's flamegraph is there still, on disk and served: five seconds saved."""
+    if not url:
+        return None
+    try:
+        return url if b"<svg" in _get(url, secret=operator_secret(home)) else None
+    except OSError:
+        return None
+
+
+def console_answers(home: Home, timeout: float = 30) -> str:
+    """The console serves its health page."""
+    base = f"http://127.0.0.1:{home.ports.console}"
+    return _await(
+        lambda: _healthy(f"{base}/-/healthy"),
+        timeout,
+        f"the console does not answer at {base}",
+        f"See {home.logs / 'console.out'}.",
+        home.logs / "console.out",
+    )
+
+
+def _healthy(url: str) -> str | None:
+    _get(url)
+    return "answers"
+
+
+def _await(value: Callable[[], Any], timeout: float, why: str, remedy: str, log: Path | None) -> Any:
+    """The first result of `value` that is not None, asked for every quarter of a second."""
+    deadline = time.monotonic() + timeout
+    last = ""
+    while True:
+        try:
+            found = value()
+            if found is not None:
+                return found
+        except (OSError, ValueError, KeyError) as error:
+            last = f" ({error})"
+        if time.monotonic() > deadline:
+            raise StepFailed(f"{why} after {timeout:.0f} s{last}.", remedy, log)
+        time.sleep(0.25)
+
+
+def _get(url: str, body: object = None, secret: str | None = None) -> bytes:
+    headers = {"Content-Type": "application/json"} if body is not None else {}
+    if secret is not None:
+        headers["Authorization"] = f"Bearer {secret}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers)  # noqa: S310 (our own loopback listeners)
+    # No proxy: everything asked here is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=10) as answer:
+            content: bytes = answer.read()
+            return content
+    except urllib.error.HTTPError as error:
+        raise OSError(f"{url} answered {error.code}: {error.read(500).decode(errors='replace')}") from error
+
+
+def _get_json(url: str, body: object = None, secret: str | None = None) -> Any:
+    return json.loads(_get(url, body, secret))

@@ -1,0 +1,168 @@
+"""Brings a home up, from nothing or from where an earlier run stopped, and proves that the main job runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import peers, prove, setup, volttron_platform
+from .account import Account, Runner, find_program, home_environment
+from .failure import StepFailed
+from .index import needs_remedy
+from .report import Report
+from .site_files import write_site, write_wrappers
+from .state import Home, taken
+from .supervise import Supervisor, supervisor_config
+
+_STEPS_BEFORE = 7
+_STEPS_AFTER = 6
+
+
+@dataclass
+class Parts:
+    """What this home runs besides the platform."""
+
+    prometheus: str | None
+    grafana: tuple[str, Path] | None
+
+    @property
+    def running(self) -> list[str]:
+        """The programs to start."""
+        return ["console"] + [name for name in ("prometheus", "grafana") if getattr(self, name)]
+
+
+def step_count(home: Home) -> int:
+    """How many steps `bring_up` will show."""
+    return _STEPS_BEFORE + 1 + len(volttron_platform.agents(home)) + _STEPS_AFTER
+
+
+def bring_up(home: Home, report: Report) -> None:
+    """All steps, each skipped when nothing is to be done. Raises StepFailed in the step that failed."""
+    began = time.time()
+    with report.step("Debian packages"):
+        setup.ensure_packages(home, report)
+    with report.step("User and folders"):
+        account = setup.ensure_account(home)
+        setup.ensure_folders(home, account)
+        home.save(account=account.name)
+        report.note(f"as {account.name}, below {home.path}")
+    runner = Runner(home, account)
+    with report.step("Sources"):
+        changed = setup.ensure_sources(home, account, report)
+    with report.step("Virtual environment and VOLTTRON"):
+        setup.ensure_platform(home, runner, report)
+    with report.step("voltscope and its console"):
+        setup.ensure_voltscope(home, runner, report)
+    with report.step("Credentials, configuration and ports"):
+        supervisor = Supervisor(home, runner)
+        if changed:  # the programs run the old sources: they start anew below
+            _halt(home, runner, supervisor)
+        parts = configure(home, account, supervisor, report)
+    start(home, runner, supervisor, parts, report)
+    _prove(home, runner, parts, report, began)
+    home.save(done=True)
+
+
+def configure(home: Home, account: Account, supervisor: Supervisor, report: Report) -> Parts:
+    """Writes every configuration file. Raises StepFailed naming a port that somebody else listens on."""
+    parts = Parts(find_program("prometheus"), peers.find_grafana())
+    busy = taken(home.ports.named(parts.grafana is not None))
+    if busy and not supervisor.states():
+        names = ", ".join(f"{port} ({name})" for name, port in busy.items())
+        raise StepFailed(
+            f"somebody else listens on 127.0.0.1 port {names}.",
+            "Choose other ports with --port-base N: N, N+3, N+4, N+5 and N+6 are used.",
+        )
+    setup.ensure_credentials(home, account)
+    write_site(home, account, prometheus=parts.prometheus is not None, grafana=parts.grafana is not None)
+    write_wrappers(home, account)
+    volttron_platform.prepare_home(home, account)
+    programs = {
+        "volttron": [str(home.venv / "bin/volttron"), "-v", "-l", str(home.platform_log)],
+        "console": [
+            str(home.venv / "bin/voltscope"),
+            *("--site", str(home.site_file), "console"),
+        ],
+    }
+    if parts.prometheus:
+        peers.write_prometheus(home, account)
+        programs["prometheus"] = peers.prometheus_command(home, parts.prometheus)
+    if parts.grafana:
+        peers.write_grafana(home, account)
+        programs["grafana"] = peers.grafana_command(home, *parts.grafana)
+    home.supervisor_config.write_text(supervisor_config(home, programs))
+    home.supervisor_config.chmod(0o644)
+    report.note(f"ports from {home.ports.base}")
+    return parts
+
+
+def start(home: Home, runner: Runner, supervisor: Supervisor, parts: Parts, report: Report) -> None:
+    """Starts everything, and installs the agents the platform does not have yet."""
+    with report.step("VOLTTRON platform"):
+        supervisor.launch()
+        for name in parts.running:
+            supervisor.begin(name)
+        first = not (home.volttron / "pyproject.toml").exists()
+        if first and needs_remedy(home_environment(home)):
+            report.note("its package index is a plain one: making its poetry project")
+            versions, python = home.state["versions"], home.state["python"]
+            volttron_platform.prepare_project(home, runner, versions, python)
+        if not supervisor.alive("volttron"):
+            (home.volttron / "VOLTTRON_PID").unlink(missing_ok=True)  # a killed platform leaves its own behind
+            supervisor.begin("volttron")
+        volttron_platform.wait_until_up(home, runner, lambda: supervisor.alive("volttron"), 600 if first else 120)
+        pid = int((home.volttron / "VOLTTRON_PID").read_text())
+        if volttron_platform.interrupt_ignored(pid):
+            raise StepFailed("the platform ignores SIGINT, so its agents could not be stopped.", "", home.platform_log)
+        report.note(f"pid {pid}, {home.volttron}")
+    with report.step("Agent libraries"):
+        if home.state.get("libraries"):
+            report.note("there already")
+        else:
+            volttron_platform.install_libraries(home, runner)
+            home.save(libraries=True)
+    for agent in volttron_platform.agents(home):
+        with report.step(f"Agent {agent.identity}"):
+            if agent.identity in home.state.get("agents", []):
+                report.note("there already")
+                continue
+            volttron_platform.install_agent(home, runner, agent)
+            home.save(agents=[*home.state.get("agents", []), agent.identity])
+
+
+def _prove(home: Home, runner: Runner, parts: Parts, report: Report, began: float) -> None:
+    if not parts.prometheus:
+        report.warn("there is no Prometheus here, so nothing stores the metrics: sudo apt-get install prometheus")
+    first = prove.scraped if parts.prometheus else prove.exported
+    _proof(report, "Proof: Prometheus has up == 1 for the exporter", lambda: first(home))
+    _proof(report, "Proof: the historian records", lambda: prove.recorded(home))
+    _proof(report, "Proof: a new log record is found", lambda: prove.searched(home, runner, began))
+
+    def flamegraph() -> str:
+        url = prove.profiled_before(home, home.state.get("flamegraph")) or prove.profiled(home)
+        home.save(flamegraph=url)
+        return url
+
+    _proof(report, "Proof: a 5 s flamegraph of platform.historian", flamegraph)
+    with report.step("Console"):
+        report.note(prove.console_answers(home))
+    with report.step("All programs under supervision"):
+        states = Supervisor(home, runner).states()
+        down = [name for name, (state, _) in states.items() if state not in ("RUNNING", "STARTING")]
+        if down or not states:
+            log = home.logs / f"{(down or ['supervisord'])[0]}.out"
+            raise StepFailed(f"not running: {', '.join(down) or 'supervisord'}.", f"See {log}.", log)
+        report.note(", ".join(sorted(states)))
+
+
+def _proof(report: Report, title: str, proof: Callable[[], str]) -> None:
+    with report.step(title):
+        report.note(proof())
+
+
+def _halt(home: Home, runner: Runner, supervisor: Supervisor) -> None:
+    if supervisor.states():
+        volttron_platform.shut_down(home, runner)
+        supervisor.shut_down()
