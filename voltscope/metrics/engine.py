@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import ipaddress
+import math
 import os
 import ssl
 import threading
@@ -197,13 +198,9 @@ class ExporterEngine:
     def _metrics(self, request: Request) -> Response:
         """A plain function: Starlette runs it in a thread, and scrapes do not wait for one another."""
         config = self._config
-        limit = config.collector_timeout_s
-        asked = _seconds(request.headers.get("x-prometheus-scrape-timeout-seconds"))
-        if asked is not None:
-            limit = max(_SHORTEST_S, min(limit, asked - _SCRAPE_MARGIN_S - config.facts_timeout_s))
         metrics = self._exposition.collect(
             facts_timeout_s=config.facts_timeout_s,
-            collector_timeout_s=limit,
+            collector_timeout_s=collector_limit_s(config, request.headers.get("x-prometheus-scrape-timeout-seconds")),
             fresh_for_s=config.facts_fresh_s,
             disabled=config.disabled_collectors,
         )
@@ -247,6 +244,18 @@ class ExporterEngine:
         ]
 
 
+def collector_limit_s(config: ExporterConfig, scrape_timeout: str | None) -> float:
+    """How long collectors may take, in seconds: as configured, less when Prometheus would not wait that long.
+
+    `scrape_timeout` is its header X-Prometheus-Scrape-Timeout-Seconds.
+    """
+    try:
+        waits = float(scrape_timeout) if scrape_timeout else math.inf
+    except ValueError:
+        waits = math.inf
+    return max(_SHORTEST_S, min(config.collector_timeout_s, waits - _SCRAPE_MARGIN_S - config.facts_timeout_s))
+
+
 def _own(name: str, kind: str, help: str, value: float) -> dict[str, Any]:
     return {"name": name, "type": kind, "help": help, "samples": [{"labels": {}, "value": float(value)}]}
 
@@ -264,13 +273,6 @@ def _check_certificate(certificate: Path | None, key: Path | None) -> None:
         raise ConfigError(
             "certificate", f"{certificate} with {key}: {error}", "a PEM certificate and its key"
         ) from error
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
 
 
 async def _healthy(request: Request) -> Response:

@@ -169,7 +169,7 @@ def _known_files(agents: Path, identity: str, uuid: str, name: str) -> Iterator[
 
 
 def _plain(part: str) -> bool:
-    return bool(part) and part not in (".", "..") and "/" not in part and "\0" not in part
+    return part.isprintable() and part not in ("", ".", "..") and "/" not in part
 
 
 def _is_database(path: Path) -> bool:

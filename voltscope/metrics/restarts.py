@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from voltscope.metrics.families import label_value
 from voltscope.metrics.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Restarts:
         self._newest = 0.0
 
     def observe(self, snapshot: Snapshot) -> dict[str, int]:
-        """Count what changed since the last snapshot; the counts by identity.
+        """Count what changed since the last snapshot; the counts by identity as it stands in labels.
 
         Agents missing in fresh facts were removed and are forgotten. What cannot be written is kept in memory
         and tried again with the next snapshot.
@@ -53,7 +54,7 @@ class Restarts:
             if taken_at < self._newest:  # a concurrent scrape saw newer facts: the old pids are no restart
                 return self._counts()
             self._newest = taken_at
-            known = {agent.identity for agent in snapshot.agents}
+            known = {label_value(agent.identity) for agent in snapshot.agents}
             if snapshot.fresh:
                 for identity in self._state.agents.keys() - known:
                     del self._state.agents[identity]
@@ -101,7 +102,7 @@ class Restarts:
 
 
 def _births(snapshot: Snapshot) -> dict[str, str]:
-    """The living process of each agent, by identity."""
+    """The living process of each agent, by identity as it stands in labels."""
     table = snapshot.processes
     boot_time = table.boot_time()
     try:
@@ -112,5 +113,5 @@ def _births(snapshot: Snapshot) -> dict[str, str]:
     for agent in snapshot.agents:
         started = snapshot.started_at.get(agent.pid) if agent.pid is not None else None
         if started is not None:
-            found[agent.identity] = f"{boot}/{agent.pid}/{round((started - boot_time) * table.ticks)}"
+            found[label_value(agent.identity)] = f"{boot}/{agent.pid}/{round((started - boot_time) * table.ticks)}"
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from voltscope.metrics.collectors import Collector, register
-from voltscope.metrics.families import Samples, counter, gauge, info
+from voltscope.metrics.families import Samples, counter, gauge, info, label_value
 from voltscope.metrics.restarts import Restarts
 from voltscope.metrics.snapshot import Snapshot
 from voltscope.platform.agents import State
@@ -58,5 +58,5 @@ class AgentsCollector(Collector):
             )
             samples.choose(STATE, agent.state.value, agent=known.identity)
             samples.set(EXIT_STATUS, known.exit_status, agent=known.identity)
-            samples.set(RESTARTS, restarts.get(known.identity, 0), agent=known.identity)
+            samples.set(RESTARTS, restarts.get(label_value(known.identity), 0), agent=known.identity)
             samples.set(ENABLED, float(known.enabled), agent=known.identity)

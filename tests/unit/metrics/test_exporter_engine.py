@@ -1,0 +1,247 @@
+"""The exporter over HTTP: negotiation, who may read, configuration while it serves, and what promtool thinks."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from voltscope.engine.service import EngineContext
+from voltscope.errors import ConfigError, CredentialsError, UnknownMethod, VoltscopeError
+from voltscope.metrics.engine import ExporterConfig, ExporterEngine, collector_limit_s
+
+Start = Callable[..., ExporterEngine]
+SECRET = "a-viewers-secret-of-length"
+
+
+def get(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    request = urllib.request.Request(url, headers={key.replace("_", "-"): value for key, value in headers.items()})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def credentials(tmp_path: Path) -> str:
+    path = tmp_path / "credentials.json"
+    path.write_text(json.dumps({"version": 1, "users": [{"name": "v", "role": "viewer", "secret": SECRET}]}))
+    path.chmod(0o600)
+    return str(path)
+
+
+def test_promtool_finds_nothing_wrong(engine: Start, modular: Any) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        if os.environ.get("CI"):
+            pytest.fail("promtool is missing: install the package prometheus")
+        pytest.skip("promtool is not installed")
+    # this process stands for the platform, that the real /proc is read
+    modular.facts = msgspec.structs.replace(modular.facts, platform_pid=os.getpid(), taken_at=time.time())
+    _, _, body = get(f"{engine().url}/metrics")
+    assert b"volttron_historian_newest_row_age_seconds" in body
+    assert b'volttron_process_threads{agent="platform"}' in body
+    checked = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, timeout=30)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_text_by_default_and_openmetrics_when_asked(engine: Start) -> None:
+    url = f"{engine().url}/metrics"
+    status, headers, body = get(url)
+    assert (status, headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    text = {family.name for family in parse_text(body.decode())}
+    prometheus = (
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+        "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    )
+    _, headers, body = get(url, Accept=prometheus)
+    assert headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert body.endswith(b"# EOF\n")
+    families = list(parse_openmetrics(body.decode()))
+    # an info family is called without its ending in OpenMetrics
+    assert {f"{f.name}_info" if f.type == "info" else f.name for f in families} == text
+    assert not [sample for family in families for sample in family.samples if sample.timestamp is not None]
+
+
+def test_gzip_when_accepted(engine: Start) -> None:
+    url = f"{engine().url}/metrics"
+    assert "content-encoding" not in get(url)[1]
+    _, headers, body = get(url, Accept_Encoding="gzip")
+    assert headers["content-encoding"] == "gzip"
+    assert b"voltscope_build_info" in gzip.decompress(body)
+
+
+def test_landing_page_and_health(engine: Start) -> None:
+    url = engine(disabled_collectors=["devices"]).url
+    assert "not scraped yet" in get(f"{url}/")[2].decode()
+    get(f"{url}/metrics")
+    status, headers, body = get(f"{url}/")
+    page = body.decode()
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "<script" not in page
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert "not scraped yet" not in page
+    assert "disabled" in page
+    assert get(f"{url}/-/healthy")[0] == 200
+
+
+def test_a_wrong_host_is_refused_and_a_configured_name_is_not(engine: Start) -> None:
+    url = f"{engine(names=['Plant.example']).url}/metrics"
+    assert get(url, Host="evil.example")[0] == 421
+    assert get(url, Host="plant.example:80")[0] == 200
+
+
+def test_beyond_loopback_reading_needs_a_viewer(engine: Start, credentials: str) -> None:
+    port = free_port()
+    engine(host="0.0.0.0", port=port, credentials=credentials)  # noqa: S104
+    url = f"http://127.0.0.1:{port}"
+    assert get(f"{url}/metrics")[0] == get(f"{url}/")[0] == 401
+    assert get(f"{url}/metrics", Authorization=f"Bearer {SECRET}")[0] == 200
+    assert get(f"{url}/-/healthy")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        ({"prot": 1}, "prot"),
+        ({"port": 65536}, "port"),
+        ({"port": "http"}, "port"),
+        ({"disabled_collectors": ["nosuch"]}, "disabled_collectors"),
+        ({"facts_timeout_s": 0}, "facts_timeout_s"),
+        ({"collector_timeout_s": 1e9}, "collector_timeout_s"),
+        ({"certificate": "cert.pem"}, "certificate"),
+        ({"certificate": "cert.pem", "key": "key.pem"}, "certificate"),
+        ({"host": "0.0.0.0"}, "credentials"),  # noqa: S104
+    ],
+)
+def test_a_bad_configuration_names_its_key_and_changes_nothing(engine: Start, config: dict[str, Any], key: str) -> None:
+    running = engine()
+    url = running.url
+    with pytest.raises(ConfigError) as raised:
+        running.configure(config)
+    assert raised.value.key == key
+    assert running.url == url
+    assert get(f"{url}/metrics")[0] == 200
+
+
+def test_credentials_that_cannot_be_read_change_nothing(engine: Start) -> None:
+    running = engine()
+    with pytest.raises(CredentialsError):
+        running.configure({"port": 0, "credentials": "nosuch.json"})
+    assert get(f"{running.url}/metrics")[0] == 200
+
+
+def test_another_port_opens_and_the_old_one_closes(engine: Start) -> None:
+    running = engine()
+    old, port = running.url, free_port()
+    running.configure({"port": port})
+    assert running.url == f"http://127.0.0.1:{port}"
+    assert get(f"{running.url}/metrics")[0] == 200
+    with pytest.raises(urllib.error.URLError):
+        get(f"{old}/metrics")
+
+
+def test_a_taken_port_leaves_the_old_listener(engine: Start) -> None:
+    running = engine()
+    url = running.url
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(ConfigError, match="port"):
+        running.configure({"port": other.getsockname()[1], "names": ["new.example"]})
+    assert running.url == url
+    assert get(f"{url}/metrics")[0] == 200
+    assert get(f"{url}/metrics", Host="new.example")[0] == 421
+
+
+def test_the_same_port_on_an_address_that_is_not_ours_leaves_the_old_listener(engine: Start, credentials: str) -> None:
+    port = free_port()
+    running = engine(port=port)
+    with pytest.raises(ConfigError):
+        running.configure({"port": port, "host": "192.0.2.1", "credentials": credentials})
+    assert get(f"http://127.0.0.1:{port}/metrics")[0] == 200
+
+
+def test_names_and_collectors_change_without_touching_the_listener(engine: Start) -> None:
+    running = engine()
+    url = running.url
+    running.configure({"port": 0, "names": ["plant.example"], "disabled_collectors": ["processes"]})
+    assert running.url == url
+    _, _, body = get(f"{url}/metrics", Host="plant.example")
+    assert b"volttron_process" not in body
+    running.configure({"port": 0})
+    assert get(f"{url}/metrics", Host="plant.example")[0] == 421
+
+
+def test_a_taken_port_at_start_is_named(modular: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        made = ExporterEngine(EngineContext("exporter", modular.data_dir, modular.home, modular.answer))
+        made.configure({"port": port})
+        with pytest.raises(VoltscopeError, match=str(port)):
+            made.start()
+        made.stop()
+
+
+def test_concurrent_scrapes_over_http(engine: Start) -> None:
+    url = f"{engine().url}/metrics"
+    answers: list[tuple[int, int]] = []
+
+    def scrape() -> None:
+        status, _, body = get(url)
+        answers.append((status, body.count(b"\n")))
+
+    threads = [threading.Thread(target=scrape) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [status for status, _ in answers] == [200] * 10
+    assert len({lines for _, lines in answers}) == 1
+
+
+def test_the_bridge_gets_our_own_cost_and_status(engine: Start) -> None:
+    running = engine()
+    get(f"{running.url}/metrics")
+    families = running.handle("metrics", {})
+    json.dumps(families)
+    values = {family["name"]: family["samples"][0]["value"] for family in families}
+    assert values["voltscope_engine_scrapes_total"] == 1
+    assert values["voltscope_engine_resident_memory_bytes"] > 1e6
+    assert {family["type"] for family in families} == {"counter", "gauge"}
+    status = running.handle("status", {})
+    assert status["url"] == running.url
+    assert status["collectors"]["agents"]["error"] is None
+    with pytest.raises(UnknownMethod):
+        running.handle("nosuch", {})
+
+
+def test_starts_of_the_engine_are_counted(engine: Start) -> None:
+    assert b"voltscope_engine_restarts_total 0.0" in get(f"{engine().url}/metrics")[2]
+    assert b"voltscope_engine_restarts_total 1.0" in get(f"{engine().url}/metrics")[2]
+
+
+@pytest.mark.parametrize(
+    ("header", "limit"), [(None, 5.0), ("4", 1.5), ("60", 5.0), ("0.1", 0.1), ("nonsense", 5.0), ("nan", 5.0)]
+)
+def test_collectors_keep_within_the_time_prometheus_waits(header: str | None, limit: float) -> None:
+    assert collector_limit_s(ExporterConfig(), header) == limit
