@@ -77,7 +77,7 @@ def finished(capture: Capture, recording: Recording) -> Capture:
         duration_s=duration,
         partial=partial,
     )
-    return msgspec.structs.replace(found, words=_words(found, recording))
+    return msgspec.structs.replace(found, words=_words(found, recording, round(capture.duration_s)))
 
 
 def failed(capture: Capture, error: VoltscopeError) -> Capture:
@@ -85,8 +85,10 @@ def failed(capture: Capture, error: VoltscopeError) -> Capture:
     return msgspec.structs.replace(capture, state=FAILED, words=str(error), error=error.as_dict())
 
 
-def _words(capture: Capture, recording: Recording) -> str:
-    rounds = max(1, round(recording.seconds * capture.rate_hz) - recording.missed)
+def _words(capture: Capture, recording: Recording, asked_s: int) -> str:
+    # py-spy's interval is irregular on purpose: a complete recording has every round, though not every millisecond
+    due = asked_s if recording.ending is Ending.COMPLETE else recording.seconds
+    rounds = max(1, round(due * capture.rate_hz) - recording.missed)
     sentences = [_busy(capture, recording.stacks, rounds)]
     if recording.ending is Ending.TARGET_ENDED:
         sentences.append(f"The process ended after {recording.seconds:.1f} s: this is what was seen until then.")
