@@ -15,6 +15,8 @@ from voltscope.metrics.snapshot import Snapshot
 _log = logging.getLogger(__name__)
 
 _VERSION = 1
+# Scrapes that overlap are seconds apart; facts older than that come after a clock that was set back, and count.
+_CONCURRENT_S = 60.0
 
 
 class _Life(msgspec.Struct):
@@ -51,7 +53,8 @@ class Restarts:
         births = _births(snapshot)
         taken_at = snapshot.facts.taken_at if snapshot.facts is not None else 0.0
         with self._lock:
-            if taken_at < self._newest:  # a concurrent scrape saw newer facts: the old pids are no restart
+            if self._newest - _CONCURRENT_S < taken_at < self._newest:
+                # a concurrent scrape saw newer facts: the old pids are no restart
                 return self._counts()
             self._newest = taken_at
             known = {label_value(agent.identity) for agent in snapshot.agents}

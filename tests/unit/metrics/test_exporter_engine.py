@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -190,6 +191,32 @@ def test_names_and_collectors_change_without_touching_the_listener(engine: Start
     assert b"volttron_process" not in body
     running.configure({"port": 0})
     assert get(f"{url}/metrics", Host="plant.example")[0] == 421
+
+
+def test_tls_can_be_turned_on_at_the_same_port(engine: Start, tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl makes this test's certificate")
+    made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    files = [
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
+    subprocess.run([openssl, *made, *files], cwd=tmp_path, check=True, capture_output=True)
+    certificate, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    port = free_port()
+    running = engine(port=port)
+    running.configure({"port": port, "certificate": certificate, "key": key})
+    assert running.url == f"https://127.0.0.1:{port}"
+    trusting = ssl.create_default_context(cafile=certificate)
+    with urllib.request.urlopen(f"{running.url}/metrics", context=trusting, timeout=10) as answer:
+        assert answer.status == 200
 
 
 def test_a_taken_port_at_start_is_named(modular: Any) -> None:

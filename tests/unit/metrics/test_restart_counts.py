@@ -87,6 +87,13 @@ def test_older_facts_of_a_concurrent_scrape_do_not_count(modular: Any) -> None:
     assert modular.scrape()[SERIES] == 1
 
 
+def test_restarts_count_although_the_clock_was_set_back(modular: Any) -> None:
+    modular.scrape()
+    modular.facts = msgspec.structs.replace(modular.facts, taken_at=modular.facts.taken_at - 90)
+    _restart(modular, 5000)
+    assert modular.scrape()[SERIES] == 1
+
+
 def test_a_torn_or_foreign_file_starts_anew(modular: Any) -> None:
     modular.data_dir.mkdir()
     (modular.data_dir / "restarts.json").write_bytes(b'{"version":1,"agents":{"listener":{"bo')
