@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shlex
 import signal
-import subprocess
+import socket
 import time
+import xmlrpc.client
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from .account import Runner, home_environment
+from .account import Runner
 from .failure import StepFailed
 from .state import Home
 
 _STOP_S = 30
+_ALIVE = ("RUNNING", "STARTING", "BACKOFF")
 
 
 def supervisor_config(home: Home, programs: dict[str, list[str]]) -> str:
@@ -63,8 +68,23 @@ killasgroup = true
     return "\n".join(sections)
 
 
+class _SocketTransport(xmlrpc.client.Transport):
+    """XML-RPC over a Unix socket, which is how supervisor's own command line speaks to supervisord."""
+
+    def __init__(self, socket_file: Path) -> None:
+        super().__init__()
+        self._file = socket_file
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(_STOP_S + 10)
+        connection.sock.connect(str(self._file))
+        return connection
+
+
 class Supervisor:
-    """supervisord of one home, reached by its command line as the home's account."""
+    """supervisord of one home."""
 
     def __init__(self, home: Home, runner: Runner) -> None:
         self._home = home
@@ -72,64 +92,76 @@ class Supervisor:
 
     def states(self) -> dict[str, tuple[str, int | None]]:
         """State and pid of each program; empty when no supervisord runs."""
-        if not (self._home.run / "supervisor.sock").exists():
+        try:
+            programs = self._call("getAllProcessInfo")
+        except OSError:
             return {}
-        _, out, _ = self._control("status")
-        found: dict[str, tuple[str, int | None]] = {}
-        for line in out.splitlines():
-            words = line.replace(",", "").split()
-            if len(words) >= 2 and words[1].isupper():
-                pid = int(words[words.index("pid") + 1]) if "pid" in words else None
-                found[words[0]] = (words[1], pid)
-        return found
+        return {program["name"]: (program["statename"], program["pid"] or None) for program in programs}
 
     def launch(self) -> None:
-        """Starts supervisord, with nothing running yet. Raises StepFailed."""
-        if self.states():
-            self._control("reread")
-            self._control("update")
-            return
-        # It starts its children with SIGINT at its default, also when we were started in the background of a shell
-        # that ignores it: agents that inherit an ignored SIGINT cannot be stopped.
-        command: list[str | Path] = [self._home.venv / "bin/supervisord", "-c", self._home.supervisor_config]
-        self._runner(command, "supervisord did not start.", f"See {self._home.logs / 'supervisord.log'}.")
+        """Starts supervisord, with nothing running yet; a running one takes the new configuration.
 
-    def start(self, name: str) -> None:
-        """Starts a program and waits until it has run for two seconds. Raises StepFailed with its output."""
-        if self.states().get(name, ("", None))[0] == "RUNNING":
+        Raises StepFailed.
+        """
+        if not self.states():
+            # supervisord gives its children SIGINT at its default, also when we were started in the background of a
+            # shell that ignores it: agents that inherit an ignored SIGINT cannot be stopped.
+            command: list[str | Path] = [self._home.venv / "bin/supervisord", "-c", self._home.supervisor_config]
+            self._runner(command, "supervisord did not start.", f"See {self._home.logs / 'supervisord.log'}.")
+            self._await(
+                lambda: bool(self.states()), "supervisord does not answer.", self._home.logs / "supervisord.log"
+            )
             return
-        self._control("start", name, timeout=60)
-        if self.states().get(name, ("", None))[0] != "RUNNING":
-            log = self._home.logs / f"{name}.out"
-            raise StepFailed(f"{name} did not stay up.", f"See {log}; is its port free?", log)
+        added, changed, removed = self._call("reloadConfig")[0]
+        for name in [*changed, *removed]:
+            self._call("stopProcessGroup", name)
+            self._call("removeProcessGroup", name)
+        for name in [*added, *changed]:
+            self._call("addProcessGroup", name)
 
     def begin(self, name: str) -> None:
-        """Starts a program without waiting: others can be started meanwhile."""
-        if self.states().get(name, ("", None))[0] not in ("RUNNING", "STARTING"):
-            subprocess.Popen(
-                self._command("start", name),
-                env=home_environment(self._home),
-                cwd=self._home.path,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                **self._runner.account.identity,  # type: ignore[call-overload]
-            )
+        """Starts a program, if it does not run, without waiting for it. Raises StepFailed."""
+        if self.alive(name):
+            return
+        try:
+            self._call("startProcess", name, False)
+        except xmlrpc.client.Fault as fault:
+            log = self._home.logs / f"{name}.out"
+            raise StepFailed(f"{name} does not start: {fault.faultString}.", f"See {log}.", log) from fault
 
     def alive(self, name: str) -> bool:
         """Whether a program runs or is starting."""
-        return self.states().get(name, ("", None))[0] in ("RUNNING", "STARTING", "BACKOFF")
+        return self.states().get(name, ("", None))[0] in _ALIVE
+
+    def settled(self, timeout: float = 20) -> dict[str, str]:
+        """The state of each program once none is starting any more, or `timeout` seconds have passed."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = {name: state for name, (state, _) in self.states().items()}
+            if time.monotonic() > deadline or not {"STARTING", "BACKOFF"} & set(found.values()):
+                return found
+            time.sleep(0.1)
 
     def shut_down(self) -> None:
-        """Stops all programs and supervisord itself."""
-        if (self._home.run / "supervisor.sock").exists():
-            self._control("shutdown", timeout=_STOP_S + 10)
+        """Stops all programs and supervisord itself. Raises OSError when it does not answer."""
+        if not self.states():
+            return
+        self._call("shutdown")
+        deadline = time.monotonic() + _STOP_S + 10
+        while self.states() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
-    def _control(self, *arguments: str, timeout: float = 30) -> tuple[int, str, str]:
-        return self._runner.attempt(self._command(*arguments), timeout=timeout)
+    def _await(self, condition: Callable[[], bool], why: str, log: Path, timeout: float = 10) -> None:
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                raise StepFailed(why, f"See {log}.", log)
+            time.sleep(0.1)
 
-    def _command(self, *arguments: str) -> list[str]:
-        return [str(self._home.venv / "bin/supervisorctl"), "-c", str(self._home.supervisor_config), *arguments]
+    def _call(self, method: str, *arguments: Any) -> Any:
+        transport = _SocketTransport(self._home.run / "supervisor.sock")
+        with xmlrpc.client.ServerProxy("http://localhost", transport, allow_none=True) as server:
+            return getattr(server.supervisor, method)(*arguments)
 
 
 def processes_of(home: Home, root: Path = Path("/proc")) -> dict[int, str]:

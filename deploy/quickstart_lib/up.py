@@ -149,8 +149,8 @@ def _prove(home: Home, runner: Runner, parts: Parts, report: Report, began: floa
     with report.step("Console"):
         report.note(prove.console_answers(home))
     with report.step("All programs under supervision"):
-        states = Supervisor(home, runner).states()
-        down = [name for name, (state, _) in states.items() if state not in ("RUNNING", "STARTING")]
+        states = Supervisor(home, runner).settled()
+        down = [name for name, state in states.items() if state != "RUNNING"]
         if down or not states:
             log = home.logs / f"{(down or ['supervisord'])[0]}.out"
             raise StepFailed(f"not running: {', '.join(down) or 'supervisord'}.", f"See {log}.", log)
