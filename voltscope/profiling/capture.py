@@ -13,8 +13,9 @@ from voltscope.profiling.stacks import Stacks, hub_samples, own_shares
 
 RECORDING, DONE, FAILED = "recording", "done", "failed"
 
-# Below this share of the rounds an agent counts as almost idle: our own listener, doing its job, showed 1 to 4 %.
-_ALMOST_IDLE = 0.05
+# Below this share of the rounds an agent counts as almost idle: py-spy's own stops wake sleeping threads, and a
+# thread that only waits was seen "busy" in up to 6 % of the samples.
+_ALMOST_IDLE = 0.10
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):

@@ -139,14 +139,19 @@ class _Run:
     def watch(self) -> None:
         """Start the program and return when it is gone, whatever happens."""
         environment = {"PATH": os.environ.get("PATH", ""), "RUST_BACKTRACE": "0", "LC_ALL": "C.UTF-8"}
-        process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd="/",
-        )
+        try:
+            process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd="/",
+            )
+        except OSError as error:
+            raise BackendFailed(
+                f"cannot start {self._command[0]}: {error.strerror}.", "Install py-spy anew."
+            ) from error
         launched = time.monotonic()
         try:
             assert process.stdout is not None  # noqa: S101 - for the type checker: stdout is a pipe

@@ -1,0 +1,215 @@
+"""py-spy on real processes: right shares, told endings, and refusals with their remedy."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from voltscope.errors import BackendFailed, ProfilingRefused, TargetGone, VoltscopeError
+from voltscope.profiling.backends.base import Ending, Kind
+from voltscope.profiling.backends.pyspy import PySpy, _behind_seconds, _find
+from voltscope.profiling.backends.refusal import refused
+from voltscope.profiling.stacks import hub_samples, total_shares
+
+pytestmark = pytest.mark.skipif(not PySpy().available(), reason="py-spy is not installed")
+
+
+def record(pid, seconds=1, rate=100, kind=Kind.CPU, cancel=None, progress=lambda share: None, backend=None):
+    cancel = cancel or threading.Event()
+    return (backend or PySpy()).record(pid, seconds, rate, kind, cancel=cancel, progress=progress)
+
+
+def test_the_shares_of_two_hot_functions_are_right(start, program):
+    told = []
+    recording = record(start(program.BUSY).pid, seconds=5, progress=told.append)
+    shares = {name.split(" ")[0]: share for name, share in total_shares(recording.stacks)}
+    assert shares["seventy"].share == pytest.approx(0.70, abs=0.05)
+    assert shares["thirty"].share == pytest.approx(0.30, abs=0.05)
+    assert recording.samples >= 450
+    assert recording.ending is Ending.COMPLETE
+    assert recording.seconds == pytest.approx(5, abs=1)
+    assert told == sorted(told)
+    assert told[-1] > 0.8
+
+
+def test_an_idle_process_has_next_to_no_cpu_samples_and_all_the_walls(start, program):
+    process = start(program.IDLE)
+    assert record(process.pid).samples <= 15  # py-spy's stops wake it now and then
+    assert record(process.pid, kind=Kind.WALL).samples >= 80
+    assert record(process.pid, kind=Kind.GIL).samples <= 2
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
+def test_gevents_idle_loop_is_told_apart(start, program):
+    recording = record(start(program.GEVENT).pid, seconds=2, kind=Kind.WALL)
+    idle = hub_samples(recording.stacks) / recording.samples
+    assert idle == pytest.approx(0.5, abs=0.15)
+    assert any(stack[0] == "[hub idle]" and "gevent/hub.py" in stack[-1] for stack in recording.stacks)
+    assert any(stack[-1].startswith("worker ") for stack in recording.stacks)
+
+
+def test_a_target_that_dies_leaves_what_was_seen(start, program):
+    process = start(program.BUSY)
+
+    def kill_midway(share):
+        if share > 0.1:
+            process.kill()
+            process.wait()
+
+    recording = record(process.pid, seconds=5, progress=kill_midway)
+    assert recording.ending is Ending.TARGET_ENDED
+    assert recording.samples > 10
+    assert recording.seconds < 4
+
+
+def test_a_cancel_ends_it_at_once(start, program):
+    cancel = threading.Event()
+    recording = record(start(program.BUSY).pid, seconds=60, cancel=cancel, progress=lambda share: cancel.set())
+    assert recording.ending is Ending.CANCELLED
+    assert recording.seconds < 5
+
+
+def test_a_dead_pid_is_gone(start, program):
+    process = start(program.IDLE)
+    process.kill()
+    process.wait()
+    with pytest.raises(TargetGone, match=f"there is no process {process.pid}"):
+        record(process.pid)
+
+
+def test_a_process_without_python_is_said_to_be_one():
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        with pytest.raises(BackendFailed, match="python"):
+            record(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_many_native_threads_are_not_stopped_for_every_sample(start, program, tmp_path):
+    said = tmp_path / "arguments"
+    spy = tmp_path / "py-spy"
+    spy.write_text(f'#!/bin/sh\necho "$@" > {said}\nexec {_find()} "$@"\n')
+    spy.chmod(0o755)
+    assert record(start(program.MANY_THREADS).pid, backend=PySpy(spy)).samples > 50
+    assert "--nonblocking" in said.read_text()
+    record(start(program.BUSY).pid, backend=PySpy(spy))
+    assert "--nonblocking" not in said.read_text()
+
+
+def test_a_profiler_that_falls_behind_is_stopped_and_the_missed_are_counted(tmp_path, start, program):
+    """py-spy behind goes on until every round is made up for; 23.8 s instead of 1.5 were seen."""
+    spy = tmp_path / "py-spy"
+    spy.write_text(
+        """#!/bin/sh
+        output=${11}
+        finish() {
+            kill $!
+            printf "main (a.py:1) 40\\n" > "$output"
+            echo Wrote raw data. Samples: 40 Errors: 1
+            exit 0
+        }
+        trap finish INT
+        echo "py-spy> Sampling process 100 times a second for 1 seconds."
+        echo "py-spy> 1.20s behind in sampling, results may be inaccurate."
+        echo "py-spy> 512.5ms behind in sampling, results may be inaccurate."
+        sleep 60 &
+        wait
+        """
+    )
+    spy.chmod(0o755)
+    recording = record(start(program.BUSY).pid, backend=PySpy(spy))
+    assert (recording.ending, recording.samples, recording.missed) == (Ending.DEADLINE, 40, 52)
+    assert _behind_seconds("1.5µs behind in sampling") == pytest.approx(1.5e-6)
+
+
+def test_a_missing_program_is_said_to_be_missing(tmp_path):
+    with pytest.raises(BackendFailed, match="cannot start"):
+        record(os.getpid(), backend=PySpy(tmp_path / "py-spy"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_users_process_is_refused_with_the_remedy(start, program):
+    root = start(program.IDLE).pid
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        spy = shutil.copy(_find(), Path(directory) / "py-spy")
+        Path(spy).chmod(0o755)
+        error = as_user(nobody, lambda: record(root, backend=PySpy(Path(spy))))
+    assert isinstance(error, ProfilingRefused)
+    assert "belongs to user root, the profiler runs as nobody: run the profiler as root" in str(error)
+    assert "CAP_SYS_PTRACE" in str(error)
+
+
+def as_user(user, action):
+    """What `action` raised in a child process of that user."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        raised: object = None
+        try:
+            os.setgroups([])
+            os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+            os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+            tempfile.tempdir = None
+            action()
+        except VoltscopeError as error:
+            raised = (type(error), error.message, error.remedy)
+        except BaseException as error:
+            raised = repr(error)
+        with os.fdopen(writing, "wb") as pipe:
+            pickle.dump(raised, pipe)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pickle.load(pipe)  # noqa: S301 - from our own child
+    os.waitpid(child, 0)
+    if not isinstance(answer, tuple):
+        raise AssertionError(answer)
+    kind, message, remedy = answer
+    return kind(message, remedy)
+
+
+@pytest.mark.parametrize(
+    ("scope", "remedy"),
+    [
+        ("1", "sysctl kernel.yama.ptrace_scope=0"),
+        ("2", "ptrace_scope is 2: give the profiler CAP_SYS_PTRACE"),
+        ("3", "until the next boot"),
+        (None, "--cap-add SYS_PTRACE"),
+    ],
+)
+def test_the_remedy_follows_the_ptrace_scope(tmp_path, scope, remedy):
+    if scope:
+        (tmp_path / "sys/kernel/yama").mkdir(parents=True)
+        (tmp_path / "sys/kernel/yama/ptrace_scope").write_text(f"{scope}\n")
+    (tmp_path / "7").mkdir()
+    error = refused(7, Path("/opt/py-spy"), proc=tmp_path, uid=(tmp_path / "7").stat().st_uid)
+    assert remedy in str(error)
+
+
+def test_a_process_somebody_traces_already_names_the_tracer(tmp_path):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/status").write_text("Name:\tpython\nTracerPid:\t4711\n")
+    assert "Process 4711 already traces it" in str(refused(7, Path("py-spy"), proc=tmp_path, uid=os.geteuid()))
+
+
+def test_the_target_goes_on_after_a_profile(start, program):
+    process = start(program.BUSY)
+    record(process.pid)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=5) == -signal.SIGTERM
