@@ -8,9 +8,12 @@ from voltscope.cli.options import site_of
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="The port to listen on; 0 takes a free one. Default: the site's."
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="The port to listen on; 0 takes a free one. Default: the site's.",
 )
 @click.option(
     "--name",
@@ -28,10 +31,14 @@ def console(ctx: click.Context, host: str, port: int | None, names: tuple[str, .
     from urllib.parse import urlsplit
 
     from voltscope.console.server import run
+    from voltscope.errors import SiteError
     from voltscope.site import CONSOLE_PORT
 
     site = site_of(ctx)
     if port is None:
-        port = urlsplit(site.console).port or CONSOLE_PORT
+        try:
+            port = urlsplit(site.console).port or CONSOLE_PORT
+        except ValueError as error:
+            raise SiteError(f"the site file's console {site.console!r} is no URL: {error}.") from error
     run(site, host=host, port=port, names=list(names))
     return 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voltscope.cli.peers import ask, refusal
+from voltscope.cli.peers import ask, public, refusal
 from voltscope.errors import PeerUnexpected
 
 if TYPE_CHECKING:
@@ -88,12 +88,12 @@ def parse(text: str, url: str) -> Snapshot:
                 samples.setdefault(sample.name, []).append((sample.labels, float(sample.value)))
     except (ValueError, KeyError, IndexError) as error:
         raise PeerUnexpected(
-            f"what {url} answers is no Prometheus exposition.",
+            f"what {public(url)} answers is no Prometheus exposition.",
             "Another program may hold the port. The site file (--site) says where the exporter is.",
         ) from error
     if "voltscope_build_info" not in samples:
         raise PeerUnexpected(
-            f"what answers at {url} is no voltscope exporter.",
+            f"what answers at {public(url)} is no voltscope exporter.",
             "The site file (--site) says where the exporter is.",
         )
     return Snapshot(samples, text)

@@ -36,7 +36,12 @@ _SHORT = {"warning": "WARN", "critical": "CRIT"}
 @click.option("--agent", metavar="AGENT", shell_complete=complete_agents, help="Only records of this agent.")
 @click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only records of at least this level.")
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most the newest so many."
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="At most the newest so many.",
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with new records as they arrive, until Ctrl-C.")
 @json_option("Print each record as one line of JSON, in the Elastic Common Schema.")

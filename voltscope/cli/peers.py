@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import urllib.error
 import urllib.request
@@ -42,8 +43,16 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
 
 
-def ask(part: str, url: str, *, secret: str | None = None, send: object = None, timeout_s: float = 10.0) -> Answer:
-    """GET `url`, or POST `send` to it as JSON; the answer whatever its HTTP status.
+def ask(
+    part: str,
+    url: str,
+    *,
+    secret: str | None = None,
+    send: object = None,
+    method: str | None = None,
+    timeout_s: float = 10.0,
+) -> Answer:
+    """GET `url`, or POST `send` to it as JSON, or whatever `method` says; the answer whatever its HTTP status.
 
     `part` names the peer in errors ("exporter"). Raises PeerUnreachable, and PeerUnexpected where the other side
     speaks no HTTP.
@@ -56,9 +65,9 @@ def ask(part: str, url: str, *, secret: str | None = None, send: object = None, 
         data = json.dumps(send).encode()
         headers["Content-Type"] = "application/json"
     try:
-        request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310  the scheme is checked next
+        request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310  the scheme is checked next
         if request.type not in ("http", "https"):
-            raise PeerUnexpected(f"the {part}'s address {url} is no http:// or https:// URL.", _SITE_REMEDY)
+            raise PeerUnexpected(f"the {part}'s address {public(url)} is no http:// or https:// URL.", _SITE_REMEDY)
         with _OPENER.open(request, timeout=timeout_s) as response:
             return _answer(part, url, response, response.status)
     except urllib.error.HTTPError as error:
@@ -70,10 +79,18 @@ def ask(part: str, url: str, *, secret: str | None = None, send: object = None, 
         elif isinstance(reason, OSError) and reason.strerror:
             reason = reason.strerror
         raise PeerUnreachable(
-            f"the {part} at {url} does not answer: {str(reason).lower()}.", f"Is it running? {_SITE_REMEDY}"
+            f"the {part} at {public(url)} does not answer: {str(reason).lower()}.", f"Is it running? {_SITE_REMEDY}"
         ) from error
     except (http.client.HTTPException, ValueError, OSError) as error:
-        raise PeerUnexpected(f"what answers at {url} is no {part}: {error}.", _SITE_REMEDY) from error
+        raise PeerUnexpected(f"what answers at {public(url)} is no {part}: {error}.", _SITE_REMEDY) from error
+
+
+_LOGIN = re.compile(r"(?<=://)[^/@]*@")
+
+
+def public(url: str) -> str:
+    """`url` without the user name and password it may hold, for people to read."""
+    return _LOGIN.sub("", url)
 
 
 _SITE_REMEDY = "The site file (--site) says where the parts are."
@@ -82,7 +99,7 @@ _SITE_REMEDY = "The site file (--site) says where the parts are."
 def _answer(part: str, url: str, response: Any, status: int) -> Answer:
     body = response.read(MAX_ANSWER + 1)
     if len(body) > MAX_ANSWER:
-        raise PeerUnexpected(f"the {part} at {url} answers with over {MAX_ANSWER} bytes.", _SITE_REMEDY)
+        raise PeerUnexpected(f"the {part} at {public(url)} answers with over {MAX_ANSWER} bytes.", _SITE_REMEDY)
     return Answer(status, response.headers.get("content-type") or "", body)
 
 
@@ -98,7 +115,7 @@ def ask_json(
     if answer.status >= 400:
         raise refusal(part, url, answer)
     if not isinstance(document, dict):
-        raise PeerUnexpected(f"the {part} at {url} answers with something else than JSON.", _SITE_REMEDY)
+        raise PeerUnexpected(f"the {part} at {public(url)} answers with something else than JSON.", _SITE_REMEDY)
     return document
 
 
@@ -108,4 +125,4 @@ def refusal(part: str, url: str, answer: Answer) -> RemoteError | PeerUnexpected
         found = answer.json()["error"]
         return RemoteError(str(found["code"]), str(found["message"]), found.get("remedy"), answer.status)
     except (ValueError, TypeError, KeyError, AttributeError):
-        return PeerUnexpected(f"the {part} at {url} answers with HTTP status {answer.status}.", _SITE_REMEDY)
+        return PeerUnexpected(f"the {part} at {public(url)} answers with HTTP status {answer.status}.", _SITE_REMEDY)

@@ -24,11 +24,11 @@ _BAR = 24
 @click.command()
 @click.argument("agent", shell_complete=complete_agents)
 @click.option(
-    "-d", "--duration", type=click.FloatRange(0.1), default=5.0, show_default=True, metavar="SECONDS",
+    "-d", "--duration", type=click.IntRange(1), default=5, show_default=True, metavar="SECONDS",
     help="How long to record.",
 )  # fmt: skip
 @click.option(
-    "-r", "--rate", type=click.IntRange(1, 1000), default=100, show_default=True, metavar="HZ", help="Samples a second."
+    "-r", "--rate", type=click.IntRange(1), default=100, show_default=True, metavar="HZ", help="Samples a second."
 )
 @click.option(
     "--kind", type=click.Choice(KINDS), default="cpu", show_default=True,
@@ -46,7 +46,7 @@ _BAR = 24
 def profile(
     ctx: click.Context,
     agent: str,
-    duration: float,
+    duration: int,
     rate: int,
     kind: str,
     idle: bool,
@@ -75,7 +75,7 @@ def profile(
             capture = profiler.wait(capture_id, duration, bar.show)
         except KeyboardInterrupt:
             bar.clear()
-            click.echo(f"The profiler finishes capture {capture_id} by itself: voltscope captures", err=True)
+            profiler.cancel(capture_id)
             raise
     content = profiler.download(capture_id, form) if output else b""
     functions = hottest(profiler.download(capture_id, "folded").decode(errors="replace"), top) if top else []
@@ -137,7 +137,7 @@ def hottest(folded: str, count: int) -> list[tuple[str, int, float]]:
 class Bar:
     """Progress on stderr: a bar that moves on a terminal, one line elsewhere."""
 
-    def __init__(self, agent: str, seconds: float, rate: int) -> None:
+    def __init__(self, agent: str, seconds: int, rate: int) -> None:
         self._agent, self._seconds, self._rate = shown(agent), seconds, rate
         self._moves = sys.stderr.isatty()
         self._announced = False

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voltscope.cli.peers import ask, ask_json, refusal
+from voltscope.cli.peers import ask, ask_json, public, refusal
 from voltscope.errors import CredentialsError, PeerUnexpected, ProfileError, VoltscopeError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Profiler:
     def __init__(self, url: str, secret: str | None) -> None:
         self._url, self._secret = url.rstrip("/"), secret
 
-    def start(self, agent: str, seconds: float, rate: int, kind: str, idle: bool | None) -> str:
+    def start(self, agent: str, seconds: int, rate: int, kind: str, idle: bool | None) -> str:
         """Ask for a capture; its id. Raises PeerError and RemoteError with the profiler's own words."""
         wanted: dict[str, Any] = {"agent": agent, "seconds": seconds, "rate": rate, "kind": kind}
         if idle is not None:
@@ -53,6 +53,10 @@ class Profiler:
                 )
             time.sleep(POLL_INTERVAL_S)
 
+    def cancel(self, capture: str) -> None:
+        """End a capture before its time; it is not kept."""
+        ask("profiler", f"{self._url}/api/captures/{capture}", secret=self._secret, method="DELETE")
+
     def download(self, capture: str, form: str) -> bytes:
         """The capture as `form`, one of FORMATS."""
         url = self.address(capture, form)
@@ -60,7 +64,7 @@ class Profiler:
         if answer.status >= 400:
             raise refusal("profiler", url, answer)
         if answer.status != 200:
-            raise PeerUnexpected(f"the profiler at {url} answers with HTTP status {answer.status}.")
+            raise PeerUnexpected(f"the profiler at {public(url)} answers with HTTP status {answer.status}.")
         return answer.body
 
     def address(self, capture: str, form: str) -> str:
@@ -71,7 +75,7 @@ class Profiler:
         """Every capture there is, newest first."""
         found = self._object("/api/captures").get("captures")
         if not isinstance(found, list):
-            raise PeerUnexpected(f"what answers at {self._url} is no profiler.", "See the site file (--site).")
+            raise PeerUnexpected(f"what answers at {public(self._url)} is no profiler.", "See the site file (--site).")
         return found
 
     def _object(self, path: str, send: object = None) -> dict[str, Any]:

@@ -121,7 +121,8 @@ def parts(tmp_path: Path) -> SiteParts:
     found = SiteParts(tmp_path, {})
     found.update(
         site="test", exporter=nobody, profiler=nobody, console=nobody, prometheus=nobody, credentials=str(credentials),
-        volttron_home=str(volttron_home), log_store=str(tmp_path / "logs.sqlite"), log=str(volttron_home / "volttron.log"),
+        volttron_home=str(volttron_home), log_store=str(tmp_path / "logs.sqlite"),
+        log=str(volttron_home / "volttron.log"),
     )  # fmt: skip
     return found
 
@@ -171,7 +172,9 @@ def make_facts(parts: SiteParts, pid: int, **changes: Any) -> Facts:
         "peers": ["listener"],
         "heartbeats": {"listener": Heartbeat(last=now - 3, status="good")},
         "health": {"listener": Health(answered=True, status="GOOD", last_updated=now - 30, asked_at=now, seconds=0.01)},
-        "devices": {"campus/building/fake": Device(interval=5.0, last_update=now - 2, watched_since=now - 60, updates=9)},
+        "devices": {
+            "campus/building/fake": Device(interval=5.0, last_update=now - 2, watched_since=now - 60, updates=9)
+        },
     }
     return Facts(**{**given, **changes})
 
