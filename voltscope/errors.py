@@ -21,7 +21,8 @@ VoltscopeError
 ├── UpstreamDown            a server we ask (Prometheus, the profiler) does not answer as it should
 ├── LogError
 │   ├── QueryError          a log query cannot be read, with the character's position
-│   └── StoreError          the embedded log store cannot be opened or written
+│   ├── StoreError          the embedded log store cannot be opened or written
+│   └── ReceiverError       a receiver of logs does not take them
 └── ProfileError
     ├── TargetGone          the process to profile is not there
     ├── ProfilingRefused    the kernel or the profiler refused, with the remedy
@@ -51,12 +52,10 @@ class VoltscopeError(Exception):
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
         """`message`: what failed, on what. `remedy`: what the reader can do, when there is something."""
-        super().__init__(message)
+        # one argument that holds all: VOLTTRON's RPC hands a remote caller the exception's repr and nothing else
+        super().__init__(f"{message} {remedy}" if remedy else message)
         self.message = message
         self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.message} {self.remedy}" if self.remedy else self.message
 
     def as_dict(self) -> dict[str, Any]:
         """The form an error takes on the link and in HTTP bodies: code, message, remedy."""
@@ -200,6 +199,12 @@ class StoreError(LogError):
     """The embedded log store cannot be opened, read or written."""
 
     code = "log-store"
+
+
+class ReceiverError(LogError):
+    """A receiver of logs cannot be reached or stopped taking records."""
+
+    code, status = "log-receiver", 502
 
 
 class ProfileError(VoltscopeError):

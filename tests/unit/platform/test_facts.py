@@ -1,0 +1,156 @@
+"""Facts from answers that real platforms of both generations gave (tests/data/platform)."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent.event import AsyncResult
+
+from voltscope.errors import PlatformDown
+from voltscope.platform.facts import FactsGatherer, Services
+
+DATA = Path(__file__).parents[2] / "data" / "platform"
+SERVICES = {
+    "modular": Services(control="platform.control", health="platform.health"),
+    "monolithic": Services(control="control", health="platform.health"),
+}
+
+
+class RecordedPlatform:
+    """Answers calls as the recorded platform did; counts them; `silent` peers never answer."""
+
+    def __init__(self, generation):
+        self.answers = json.loads((DATA / f"{generation}.json").read_text())
+        self.services = SERVICES[generation]
+        self.calls = []
+        self.silent = set()
+
+    def call(self, peer, method, *args):
+        self.calls.append((peer, method, *args))
+        answer = AsyncResult()
+        if peer in self.silent:
+            return answer
+        if peer in (self.services.control, self.services.health):
+            answer.set(self.answers[method])
+        elif peer == "platform.historian":
+            answer.set(self.answers["historian_health"])
+        elif peer == "listener":
+            answer.set(self.answers["listener_health"])
+        else:
+            answer.set_exception(RuntimeError("no such method"))
+        return answer
+
+
+@pytest.fixture(params=["modular", "monolithic"])
+def generation(request):
+    return request.param
+
+
+@pytest.fixture
+def platform(generation):
+    return RecordedPlatform(generation)
+
+
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / "config").write_text("[volttron]\ninstance-name = campus-1\n")
+    (tmp_path / "VOLTTRON_PID").write_text("4711")
+    return tmp_path
+
+
+def gatherer(platform, generation, home, **options):
+    return FactsGatherer(
+        platform.call,
+        platform.services,
+        generation=generation,
+        platform_version="1.2.3",
+        volttron_home=home,
+        **{"timeout_s": 0.2, **options},
+    )
+
+
+def test_agents_are_listed_with_their_status(platform, generation, home):
+    facts = gatherer(platform, generation, home).gather(engine_restarts=3)
+    assert (facts.generation, facts.instance, facts.platform_pid) == (generation, "campus-1", 4711)
+    assert facts.engine_restarts == 3
+    listener = next(agent for agent in facts.agents if agent.identity == "listener")
+    assert listener.pid and listener.exit_status is None and listener.tag == "listener"
+    expected = {"modular": ("volttron-listener", "2.0.0rc3"), "monolithic": ("listeneragent", "3.3")}[generation]
+    assert (listener.name, listener.version) == expected
+    assert "platform.health" in facts.peers
+
+
+def test_heartbeats_are_naive_local_times(platform, generation, home):
+    facts = gatherer(platform, generation, home).gather()
+    text = platform.answers["get_platform_health"]["listener"]["last_heartbeat"]
+    assert facts.heartbeats["listener"].last == datetime.fromisoformat(text).timestamp()
+
+
+def test_four_calls_and_no_health_unless_asked_for(platform, generation, home):
+    gatherer(platform, generation, home).gather()
+    assert len(platform.calls) == 4
+
+
+def test_health_is_asked_at_its_own_pace_of_connected_agents_only(platform, generation, home):
+    now = [1000.0]
+    source = gatherer(platform, generation, home, health_interval_s=10, clock=lambda: now[0])
+    health = source.gather().health
+    assert health["platform.historian"].context["cache_count"] == 0
+    assert health["listener"].status == "good" and health["listener"].answered
+    asked = [call for call in platform.calls if call[1] == "health.get_status"]
+    installed = {agent["identity"] for agent in platform.answers["list_agents"]}
+    assert {call[0] for call in asked} <= installed, "services of the platform itself are not asked"
+    source.gather()
+    assert [c for c in platform.calls if c[1] == "health.get_status"] == asked, "not yet due again"
+    now[0] += 11
+    source.gather()
+    assert len([c for c in platform.calls if c[1] == "health.get_status"]) == 2 * len(asked)
+
+
+def test_an_error_is_an_answer(platform, generation, home):
+    facts = gatherer(platform, generation, home, health_interval_s=10).gather()
+    other = next(name for name in facts.health if name.startswith("voltscope"))
+    assert facts.health[other].answered and facts.health[other].status == "unknown"
+
+
+def test_a_hung_agent_costs_one_time_limit_and_is_asked_ever_less_often(platform, generation, home):
+    now = [1000.0]
+    platform.silent = {"listener", "platform.historian"}
+    source = gatherer(platform, generation, home, health_interval_s=10, clock=lambda: now[0])
+    with gevent.Timeout(2):
+        health = source.gather().health
+    assert not health["listener"].answered and not health["platform.historian"].answered
+    asked = []
+    for _ in range(30):
+        now[0] += 10
+        before = len(platform.calls)
+        source.gather()
+        asked.append(any(call[0] == "listener" for call in platform.calls[before:]))
+    assert 4 <= sum(asked) <= 7, "twice the pause each time, up to a minute"
+    platform.silent = set()
+    now[0] += 61
+    assert source.gather().health["listener"].answered, "and it is seen to answer again"
+
+
+def test_a_clock_set_back_does_not_silence_the_questions(platform, generation, home):
+    now = [1000.0]
+    source = gatherer(platform, generation, home, health_interval_s=10, clock=lambda: now[0])
+    source.gather()
+    now[0] = 10.0
+    before = len(platform.calls)
+    source.gather()
+    assert any(call[0] == "listener" for call in platform.calls[before:])
+
+
+def test_a_platform_that_does_not_answer_is_down(platform, generation, home):
+    platform.silent = {platform.services.control}
+    with pytest.raises(PlatformDown, match="did not answer"):
+        gatherer(platform, generation, home).gather()
+
+
+def test_a_platform_that_answers_with_an_error_is_down(platform, generation, home):
+    del platform.answers["peerlist"]
+    with pytest.raises(PlatformDown, match="failed: KeyError"):
+        gatherer(platform, generation, home).gather()
