@@ -110,10 +110,12 @@ def _busy(capture: Capture, stacks: Stacks, rounds: int) -> str:
         }
         return nothing[capture.kind]
     ranked = [(name, share) for name, share in own_shares(stacks) if not name.startswith("[hub")]
-    hottest = f" Hottest: {ranked[0][0]}, {ranked[0][1]} of the samples." if ranked else ""
+    top = f"{ranked[0][0]}, {ranked[0][1]} of the samples." if ranked else ""
     if capture.kind is Kind.WALL:
-        waiting = f"gevent's loop was on top in {hub} of {samples} samples" if hub else f"{samples} samples"
-        return f"{waiting[0].upper()}{waiting[1:]}; idle threads are included.{hottest}"
+        loop = f"gevent's loop was on top in {hub} of them. " if hub else ""
+        often = f"Else most often on top: {top}" if top and hub else f"Most often on top: {top}" if top else ""
+        return f"{samples} samples, idle threads included: {loop}{often}".rstrip(" :")
+    hottest = f" Hottest: {top}" if top else ""
     busy = min(samples, rounds)  # several threads at once give more samples than rounds
     if samples < _ALMOST_IDLE * rounds:
         return f"Almost idle: {samples} of {rounds} samples were busy.{hottest}"

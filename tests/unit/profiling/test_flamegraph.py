@@ -147,7 +147,11 @@ def test_speedscope_holds_every_stack_with_its_time():
         ({}, Kind.GIL, "Idle: nobody held the GIL in 500 samples."),
         ({("f (a.py:1)",): 4}, Kind.CPU, "Almost idle: 4 of 500 samples were busy. Hottest: f (a.py), 100.0%"),
         ({("f (a.py:1)",): 250}, Kind.CPU, "Busy in 250 of 500 samples (50%)."),
-        ({("[hub idle]", "Hub.run (gevent/hub.py:6)"): 490, ("f (a.py:1)",): 10}, Kind.WALL, "in 490 of 500 samples"),
+        (
+            {("[hub idle]", "Hub.run (gevent/hub.py:6)"): 490, ("f (a.py:1)",): 10},
+            Kind.WALL,
+            "500 samples, idle threads included: gevent's loop was on top in 490 of them. Else",
+        ),
     ],
 )
 def test_a_capture_says_in_words_what_it_found(stacks, kind, words):
