@@ -1,0 +1,27 @@
+"""Lint, format and types, as tests: so that one command and one closing line say whether all is well."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = ["deploy/quickstart", "deploy/build", "bench/footprint"]  # Python without a suffix
+
+
+@pytest.mark.timeout(300)  # mypy without its cache on two busy cores
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ruff", "check", ".", *PROGRAMS],
+        ["ruff", "format", "--check", ".", *PROGRAMS],
+        ["mypy"],
+    ],
+    ids=["lint", "format", "types"],
+)
+def test_sources_pass(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,83 @@
+"""The platform of the end-to-end suite: what `deploy/quickstart` brings up, once, exactly as a user gets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICKSTART = ROOT / "deploy" / "quickstart"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the platform, and bringing it up takes longer than one test may."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            if not any(item.iter_markers("timeout")):
+                item.add_marker(pytest.mark.timeout(600))
+
+
+@pytest.fixture(scope="session")
+def quickstart() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `deploy/quickstart` with the arguments given; its output is in the result."""
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(QUICKSTART), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=900)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def site(quickstart: Callable[..., subprocess.CompletedProcess[str]]) -> Iterator[dict[str, Any]]:
+    """`quickstart status --json` of a running home; stopped and removed at the end.
+
+    VOLTSCOPE_E2E_HOME names the home of a running quickstart to use instead, which is left as it is.
+    """
+    given = os.environ.get("VOLTSCOPE_E2E_HOME")
+    if given:
+        yield json.loads(quickstart("--home", given, "status", "--json").stdout)
+        return
+    if shutil.which("prometheus") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("prometheus is not on PATH")
+    # Below /var/tmp with a short name: the platform's sockets lie below it, and the user it runs as must reach it.
+    folder = Path(tempfile.mkdtemp(prefix="vs-e2e-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    home = folder / "home"
+    brought = quickstart("--home", home, "--port-base", str(free_port_base()))
+    try:
+        if brought.returncode:
+            pytest.fail(f"deploy/quickstart ended with {brought.returncode}:\n{brought.stdout}{brought.stderr}")
+        yield {**json.loads(quickstart("--home", home, "status", "--json").stdout), "output": brought.stdout}
+    finally:
+        cleaned = quickstart("--home", home, "clean")
+        shutil.rmtree(folder, ignore_errors=True)
+        assert cleaned.returncode == 0, cleaned.stdout
+
+
+def free_port_base() -> int:
+    """A port with the six after it free, on loopback."""
+    for base in range(23000, 60000, 10):
+        if all(_is_free(base + number) for number in range(7)):
+            return base
+    pytest.fail("no seven free ports in a row")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
