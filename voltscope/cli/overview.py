@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import msgspec
@@ -173,9 +174,19 @@ def _problems(platform: Platform, agents: list[AgentLine]) -> Iterator[str]:
         yield "The platform is down, or no bridge of ours runs in it: what follows is the last that was known."
     for line in agents:
         if line.state == "crashed":
-            status = f" with exit status {line.exit_status:.0f}" if line.exit_status is not None else ""
-            yield f"{line.agent} crashed{status}."
+            yield f"{line.agent} crashed{_ending(line.exit_status)}."
         elif line.state == "hung":
             yield f"{line.agent} hangs: it runs but does not answer."
         elif line.state == "zombie":
             yield f"{line.agent} is a zombie: its process runs but is not on the message bus."
+
+
+def _ending(exit_status: float | None) -> str:
+    """How a process ended, in words; a negative status is the signal that killed it."""
+    if exit_status is None:
+        return ""
+    try:
+        name = f" ({signal.Signals(-int(exit_status)).name})" if exit_status < 0 else ""
+    except ValueError:
+        name = ""
+    return f" with exit status {exit_status:.0f}{name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -120,6 +121,9 @@ def _say(
         click.echo(f"See {address}")
 
 
+_LINE = re.compile(r":\d+\)$")  # frames are `function (file:line)`: lines of one function count together
+
+
 def hottest(folded: str, count: int) -> list[tuple[str, int, float]]:
     """The functions most samples were taken in, from folded stacks (`a;b;c N` a line).
 
@@ -129,7 +133,7 @@ def hottest(folded: str, count: int) -> list[tuple[str, int, float]]:
     for row in folded.splitlines():
         stack, _, samples = row.rpartition(" ")
         if samples.isdigit():
-            own[stack.rpartition(";")[2]] += int(samples)
+            own[_LINE.sub(")", stack.rpartition(";")[2])] += int(samples)
     whole = sum(own.values())
     return [(name, samples, samples / whole) for name, samples in own.most_common(count)]
 

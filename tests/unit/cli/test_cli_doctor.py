@@ -152,7 +152,7 @@ def test_secret_keys_in_the_log_are_counted_and_never_shown(parts: SiteParts) ->
     write_log(parts, f"a?secretkey={KEY}&x", f"VolttronCredentials(secretkey='{KEY}')", f"secretkey={KEY[::-1]} z")
     (found,) = secrets(machine(parts))
     assert found.level == WARN
-    assert "3 secret keys, 2 different" in found.found
+    assert "2 secret key(s), 3 times" in found.found
     assert KEY not in str(found)
     assert "chmod 600" in (found.remedy or "")
 
@@ -180,7 +180,11 @@ def test_log_missing_stale_and_foreign(parts: SiteParts) -> None:
 def test_home_open_to_all_and_absent(parts: SiteParts) -> None:
     world = machine(parts)
     assert levels(list(home(world))) == [OK]
-    (parts.volttron_home / "credentials_store").mkdir(mode=0o755)
+    store = parts.volttron_home / "credentials_store"
+    store.mkdir(mode=0o755)
+    assert levels(list(home(world))) == [OK]  # nothing in it yet
+    (store / "listener.json").write_text("{}")
+    (store / "listener.json").chmod(0o644)
     assert levels(list(home(world))) == [WARN]
     parts.volttron_home.chmod(0o777)
     assert levels(list(home(world))) == [FAIL, WARN]

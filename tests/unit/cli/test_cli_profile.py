@@ -150,6 +150,6 @@ def test_ctrl_c_cancels_the_capture(cli: Cli, profiler: str, tmp_path: Path) -> 
 
 
 def test_the_hottest_functions_are_those_on_top_of_the_stacks() -> None:
-    folded = "main;a;b 6\nmain;a 1\nmain;c;b 1\nmain (x.py:1) 2\n"
-    assert hottest(folded, 2) == [("b", 7, 0.7), ("main (x.py:1)", 2, 0.2)]
+    folded = "main;a;b 6\nmain;a 1\nmain;c;b 1\nmain (x.py:1) 1\nmain (x.py:2) 1\n"
+    assert hottest(folded, 2) == [("b", 7, 0.7), ("main (x.py)", 2, 0.2)]
     assert hottest("", 3) == []

@@ -37,7 +37,7 @@ def test_a_crashed_agent_ends_with_1_and_says_its_exit_status(
     facts[0] = make_facts(parts, busy, agents=[*crashed, type(before.agents[2])(**killed)])
     done = cli("status")
     assert done.returncode == 1
-    assert "! platform.driver crashed with exit status -9." in done.stdout
+    assert "! platform.driver crashed with exit status -9 (SIGKILL)." in done.stdout
 
 
 def test_json_carries_values_not_words(cli: Cli, exporter: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ from voltscope.doctor.finding import FAIL, OK, WARN, Finding
 from voltscope.doctor.world import World
 
 # where each generation keeps the keys of its agents
-_KEYS = ("credentials_store", "keystores", "certificates")
+_KEYS = ("credentials_store", "keystores", "certificates/private")
 
 
 def home(world: World) -> Iterator[Finding]:
@@ -22,6 +23,11 @@ def home(world: World) -> Iterator[Finding]:
         )  # fmt: skip
         return
     mode = stat.S_IMODE(path.stat().st_mode)
+    if not os.access(path, os.R_OK | os.X_OK):
+        yield Finding(
+            "home", WARN, f"{path} (mode {mode:04o}) is not ours to look into.", "Run this as the platform's user."
+        )  # fmt: skip
+        return
     bad = False
     if mode & 0o002:
         bad = True
@@ -29,12 +35,17 @@ def home(world: World) -> Iterator[Finding]:
     for name in _KEYS:
         store = path / name
         try:
-            open_to_others = store.is_dir() and mode & 0o001 and stat.S_IMODE(store.stat().st_mode) & 0o005
+            open_to_others = (
+                mode & 0o001
+                and store.is_dir()
+                and store.stat().st_mode & 0o001
+                and any(file.is_file() and file.stat().st_mode & 0o004 for file in store.iterdir())
+            )
         except PermissionError:
             continue
         if open_to_others:
             bad = True
-            yield Finding("home", WARN, f"everybody may look into {store}, where keys are.", f"chmod o-rwx {store}")
+            yield Finding("home", WARN, f"everybody may read the keys in {store}.", f"chmod o-rwx {store}")
     if world.platform_pid is None:
         bad = True
         yield Finding(

@@ -39,7 +39,7 @@ def _answers(world: World, part: str, url: str) -> Finding:
             return Finding("ports", FAIL, world.scraped.message, _start(part))
         return Finding("ports", OK, f"the exporter answers at {public(url)}.")
     try:
-        answer = ask(part, url + _PROBES[part], timeout_s=TIMEOUT_S)
+        answer = ask(_NAMES.get(part, part), url + _PROBES[part], timeout_s=TIMEOUT_S)
     except VoltscopeError as error:
         return Finding("ports", FAIL, error.message, _start(part))
     if not _is_ours(part, answer):
@@ -47,9 +47,10 @@ def _answers(world: World, part: str, url: str) -> Finding:
             "ports", FAIL, f"what answers at {public(url)} is no {part}.",
             "Another program holds the port: choose another for ours, and name it in the site file.",
         )  # fmt: skip
-    return Finding("ports", OK, f"the {part} answers at {public(url)}.")
+    return Finding("ports", OK, f"the {_NAMES.get(part, part)} answers at {public(url)}.")
 
 
+_NAMES = {"prometheus": "Prometheus server"}
 _PROBES = {"profiler": "/api/captures", "console": "/login", "prometheus": "/api/v1/status/buildinfo"}
 
 

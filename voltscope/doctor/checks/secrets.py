@@ -29,7 +29,7 @@ def secrets(world: World) -> Iterator[Finding]:
     yield Finding(
         "secrets",
         WARN,
-        f"the last {size(len(tail))} of the platform's log hold {len(found)} secret keys, {len(set(found))} different"
+        f"the last {size(len(tail))} of the platform's log show {len(set(found))} secret key(s), {len(found)} times"
         + (", and others on this machine may read it." if readable else "."),
         (f"chmod 600 {world.log}; " if readable else "")
         + "what voltscope stores and ships is redacted, so send nobody the log itself.",
