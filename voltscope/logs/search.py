@@ -127,14 +127,16 @@ def flags_of(record: Record) -> int:
 def hits(db: sqlite3.Connection, ids: list[int], labels: Mapping[str, str]) -> list[Hit]:
     """The records of `ids`, in their order."""
     found: dict[int, Hit] = {}
+    host = labels.get("host", "")
+    labels = {name: value for name, value in labels.items() if name != "host"}
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
         for row in db.execute(f"{_HITS} WHERE r.id IN ({','.join('?' * len(some))})", some):
-            found[row[0]] = _hit(row, labels)
+            found[row[0]] = _hit(row, labels, host)
     return [found[record_id] for record_id in ids if record_id in found]
 
 
-def _hit(row: tuple[Any, ...], labels: Mapping[str, str]) -> Hit:
+def _hit(row: tuple[Any, ...], labels: Mapping[str, str], host: str) -> Hit:
     message, failure = split_failure(row[5])
     generation = Generation(row[12], row[13], row[14], row[15])
     return Hit(
@@ -155,6 +157,6 @@ def _hit(row: tuple[Any, ...], labels: Mapping[str, str]) -> Hit:
         created=row[10] / 1000,
         failure=failure,
         labels=labels,
-        host=row[12],
+        host=host,
         path=row[14],
     )

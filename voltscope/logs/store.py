@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from voltscope.errors import StoreError
 from voltscope.logs.record import Generation, Hit, Record
@@ -25,7 +24,10 @@ _DELETE_STEP = 500
 
 @dataclass(frozen=True)
 class Position:
-    """Where reading goes on: `offset` is the first byte not yet durable. `state`: the reader's own, JSON."""
+    """Where reading goes on: `offset` is the first byte not yet durable. `state`: the reader's own, JSON.
+
+    `at`: when it was committed, seconds since the epoch; set by the store.
+    """
 
     path: str
     device: int
@@ -33,6 +35,7 @@ class Position:
     head: bytes
     offset: int
     state: str = "{}"
+    at: float = 0.0
 
 
 class Store:
@@ -81,7 +84,7 @@ class Store:
         epoch. Raises QueryError, StoreError.
         """
         wanted = Wanted(query, agent, level, since, until)
-        with self._reading():
+        with self._snapshot():
             bounds = time_bounds(self._db, since, until)
             if bounds is None:
                 return []
@@ -99,7 +102,7 @@ class Store:
     ) -> list[Hit]:
         """Records after `after_id` oldest first, at most `limit`. Raises QueryError, StoreError."""
         wanted = Wanted(query or "", agent, level)
-        with self._reading():
+        with self._snapshot():
             ids = matching(self._db, wanted, after_id + 1, NEWEST, limit, "ASC")
             return hits(self._db, ids, self.labels())
 
@@ -131,9 +134,16 @@ class Store:
         """Where reading of the log at `path` goes on; None when it was never read."""
         with self._reading():
             row = self._db.execute(
-                "SELECT path, device, inode, head, offset, state FROM positions WHERE path = ?", (path,)
+                "SELECT path, device, inode, head, offset, state, updated FROM positions WHERE path = ?", (path,)
             ).fetchone()
             return Position(*row) if row else None
+
+    def knows(self, generation: Generation) -> bool:
+        """Whether anything of that generation was ever stored."""
+        key = (generation.host, generation.instance, generation.head)
+        with self._reading():
+            sql = "SELECT 1 FROM generations WHERE host = ? AND instance = ? AND head = ?"
+            return self._db.execute(sql, key).fetchone() is not None
 
     def cursor(self, receiver: str) -> int | None:
         """The id of the last record `receiver` has taken; None when it was never served."""
@@ -225,7 +235,7 @@ class Store:
             db.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (receiver, record_id))
 
     def set_labels(self, labels: Mapping[str, str]) -> None:
-        """The labels every document carries (site, instance); `spool` is the store's own. Raises StoreError."""
+        """The labels every document carries (site, instance), and `host`, its host.name. Raises StoreError."""
         wanted = {f"label.{name}": value for name, value in labels.items()}
         with self._writing() as db:
             known = dict(db.execute("SELECT key, value FROM meta WHERE key LIKE 'label.%'"))
@@ -310,10 +320,21 @@ class Store:
     @contextmanager
     def _reading(self) -> Iterator[None]:
         with self._lock, self._errors():
-            if self._at_rest and Path(f"{self.path}-wal").exists():
+            if self._at_rest and not self._db.in_transaction and Path(f"{self.path}-wal").exists():
                 self._db.close()
                 self._db, self._at_rest = connect_readonly(self.path)
             yield
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """The several statements of a search see one state, whatever the writer commits meanwhile."""
+        with self._reading():
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("COMMIT")
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -1,0 +1,59 @@
+"""Where the platform writes its log, and what it calls itself."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import socket
+from pathlib import Path
+
+
+def platform_log(volttron_home: Path, proc: Path = Path("/proc")) -> Path | None:
+    """The log of the running platform: the -l argument of its process, else a log it holds open for appending.
+
+    None when no platform runs, or it writes to its terminal.
+    """
+    try:
+        process = proc / str(int((volttron_home / "VOLTTRON_PID").read_text().strip()))
+        arguments = [part.decode("utf-8", "replace") for part in (process / "cmdline").read_bytes().split(b"\0")]
+        here = (process / "cwd").readlink()
+    except (OSError, ValueError):
+        return None
+    for index, argument in enumerate(arguments):
+        given = ""
+        if argument in ("-l", "--log") and index + 1 < len(arguments):
+            given = arguments[index + 1]
+        elif argument.startswith("--log="):
+            given = argument.removeprefix("--log=")
+        elif argument.startswith("-l") and len(argument) > 2:
+            given = argument[2:]
+        if given and given != "-":
+            return here / given
+    return _open_log(process)
+
+
+def _open_log(process: Path) -> Path | None:
+    """A file that a logging configuration (-L) made the platform open."""
+    try:
+        entries = sorted((process / "fd").iterdir(), key=lambda entry: int(entry.name))
+    except OSError:
+        return None
+    for entry in entries:
+        try:
+            target = entry.readlink()
+            flags = (process / "fdinfo" / entry.name).read_text().split("flags:")[1].split()[0]
+        except (OSError, IndexError):
+            continue
+        if int(flags, 8) & os.O_APPEND and ".log" in target.name and target.is_file():
+            return target
+    return None
+
+
+def instance_name(volttron_home: Path) -> str:
+    """The platform's instance name from its configuration; the host's name when it has none yet."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read(volttron_home / "config", encoding="utf-8")
+        return parser.get("volttron", "instance-name").strip().strip("\"'")
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        return socket.gethostname()

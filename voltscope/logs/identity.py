@@ -1,0 +1,162 @@
+"""Which agent a line is of: from its pid and name, by the bridge's facts, the log's own words and /proc."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from pathlib import Path
+
+from voltscope.logs.parse import Prefix
+from voltscope.platform.agents import Facts
+
+PLATFORM = "platform"
+UNKNOWN = "unknown"
+# Both generations' aip; monolithic names the agent with the path of its folder.
+_STARTED = re.compile(r"agent (?P<agent>\S+) has PID (?P<pid>\d{1,9})\b")
+# Monolithic agents say who they are when they connect.
+_CONNECTING = re.compile(r"Identity: (?P<identity>\S+) connecting to address")
+_VERSION = re.compile(r"^(?P<name>.+?)-(?P<version>\d[\w.+!]*)$")
+
+Known = tuple[int, float, str, str]  # pid, since (seconds since the epoch), identity, version
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """("volttron-listener", "2.0.0rc3") of "volttron-listener-2.0.0rc3"; the version is empty when there is none."""
+    found = _VERSION.match(name)
+    return (found["name"], found["version"]) if found else (name, "")
+
+
+class Identities:
+    """The history of pids. A pid means whoever had it at the time of the record. Not thread-safe."""
+
+    def __init__(self, volttron_home: Path, proc: Path = Path("/proc"), known: Iterable[Known] = ()) -> None:
+        self._agents, self._proc = volttron_home / "agents", proc
+        self._history: dict[int, list[tuple[float, str, str]]] = {}
+        self._names: dict[str, str] = {}
+        self._unknown: set[int] = set()
+        self._fresh: list[Known] = []
+        for pid, since, identity, version in known:
+            self._history.setdefault(pid, []).append((since, identity, version))
+
+    def take_fresh(self) -> list[Known]:
+        """What was learned since the last call, to be kept with the records."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def put_back(self, fresh: list[Known]) -> None:
+        """Undo `take_fresh`: they could not be kept."""
+        self._fresh = fresh + self._fresh
+
+    @property
+    def wants_facts(self) -> bool:
+        """Whether lines of a process came that nobody knows."""
+        return bool(self._unknown)
+
+    def learn_facts(self, facts: Facts) -> None:
+        """Take over what the bridge knows of names and running processes."""
+        self._unknown.clear()
+        self._names = _unambiguous((agent.name, agent.identity) for agent in facts.agents)
+        for agent in facts.agents:
+            if agent.pid is None:
+                continue
+            history = self._history.get(agent.pid)
+            if history is None or history[-1][1] in (UNKNOWN, *split_name(agent.name)):
+                version = agent.version or split_name(agent.name)[1]
+                # Of a process nobody saw start, every line so far is taken to be its own.
+                self._learn(agent.pid, history[-1][0] if history else 0.0, agent.identity, version)
+
+    def of(self, prefix: Prefix, text: str) -> tuple[str, str | None]:
+        """(identity, version) of the record that begins so."""
+        if prefix.pid is None:
+            if prefix.name is None and (started := _STARTED.search(text)):
+                self._started(int(started["pid"]), prefix.timestamp, started["agent"])
+            return PLATFORM, None
+        if (connecting := _CONNECTING.search(text)) and prefix.stream is None:
+            version = split_name(prefix.name)[1] if prefix.name else ""
+            if self._at(prefix.pid, prefix.timestamp)[0] != connecting["identity"]:
+                self._learn(prefix.pid, prefix.timestamp, connecting["identity"], version)
+        identity, version = self._at(prefix.pid, prefix.timestamp)
+        if not identity:
+            identity, version = self._look(prefix)
+        if prefix.name:
+            version = version or split_name(prefix.name)[1]
+        return identity, version or None
+
+    def _at(self, pid: int, timestamp: float) -> tuple[str, str]:
+        history = self._history.get(pid)
+        if not history:
+            return "", ""
+        if len(history) == 1:
+            return history[0][1:]
+        # A line may be dated just before the platform's own line about the start.
+        at = bisect_right(history, timestamp + 1, key=lambda entry: entry[0])
+        return history[max(0, at - 1)][1:]
+
+    def _started(self, pid: int, timestamp: float, agent: str) -> None:
+        name = agent.rstrip("/").rpartition("/")[2]
+        folder = agent.rstrip("/").rpartition("/")[0]
+        identity = self._named(name) or (self._identity_file(Path(folder)) if folder else "")
+        self._learn(pid, timestamp, identity or split_name(name)[0], split_name(name)[1])
+
+    def _look(self, prefix: Prefix) -> tuple[str, str]:
+        """A pid that no line told of: ask /proc, then the agent's name."""
+        assert prefix.pid is not None  # noqa: S101  (the caller's condition)
+        identity = self._running(prefix.pid) or (self._named(prefix.name) if prefix.name else "")
+        version = split_name(prefix.name)[1] if prefix.name else ""
+        if not identity:
+            self._unknown.add(prefix.pid)
+            identity = split_name(prefix.name)[0] if prefix.name else UNKNOWN
+        self._learn(prefix.pid, 0.0, identity, version)
+        return identity, version
+
+    def _running(self, pid: int) -> str:
+        """From the working directory: agents/IDENTITY (modular) or agents/UUID/NAME (monolithic)."""
+        try:
+            inside = (self._proc / str(pid) / "cwd").readlink().relative_to(self._agents)
+        except (OSError, ValueError):
+            return ""
+        if not inside.parts:
+            return ""
+        return self._identity_file(self._agents / inside.parts[0]) or (
+            inside.parts[0] if len(inside.parts) == 1 else ""
+        )
+
+    def _named(self, name: str) -> str:
+        if name in self._names:
+            return self._names[name]
+        # Modular keeps agents/IDENTITY/NAME, monolithic agents/UUID/IDENTITY beside the folder of the name.
+        pairs: list[tuple[str, str]] = []
+        try:
+            for folder in self._agents.iterdir():
+                if (folder / "NAME").is_file():
+                    pairs.append(((folder / "NAME").read_text("utf-8", "replace").strip(), folder.name))
+                elif identity := self._identity_file(folder):
+                    pairs += [(inner.name, identity) for inner in folder.iterdir() if inner.is_dir()]
+        except OSError:
+            return ""
+        self._names = {**_unambiguous(pairs), **self._names}
+        return self._names.setdefault(name, "")
+
+    @staticmethod
+    def _identity_file(folder: Path) -> str:
+        try:
+            return (folder / "IDENTITY").read_text("utf-8", "replace").strip()
+        except OSError:
+            return ""
+
+    def _learn(self, pid: int, since: float, identity: str, version: str) -> None:
+        history = self._history.setdefault(pid, [])
+        if history and history[-1][0] == since:
+            history.pop()
+        history.append((since, identity, version))
+        history.sort(key=lambda entry: entry[0])
+        self._fresh.append((pid, since, identity, version))
+
+
+def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Name to identity, without names that more than one agent has."""
+    names: dict[str, set[str]] = {}
+    for name, identity in pairs:
+        names.setdefault(name, set()).add(identity)
+    return {name: identities.pop() for name, identities in names.items() if len(identities) == 1}

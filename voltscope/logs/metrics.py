@@ -1,0 +1,78 @@
+"""What logship counts, in the form any agent may export by RPC voltscope.metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Family = dict[str, Any]
+
+
+def families(
+    counts: Mapping[tuple[str, str], int], redactions: Mapping[str, int], status: dict[str, Any]
+) -> list[Family]:
+    """Families as [{"name", "type", "help", "samples": [{"labels", "value"}]}]; `counts` by (agent, level)."""
+    store, receivers = status["store"], status["receivers"]
+    return [
+        _family(
+            "volttron_log_records_total",
+            "counter",
+            "Log records, by the agent that wrote them and their level.",
+            [({"agent": agent, "level": level}, value) for (agent, level), value in sorted(dict(counts).items())],
+        ),
+        _single("voltscope_log_read_bytes_total", "counter", "Bytes read of the platform's log.", status["bytes"]),
+        _family(
+            "voltscope_log_redactions_total",
+            "counter",
+            "Secrets taken out of log records, by rule.",
+            [({"key": rule}, value) for rule, value in sorted(dict(redactions).items())],
+        ),
+        _single(
+            "voltscope_log_lag_bytes",
+            "gauge",
+            "Bytes of the platform's log not read yet.",
+            sum(log["lag_bytes"] for log in status["logs"]),
+        ),
+        _family(
+            "voltscope_log_dropped_total",
+            "counter",
+            "What was lost: records cut at the size limit, log files gone before they were read to the end, records "
+            "retention deleted before a receiver took them.",
+            [
+                ({"key": "cut"}, status["cut"]),
+                ({"key": "file-gone"}, status["missed_generations"]),
+                ({"key": "receiver-too-slow"}, sum(receiver["missed"] for receiver in receivers)),
+            ],
+        ),
+        _single("voltscope_log_store_bytes", "gauge", "Bytes the log store occupies.", store["bytes"]),
+        _single("voltscope_log_store_failures_total", "counter", "Times the log store refused.", store["failures"]),
+        _by_receiver("voltscope_log_receiver_up", "gauge", "Whether a receiver takes records.", receivers, "up"),
+        _by_receiver("voltscope_log_sent_total", "counter", "Records a receiver took.", receivers, "sent"),
+        _by_receiver(
+            "voltscope_log_receiver_failures_total", "counter", "Times a receiver refused.", receivers, "failures"
+        ),
+        _by_receiver(
+            "voltscope_log_behind_records",
+            "gauge",
+            "Records stored that a receiver has yet to take.",
+            receivers,
+            "behind",
+        ),
+    ]
+
+
+def _family(name: str, kind: str, help_text: str, samples: list[tuple[dict[str, str], float]]) -> Family:
+    return {
+        "name": name,
+        "type": kind,
+        "help": help_text,
+        "samples": [{"labels": labels, "value": float(value)} for labels, value in samples],
+    }
+
+
+def _single(name: str, kind: str, help_text: str, value: float) -> Family:
+    return _family(name, kind, help_text, [({}, value)])
+
+
+def _by_receiver(name: str, kind: str, help_text: str, receivers: list[dict[str, Any]], key: str) -> Family:
+    return _family(name, kind, help_text, [({"key": receiver["name"]}, receiver[key]) for receiver in receivers])

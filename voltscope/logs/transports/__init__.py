@@ -1,0 +1,1 @@
+"""Ways to a receiver of log records, one a file."""
