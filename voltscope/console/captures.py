@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from voltscope.console.upstream import Upstream, bearer
-from voltscope.errors import CaptureNotFound
+from voltscope.errors import CaptureNotFound, UpstreamDown
 from voltscope.site import Site
 from voltscope.web import Access
 from voltscope.web.access import OPERATOR, VIEWER
@@ -69,7 +70,7 @@ class CapturesApi:
             )
             if answer.status_code != 200:
                 await answer.aread()
-                return JSONResponse(self._profiler.decoded(answer), status_code=answer.status_code)
+                return _said(answer.status_code, self._profiler.decoded(answer))
             opened = stack.pop_all()
 
         async def body() -> AsyncIterator[bytes]:
@@ -83,11 +84,20 @@ class CapturesApi:
     async def _hand_on(self, method: str, path: str, body: bytes | None = None) -> Response:
         headers = {**self._headers(OPERATOR if method == "POST" else VIEWER), "Content-Type": "application/json"}
         status, answer = await self._profiler.json(method, path, content=body, headers=headers)
-        return JSONResponse(answer, status_code=status)
+        return _said(status, answer)
 
     def _headers(self, role: str) -> dict[str, str]:
         """The least secret that will do."""
         return dict(bearer(self._access.secret_of(role) or self._access.secret_of(OPERATOR)))
+
+
+def _said(status: int, answer: Any) -> Response:
+    """The profiler's answer as ours. It not knowing our secret is no reason for the browser to log in again."""
+    if status == 401:
+        raise UpstreamDown(
+            "the profiler does not know the console's secret.", "Give both the same credential file, then try again."
+        )
+    return JSONResponse(answer, status_code=status)
 
 
 def _checked(name: str) -> str:

@@ -16,7 +16,7 @@ from voltscope.errors import UpstreamDown
 from voltscope.site import Site
 
 SPARK_S = 3600
-SPARK_STEP_S = 60
+SPARK_STEP_S = 30
 # Two minutes hold two scrapes at any interval up to a minute, which a rate needs.
 RATE_WINDOW = "2m"
 PLATFORM = "platform"  # the agent label of the platform's own process

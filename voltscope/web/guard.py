@@ -40,8 +40,9 @@ def guarded(
 
     `open_reads`: whether reading needs no role (loopback listeners of exporter and profiler). `names`: host
     names allowed besides loopback's. `identify`: finds a user by other means, such as a session cookie; a write
-    it vouches for must come from the same origin. `public`: paths (or prefixes ending in /) that need nobody.
-    Handlers find the user, or None, in `request.state.user`; VoltscopeErrors become JSON errors.
+    it vouches for must come from the same origin. `public`: paths that need nobody, and prefixes ending in /
+    (other than / itself, which is the front page alone). Handlers find the user, or None, in
+    `request.state.user`; VoltscopeErrors become JSON errors.
     """
     app = Starlette(routes=list(routes), exception_handlers={VoltscopeError: _as_json, Exception: _as_json})
     return GuardedApp(app, access, open_reads, (*LOOPBACK_NAMES, *names), identify, tuple(public))
@@ -111,7 +112,10 @@ class GuardedApp:
         return _refuse(401, "unauthorized", "who are you?", "Send a token from the credential file, or log in.")
 
     def _is_public(self, path: str) -> bool:
-        return any(path == entry or (entry.endswith("/") and path.startswith(entry)) for entry in self._public)
+        # "/" is the front page: taken as a prefix it would open everything
+        return any(
+            path == entry or (entry.endswith("/") and entry != "/" and path.startswith(entry)) for entry in self._public
+        )
 
 
 def _refuse(status: int, code: str, message: str, remedy: str | None = None) -> JSONResponse:

@@ -40,9 +40,10 @@ document.addEventListener("click", (event) => {
 window.addEventListener("popstate", () => show());
 
 const button = document.getElementById("theme");
-const NAMES = { system: "◐ Auto", light: "○ Light", dark: "● Dark" };
+const NAMES = { system: ["◐", "Auto"], light: ["○", "Light"], dark: ["●", "Dark"] };
 const label = (theme) => {
-  button.textContent = NAMES[theme];
+  const [shape, word] = NAMES[theme];
+  button.replaceChildren(shape, el("span", { class: "word" }, ` ${word}`));
   button.setAttribute("aria-label", `Colours: ${theme}. Change.`);
 };
 label(window.voltscopeTheme.current());

@@ -43,6 +43,7 @@ export function notice(error, kind = "bad") {
 
 const SHAPES = {
   // One shape a meaning: colour only repeats what the shape and the word already say.
+  info: () => svg("circle", { cx: 6, cy: 6, r: 2.5 }),
   good: () => svg("circle", { cx: 6, cy: 6, r: 4.5 }),
   stopped: () => svg("rect", { x: 2, y: 2, width: 8, height: 8 }),
   bad: () => svg("path", { d: "M2.2 2.2l7.6 7.6M9.8 2.2l-7.6 7.6", class: "stroke" }),

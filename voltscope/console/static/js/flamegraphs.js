@@ -97,7 +97,7 @@ export function mount(root, { session, parameters, go }) {
 
 function captureForm(session, parameters) {
   const agent = el("select", { id: "agent", name: "agent", required: true });
-  const length = el("input", { id: "seconds", name: "seconds", type: "number", min: 1, max: 600, value: 5, required: true, inputmode: "numeric" });
+  const length = el("input", { id: "seconds", name: "seconds", type: "number", min: 1, max: 300, value: 5, required: true, inputmode: "numeric" });
   const rate = el("input", { id: "rate", name: "rate", type: "number", min: 1, max: 1000, value: 100, required: true, inputmode: "numeric" });
   const kinds = KINDS.map(([kind, name, why], index) =>
     el("label", { class: "choice", title: why }, el("input", { type: "radio", name: "kind", value: kind, checked: index === 0 }), el("span", {}, name)),
@@ -111,7 +111,8 @@ function captureForm(session, parameters) {
     field("agent", "Agent", agent),
     field("seconds", "Seconds", length),
     field("rate", "Samples a second", rate),
-    el("fieldset", { class: "field" }, el("legend", {}, "What to sample"), el("div", { class: "choices" }, kinds)),
+    el("div", { class: "field kinds", role: "radiogroup", "aria-labelledby": "kinds-label" },
+      el("span", { class: "label", id: "kinds-label" }, "What to sample"), el("div", { class: "choices" }, kinds)),
     el("div", { class: "field buttons" }, button),
     help, why,
   );
@@ -174,30 +175,21 @@ function links(capture, session) {
   ];
 }
 
+/** The picture says itself what it shows, when and how: around it is only where else to take it. */
 function flamegraph(capture, session) {
-  const at = moment(Date.parse(capture.started) / 1000);
+  const done = capture.state === "done";
   const head = el(
-    "div", { class: "viewer-head" },
-    el("h2", {}, visible(capture.agent)),
-    el("span", { class: "hint" }, [
-      KIND_NAMES[capture.kind] ?? capture.kind, `${seconds(capture)} s at ${capture.rate_hz} Hz`,
-      `${count(capture.samples)} samples`, capture.missed ? `${count(capture.missed)} missed` : null,
-      `pid ${capture.pid}`, `${at.day} ${at.time}`, [capture.backend, capture.backend_version].filter(Boolean).join(" "),
-    ].filter(Boolean).map(visible).join(" · ")),
+    "div", { class: "viewer-head" }, el("h2", {}, visible(capture.agent)),
+    done ? el("span", { class: "links" }, links(capture, session)) : null,
   );
   if (capture.state === "failed") return [head, notice(failure(capture))];
-  if (capture.state !== "done") return [head, el("p", { class: "hint" }, "Still recording.")];
-  const words = capture.words ? el("p", { class: "words" }, visible(capture.words)) : null;
+  if (!done) return [head, el("p", { class: "hint" }, "Still recording.")];
   const frame = el("iframe", {
     // scripts of its own for zoom and search, in an origin of its own: it sees nothing of this page
-    sandbox: "allow-scripts", src: file(capture, "svg"), title: `Flamegraph of ${capture.agent}`, loading: "lazy",
+    sandbox: "allow-scripts", src: file(capture, "svg"), title: `Flamegraph of ${capture.agent}. ${capture.words}`,
   });
   const absent = session.speedscope.available ? null : el("p", { class: "hint" }, session.speedscope.reason);
-  return [
-    head, words, el("div", { class: "frame" }, frame),
-    el("p", { class: "links" }, links(capture, session)), absent,
-    el("p", { class: "hint" }, "Click a frame to zoom in, ctrl-F or Search to find a function."),
-  ];
+  return [head, el("div", { class: "frame" }, frame), absent];
 }
 
 const COLUMNS = [["Agent"], ["Started"], ["Kind"], ["Seconds", "num"], ["Samples", "num"], ["Result"], ["Asked by"], ["", "actions"]];

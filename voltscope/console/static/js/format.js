@@ -52,11 +52,10 @@ export function moment(epoch) {
 // C0 controls but tab and newline, DEL, C1, and what turns the direction of writing around.
 const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-/** Text with control characters made visible: an escape sequence must neither act nor vanish. */
+/** Text with control characters written out as programmers do: an escape sequence must neither act nor vanish. */
 export function visible(text) {
   return String(text).replace(HIDDEN, (character) => {
-    const code = character.codePointAt(0);
-    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-    return code === 0x7f ? "␡" : `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+    const code = character.codePointAt(0).toString(16);
+    return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
   });
 }

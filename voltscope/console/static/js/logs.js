@@ -8,7 +8,7 @@ export const title = "Logs";
 
 const PAGE = 100;
 const MOST_ROWS = 1000;
-const LEVELS = { debug: "unknown", info: "good", warning: "warning", error: "bad", critical: "bad" };
+const LEVELS = { debug: "unknown", info: "info", warning: "warning", error: "bad", critical: "bad" };
 const SPANS = [["15m", "15 minutes"], ["1h", "1 hour"], ["6h", "6 hours"], ["1d", "1 day"], ["7d", "7 days"], ["", "any time"]];
 
 export function mount(root, { parameters, go }) {

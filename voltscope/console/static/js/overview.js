@@ -16,6 +16,10 @@ const STATES = {
   zombie: ["odd", "zombie", "Its process runs, but it is not on the message bus."],
   hung: ["warning", "hung", "It is on the message bus but does not answer."],
 };
+// What needs somebody comes first.
+const ORDER = ["crashed", "hung", "zombie", "running", "stopped", "never-started"];
+const urgency = (state) => (ORDER.indexOf(state) + ORDER.length + 1) % (ORDER.length + 1);
+
 const HEALTH = {
   good: ["good", "good"],
   bad: ["bad", "bad"],
@@ -89,7 +93,7 @@ function tiles({ platform, agents }) {
   const up = platform.up === null ? mark("unknown", "unknown") : platform.up === 1 ? mark("good", "up") : mark("bad", "down");
   const counts = new Map();
   for (const { state } of agents) counts.set(state, (counts.get(state) ?? 0) + 1);
-  const states = [...counts].map(([state, number]) => {
+  const states = [...counts].sort(([a], [b]) => urgency(a) - urgency(b)).map(([state, number]) => {
     const [kind, word] = STATES[state] ?? ["unknown", state ?? "unknown"];
     return mark(kind, `${number} ${word}`);
   });
@@ -97,7 +101,6 @@ function tiles({ platform, agents }) {
     tile("Platform", up),
     tile("Agents", ...(states.length ? states : ["–"])),
     tile("VOLTTRON", [platform.generation, platform.version].filter(Boolean).map(visible).join(" ") || "–"),
-    tile("Instance", visible(platform.instance ?? "–")),
     tile("Uptime", duration(platform.uptime_seconds)),
     tile("Platform CPU", el("span", { class: "num" }, percent(platform.cpu_percent)), sparkline(platform.cpu, LINE_CPU)),
     tile("Platform memory", el("span", { class: "num" }, bytes(platform.memory_bytes)), sparkline(platform.memory, LINE_MEMORY)),
@@ -124,21 +127,22 @@ function row(columns, cells) {
 }
 
 const AGENT_COLUMNS = [
-  ["Agent"], ["State"], ["Health"], ["Heartbeat"], ["CPU", "num"], ["Memory", "num"], ["Restarts", "num"], ["", "actions"],
+  ["Agent"], ["State"], ["Health"], ["Heartbeat"], ["Restarts", "num"], ["CPU", "num"], ["Memory", "num"], ["", "actions"],
 ];
 
 function agentTable(agents, session) {
-  const rows = agents.map((agent) => row(AGENT_COLUMNS, [
+  const sorted = [...agents].sort((a, b) => urgency(a.state) - urgency(b.state) || a.agent.localeCompare(b.agent));
+  const rows = sorted.map((agent) => row(AGENT_COLUMNS, [
     [
       el("span", { class: "identity" }, visible(agent.agent)),
-      el("span", { class: "sub" }, visible([agent.name, agent.version, agent.tag && `tag ${agent.tag}`].filter(Boolean).join(" · "))),
+      el("span", { class: "sub" }, visible(origin(agent))),
     ],
     [stateMark(agent)],
     [healthMark(agent)],
     [heartbeat(agent)],
+    [el("span", { class: agent.restarts > 0 ? "strong" : "" }, count(agent.restarts))],
     figure(percent(agent.cpu_percent), sparkline(agent.cpu, LINE_CPU)),
     figure(bytes(agent.memory_bytes), sparkline(agent.memory, LINE_MEMORY)),
-    [el("span", { class: agent.restarts > 0 ? "strong" : "" }, count(agent.restarts))],
     [
       link(`/logs${query({ agent: agent.agent })}`, "Logs", `Logs of ${agent.agent}`),
       session.may_capture && agent.state === "running"
@@ -147,6 +151,12 @@ function agentTable(agents, session) {
     ],
   ]));
   return table("agents-title", "Agents", AGENT_COLUMNS, rows, "No agents are known.");
+}
+
+/** Package, version and tag; the name VOLTTRON gives usually ends in the version. */
+function origin({ name, version, tag }) {
+  const told = name?.endsWith(version) ? name : [name, version].filter(Boolean).join(" ");
+  return [told, tag && `tag ${tag}`].filter(Boolean).join(" · ");
 }
 
 function link(href, text, label) {
@@ -165,6 +175,7 @@ function stateMark(agent) {
 }
 
 function healthMark(agent) {
+  if (!agent.health) return el("span", { class: "hint" }, "–");
   const [kind, word] = HEALTH[agent.health] ?? ["unknown", "–"];
   return mark(kind, word, agent.health_age_seconds === null ? undefined : `for ${duration(agent.health_age_seconds)}`);
 }
@@ -180,7 +191,7 @@ function historianTable(historians) {
   const rows = historians.map((one) => row(HISTORIAN_COLUMNS, [
     [visible(one.agent)],
     [one.newest_row_age_seconds === null ? "–" : `${duration(one.newest_row_age_seconds)} ago`],
-    [`${count(one.backlog_records)} rows`, one.backlog_bytes ? el("span", { class: "sub" }, bytes(one.backlog_bytes)) : null],
+    [one.backlog_records === null ? "–" : `${count(one.backlog_records)} rows`, one.backlog_bytes ? el("span", { class: "sub" }, bytes(one.backlog_bytes)) : null],
     [bytes(one.store_bytes)],
   ]));
   return table("historians-title", "Historians", HISTORIAN_COLUMNS, rows, "No historian is known.");

@@ -1,0 +1,142 @@
+"""Screenshots of a running site's console: `python docs/make_screenshots.py --site SITE.json`.
+
+Needs Chromium, its driver and the `test` extra (selenium). Writes docs/images/*.png; nothing is drawn by hand, so
+run it again when pages change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.wait import WebDriverWait
+
+DESKTOP, PHONE = (1360, 860), (360, 740)
+IMAGES = Path(__file__).parent / "images"
+
+
+def chromium() -> tuple[str, str] | None:
+    """Chromium and its driver as found on PATH; None when either is missing."""
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    return (browser, driver) if browser and driver else None
+
+
+@contextmanager
+def browsing(url: str) -> Iterator[WebDriver]:
+    """A headless Chromium whose pages and their requests are recorded; it can reach nothing but `url`'s host."""
+    found = chromium()
+    if found is None:
+        raise SystemExit("Chromium and chromedriver are not on PATH. On Debian: apt install chromium chromium-driver")
+    host = urlsplit(url).hostname
+    options = webdriver.ChromeOptions()
+    options.binary_location = found[0]
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",  # containers run as root, where Chromium's sandbox refuses; only our own pages are visited
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        "--no-proxy-server",
+        f"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {host}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(found[1]))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def look(driver: WebDriver, size: tuple[int, int], scheme: str) -> None:
+    """Make the page this many CSS pixels large and prefer `light` or `dark`."""
+    width, height = size
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def log_in(driver: WebDriver, url: str, name: str, secret: str) -> None:
+    """Through the login form, like anybody."""
+    driver.get(f"{url}/login")
+    driver.find_element(By.ID, "name").clear()
+    driver.find_element(By.ID, "name").send_keys(name)
+    driver.find_element(By.ID, "secret").send_keys(secret)
+    driver.find_element(By.CSS_SELECTOR, "form.card button").click()
+
+
+def until(driver: WebDriver, seen: Callable[[WebDriver], object], what: str, seconds: float = 20) -> None:
+    """Wait for a condition of the page."""
+    WebDriverWait(driver, seconds, poll_frequency=0.1).until(seen, what)
+
+
+def has(selector: str) -> Callable[[WebDriver], object]:
+    """The condition that something matches a CSS selector."""
+    return lambda driver: driver.find_elements(By.CSS_SELECTOR, selector)
+
+
+def take(url: str, name: str, secret: str, agent: str, into: Path) -> list[Path]:
+    """Capture `agent` for a few seconds, then photograph every page; the files written."""
+    into.mkdir(parents=True, exist_ok=True)
+    taken: list[Path] = []
+
+    def shoot(driver: WebDriver, image: str) -> None:
+        file = into / f"{image}.png"
+        file.write_bytes(driver.get_screenshot_as_png())
+        taken.append(file)
+
+    with browsing(url) as driver:
+        look(driver, DESKTOP, "light")
+        driver.get(f"{url}/login")
+        shoot(driver, "login")
+        log_in(driver, url, name, secret)
+        until(driver, has("td .mark"), "agents on the overview")
+        driver.get(f"{url}/flamegraphs?agent={agent}")
+        until(driver, has("form.filters button.primary:not(:disabled)"), "targets to capture")
+        driver.find_element(By.CSS_SELECTOR, "input[value=wall] + span").click()
+        driver.find_element(By.CSS_SELECTOR, "form.filters button.primary").click()
+        until(driver, has("iframe"), "the flamegraph", 60)
+        flamegraph = driver.current_url
+        pages = {
+            "overview": (url, "td .mark"),
+            "logs": (f"{url}/logs?since=7d", ".record"),
+            "flamegraph": (flamegraph, "iframe"),
+        }
+        for size, scheme, suffix in ((DESKTOP, "light", ""), (DESKTOP, "dark", "-dark"), (PHONE, "light", "-phone")):
+            look(driver, size, scheme)
+            for page, (address, selector) in pages.items():
+                driver.get(address)
+                until(driver, has(selector), page)
+                time.sleep(0.7)  # the flamegraph draws itself inside its sandbox, where nobody can look
+                shoot(driver, f"{page}{suffix}")
+    return taken
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Screenshots of a running site's console.")
+    parser.add_argument("--site", type=Path, required=True, help="the site file (site.json)")
+    parser.add_argument("--agent", default="platform.historian", help="whose flamegraph to show")
+    parser.add_argument("--out", type=Path, default=IMAGES, help="where the images go")
+    given = parser.parse_args()
+    site = json.loads(given.site.read_bytes())
+    users = json.loads(Path(site["credentials"]).read_bytes())["users"]
+    operator = next(user for user in users if user["role"] == "operator")
+    for file in take(site["console"], operator["name"], operator["secret"], given.agent, given.out):
+        print(file)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""One site for all tests of the console, and a browser in front of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3] / "docs")]
+
+if TYPE_CHECKING:
+    from console_site import RunningSite
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+HOSTILE = "\x1b[31mred\x1b[0m <script>document.title='owned'</script><img src=x onerror=alert(1)> \u202eevil"
+TRACEBACK = """cannot write to the database
+Traceback (most recent call last):
+  File "historian.py", line 77, in publish
+    store(rows)
+sqlite3.OperationalError: database is locked"""
+
+
+def _needs(program: str) -> None:
+    if shutil.which(program) is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not on PATH")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
+    _needs("prometheus")
+    from console_site import running_site
+
+    with running_site(tmp_path_factory.mktemp("site")) as running:
+        start = time.time() - 600
+        for number in range(150):
+            running.logs.write("platform.driver", 20, f"scraped device campus/boiler-{number}", start + number)
+        running.logs.write("platform.historian", 40, TRACEBACK, start + 200)
+        running.logs.write("listener", 30, HOSTILE, start + 300)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium(site: RunningSite) -> Iterator[WebDriver]:
+    _needs("chromium")
+    _needs("chromedriver")
+    from make_screenshots import browsing
+
+    with browsing(site.url) as driver:
+        yield driver
+
+
+@pytest.fixture
+def browser(site: RunningSite, chromium: WebDriver) -> WebDriver:
+    """As a stranger finds it: starting Chromium anew for each test costs more than most tests."""
+    from make_screenshots import DESKTOP, look
+
+    for extra in chromium.window_handles[1:]:
+        chromium.switch_to.window(extra)
+        chromium.close()
+    chromium.switch_to.window(chromium.window_handles[0])
+    look(chromium, DESKTOP, "light")
+    chromium.get(f"{site.url}/login")
+    chromium.execute_script("localStorage.clear()")
+    chromium.delete_all_cookies()
+    chromium.get("about:blank")
+    chromium.get_log("browser")
+    chromium.get_log("performance")
+    return chromium
