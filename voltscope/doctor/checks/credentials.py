@@ -24,6 +24,9 @@ def credentials(world: World) -> Iterator[Finding]:
     try:
         known = Access(Path(named)).secret_of(OPERATOR) is not None
     except CredentialsError as error:
+        if isinstance(error.__cause__, PermissionError):
+            yield Finding("credentials", WARN, f"{named} is not ours to read.", "Run this as the platform's user.")
+            return
         yield Finding("credentials", FAIL, error.message, error.remedy or "Make it anew, mode 0600.")
         return
     if known:

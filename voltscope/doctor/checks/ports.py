@@ -72,7 +72,7 @@ def _start(part: str) -> str:
         return "Start it: voltscope console"
     if part == "prometheus":
         return "Start Prometheus, or put its address into the site file."
-    return f"Start the agent: vctl start --vip-identity voltscope.{part}; its words are in the platform's log."
+    return f"Start the agent voltscope.{part} (vctl status, vctl start UUID); the platform's log has its words."
 
 
 def _listens_widely(world: World, url: str) -> str | None:
