@@ -59,8 +59,9 @@ def logs(
 ) -> int:
     """Search the platform's log, or follow it.
 
-    QUERY is words joined by AND, OR and NOT, with brackets, "phrases in quotes" and prefix*; without one every
-    record is found. Records come oldest first.
+    QUERY is words, which must all occur, or words joined by AND, OR and NOT, with brackets, "phrases in quotes"
+    and prefix*; agent:, level: and logger: before a word look there alone. Without a query every record is found.
+    Records come oldest first.
 
     \b
     voltscope logs 'error AND historian' --since 1h
