@@ -94,7 +94,7 @@ class Supervisor:
         """State and pid of each program; empty when no supervisord runs."""
         try:
             programs = self._call("getAllProcessInfo")
-        except OSError:
+        except (OSError, xmlrpc.client.Fault):  # a Fault: it is shutting down
             return {}
         return {program["name"]: (program["statename"], program["pid"] or None) for program in programs}
 
@@ -148,8 +148,17 @@ class Supervisor:
             return
         self._call("shutdown")
         deadline = time.monotonic() + _STOP_S + 10
-        while self.states() and time.monotonic() < deadline:
+        while self._answers() and time.monotonic() < deadline:
             time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            self._call("getState")
+        except xmlrpc.client.Fault:  # it says that it is shutting down
+            return True
+        except OSError:
+            return False
+        return True
 
     def _await(self, condition: Callable[[], bool], why: str, log: Path, timeout: float = 10) -> None:
         deadline = time.monotonic() + timeout

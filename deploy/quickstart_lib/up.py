@@ -125,11 +125,16 @@ def start(home: Home, runner: Runner, supervisor: Supervisor, parts: Parts, repo
             home.save(libraries=True)
     for agent in volttron_platform.agents(home):
         with report.step(f"Agent {agent.identity}"):
-            if agent.identity in home.state.get("agents", []):
+            known = home.state.get("agents", {}).get(agent.identity)
+            if known == agent.fingerprint:
                 report.note("there already")
                 continue
-            volttron_platform.install_agent(home, runner, agent)
-            home.save(agents=[*home.state.get("agents", []), agent.identity])
+            if known is None:
+                volttron_platform.install_agent(home, runner, agent)
+            else:
+                volttron_platform.configure_agent(home, runner, agent)
+                report.note("configured anew")
+            home.save(agents={**home.state.get("agents", {}), agent.identity: agent.fingerprint})
 
 
 def _prove(home: Home, runner: Runner, parts: Parts, report: Report, began: float) -> None:

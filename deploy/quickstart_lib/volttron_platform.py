@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -50,6 +51,11 @@ class PlatformAgent:
     config: dict[str, Any] | None = None
     configs: tuple[tuple[str, str, str], ...] = ()  # name, content, the kind vctl is told: --json or --csv
 
+    @property
+    def fingerprint(self) -> str:
+        """A digest of what the agent is configured with."""
+        return hashlib.sha256(repr((self.config, self.configs)).encode()).hexdigest()
+
 
 def agents(home: Home) -> list[PlatformAgent]:
     """What runs on the platform, in the order it is installed: ours first, so that they see the others come."""
@@ -71,7 +77,7 @@ def agents(home: Home) -> list[PlatformAgent]:
         for name, port in listeners.items()
     }
     engine["profiler"]["site"] = SITE
-    engine["logship"] = {"site": SITE, "log": str(home.platform_log)}
+    engine["logship"] = {"site": SITE, "log_files": [str(home.platform_log)]}
     ours = [
         PlatformAgent(f"voltscope.{name}", name, str(home.source / "agents" / name), {"engine": engine[name]})
         for name in OURS
@@ -117,21 +123,27 @@ def prepare_project(home: Home, runner: Runner, versions: dict[str, str], python
     )
 
 
-def installed(home: Home, agent: PlatformAgent) -> bool:
-    """Whether the platform has an agent of that identity."""
-    return (home.volttron / "agents" / agent.identity / "UUID").exists()
-
-
 def install_agent(home: Home, runner: Runner, agent: PlatformAgent) -> None:
     """Installs, configures, enables and starts `agent`. Raises StepFailed naming it."""
-    command: list[str | Path] = ["install", agent.source, "--vip-identity", agent.identity, "--tag", agent.tag]
-    if agent.config is not None:
-        command += ["--agent-config", _file(home, f"{agent.identity}.json", json.dumps(agent.config, indent=2))]
-    _vctl(home, runner, [*command, "--enable"], f"installing {agent.identity}")
-    for name, content, kind in agent.configs:
+    if not (home.volttron / "agents" / agent.identity / "UUID").exists():  # an earlier run may have ended in between
+        command: list[str | Path] = ["install", agent.source, "--vip-identity", agent.identity, "--tag", agent.tag]
+        if agent.config is not None:
+            command += ["--agent-config", _file(home, f"{agent.identity}.json", json.dumps(agent.config, indent=2))]
+        _vctl(home, runner, [*command, "--enable"], f"installing {agent.identity}")
+    _store(home, runner, agent, agent.configs)
+    _vctl(home, runner, ["start", "--tag", agent.tag], f"starting {agent.identity}")
+
+
+def configure_agent(home: Home, runner: Runner, agent: PlatformAgent) -> None:
+    """Gives an installed agent a configuration that a newer quickstart changed; it takes it without a restart."""
+    own = (("config", json.dumps(agent.config, indent=2), "--json"),) if agent.config is not None else ()
+    _store(home, runner, agent, own + agent.configs)
+
+
+def _store(home: Home, runner: Runner, agent: PlatformAgent, entries: tuple[tuple[str, str, str], ...]) -> None:
+    for name, content, kind in entries:
         path = _file(home, f"{agent.identity}.{name.replace('/', '.')}", content)
         _vctl(home, runner, ["config", "store", agent.identity, name, path, kind], f"configuring {agent.identity}")
-    _vctl(home, runner, ["start", "--tag", agent.tag], f"starting {agent.identity}")
 
 
 def install_libraries(home: Home, runner: Runner) -> None:

@@ -17,6 +17,10 @@ from quickstart_lib.state import Home
 from quickstart_lib.supervise import supervisor_config
 from quickstart_lib.volttron_platform import agents
 
+from voltscope.configuration import load
+from voltscope.logs.settings import LogshipConfig
+from voltscope.metrics.engine import ExporterConfig
+from voltscope.profiling.settings import ProfilerConfig
 from voltscope.site import find_site
 from voltscope.web import Access
 
@@ -129,3 +133,10 @@ def test_agents_are_told_their_ports_and_nothing_secret(home: Home) -> None:
     assert site_files.operator_secret(home) not in repr(by_identity)
     device = json.loads(by_identity["platform.driver"].configs[1][1])
     assert (device["all_publish_interval"], device["publish_all_depth"]) == (5, True)
+
+
+def test_our_agents_accept_the_configuration_they_are_given(home: Home) -> None:
+    by_tag = {agent.tag: (agent.config or {}).get("engine") for agent in agents(home)}
+    assert load(ExporterConfig, by_tag["exporter"]).port == 21933
+    assert load(ProfilerConfig, by_tag["profiler"]).port == 21934
+    assert load(LogshipConfig, by_tag["logship"]).log_files == (str(home.platform_log),)

@@ -56,10 +56,10 @@ def test_a_new_and_an_empty_folder_and_our_own_are_usable(tmp_path: Path) -> Non
 
 
 def test_state_comes_back_with_its_ports(tmp_path: Path) -> None:
-    Home(tmp_path, Ports(22000)).save(agents=["listener"])
+    Home(tmp_path, Ports(22000)).save(agents={"listener": "x"})
     again = Home(tmp_path)
     again.load()
-    assert (again.ports.base, again.state["agents"]) == (22000, ["listener"])
+    assert (again.ports.base, again.state["agents"]) == (22000, {"listener": "x"})
 
 
 def test_the_registry_lasts_while_a_home_does(tmp_path: Path) -> None:
