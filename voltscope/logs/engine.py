@@ -175,9 +175,10 @@ class LogshipEngine:
                 with self._lock:
                     self._identities.learn_facts(facts)
                     self._label()
-            self._stop.wait(_FACTS_SOON_S)
-            self._ask.clear()
+            if self._stop.wait(_FACTS_SOON_S):
+                return
             self._ask.wait(_FACTS_EVERY_S)
+            self._ask.clear()
 
     def _label(self) -> None:
         assert self._store is not None  # noqa: S101  (the callers' condition)

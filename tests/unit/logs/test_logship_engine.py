@@ -1,0 +1,156 @@
+"""The engine as the bridge sees it: configured, started, asked, reconfigured and stopped, with real threads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from logs_rig import record
+
+from voltscope.engine.service import EngineContext, FactsAnswer
+from voltscope.errors import ConfigError, UnknownMethod
+from voltscope.logs.engine import LogshipEngine
+from voltscope.logs.store import Store
+from voltscope.platform.agents import Facts, InstalledAgent
+
+
+def _until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+class Site:
+    def __init__(self, folder: Path) -> None:
+        self.home, self.data = folder / "home", folder / "data"
+        self.home.mkdir()
+        self.data.mkdir()
+        self.log = self.home / "volttron.log"
+        self.facts: Facts | None = None
+        self.engine = LogshipEngine(
+            EngineContext("logship", self.data, self.home, lambda seconds: FactsAnswer(self.facts, None, None))
+        )
+
+    def write(self, text: str, level: str = "INFO") -> None:
+        with self.log.open("a") as file:
+            file.write(record(text, level) + "\n")
+
+    def store(self) -> Store:
+        return Store.open(self.data / "logs.sqlite", readonly=True)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    yield made
+    made.engine.stop()
+
+
+def test_a_line_written_is_found_within_a_second_or_so_without_any_bridge(site: Site) -> None:
+    site.engine.configure({})
+    site.engine.start()
+    store = site.store()
+    delays = []
+    for number in range(3):
+        began = time.monotonic()
+        site.write(f"needle{number}", "ERROR")
+        _until(lambda number=number: len(store.search(f"error AND needle{number}")) == 1)  # type: ignore[misc]
+        delays.append(time.monotonic() - began)
+    assert min(delays) < 1.2
+    assert site.engine.handle("status", {})["records"] == 3
+
+
+def test_facts_name_the_process_nobody_else_names(site: Site) -> None:
+    site.facts = Facts(
+        generation="modular",
+        instance="vm",
+        volttron_home=str(site.home),
+        taken_at=0.0,
+        agents=[InstalledAgent(identity="demo", name="volttron-demo-1.0", uuid="u", pid=77)],
+    )
+    site.engine.configure({"log_files": [str(site.log)]})
+    site.engine.start()
+    site.write("hello")
+    store = site.store()
+    _until(lambda: store.last_id() == 1)
+    _until(lambda: site.engine._identities is not None and not site.engine._identities.wants_facts)
+    site.write("again")
+    _until(lambda: len(store.search("", agent="demo")) >= 1)
+    names = {family["name"]: family for family in site.engine.handle("metrics", {})}
+    assert {"labels": {"agent": "demo", "level": "info"}, "value": 1.0} in [
+        {**sample, "value": min(sample["value"], 1.0)} for sample in names["volttron_log_records_total"]["samples"]
+    ]
+
+
+def test_a_configuration_is_applied_without_a_restart(site: Site) -> None:
+    site.engine.configure({})
+    site.engine.start()
+    site.write("badge B-123")
+    store = site.store()
+    _until(lambda: store.last_id() == 1)
+    other = site.home / "other.log"
+    site.engine.configure({"log_files": [str(other)], "redaction_patterns": [r"B-\d+"], "site": "north"})
+    other.write_text(record("badge B-456") + "\n")
+    _until(lambda: store.last_id() == 2)
+    hit = store.search("")[0]
+    assert hit.message == "badge [REDACTED]"
+    assert hit.doc()["labels"]["site"] == "north"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ({"retention": 3}, "retention"),
+        ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"redaction_patterns": ["("]}, "redaction_patterns[0]"),
+        ({"receivers": [{"host": "h", "port": 0}]}, "receivers[0].port"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_and_changes_nothing(site: Site, wrong: dict[str, object], key: str) -> None:
+    site.engine.configure({"retention_days": 3})
+    with pytest.raises(ConfigError) as refused:
+        site.engine.configure(wrong)
+    assert refused.value.key == key
+    assert site.engine._config.retention_days == 3
+
+
+def test_an_unknown_method_is_said_to_be_so(site: Site) -> None:
+    with pytest.raises(UnknownMethod):
+        site.engine.handle("no-such", {})
+
+
+def test_the_log_of_the_running_platform_is_found_by_its_process(site: Site) -> None:
+    program = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()", "-l", "own.log"]
+    platform = subprocess.Popen(program, cwd=site.home, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert platform.stdout is not None
+        platform.stdout.readline()
+        (site.home / "VOLTTRON_PID").write_text(str(platform.pid))
+        (site.home / "own.log").write_text(record("found") + "\n")
+        site.engine.configure({})
+        site.engine.start()
+        store = site.store()
+        _until(lambda: store.last_id() == 1)
+        assert site.engine.handle("status", {})["logs"][0]["path"] == str(site.home / "own.log")
+    finally:
+        platform.kill()
+        platform.communicate()
+    assert (site.data / "last-log").read_text() == str(site.home / "own.log")
+
+
+def test_an_idle_engine_costs_next_to_nothing(site: Site) -> None:
+    site.engine.configure({})
+    site.write("one")
+    site.engine.start()
+    store = site.store()
+    _until(lambda: store.last_id() == 1)
+    before = os.times()
+    time.sleep(2)
+    after = os.times()
+    assert (after.user + after.system) - (before.user + before.system) < 0.1
