@@ -18,7 +18,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from voltscope.errors import QueryError, StoreError, VoltscopeError
 
 if TYPE_CHECKING:
-    from voltscope.logs.store import Hit, Store
+    from voltscope.logs.record import Hit
+    from voltscope.logs.store import Store
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 MAX_LIMIT = 500
@@ -87,18 +88,15 @@ class LogsApi:
         """
         asked = request.query_params
         limit = min(_whole(asked.get("limit"), "limit") or 100, MAX_LIMIT)
-        filters = {
-            "agent": asked.get("agent") or None,
-            "level": _level(asked.get("level")),
-            "since": _when(asked.get("since"), "since"),
-            "until": _when(asked.get("until"), "until"),
-            "before_id": _whole(asked.get("before"), "before"),
-        }
-        query = asked.get("q", "")
+        query, agent, level = asked.get("q", ""), asked.get("agent") or None, _level(asked.get("level"))
+        since, until = _when(asked.get("since"), "since"), _when(asked.get("until"), "until")
+        before = _whole(asked.get("before"), "before")
 
         def question(store: Store) -> tuple[list[Hit], list[str], int]:
             # one more than asked for tells whether there is an older page
-            return store.search(query, limit=limit + 1, **filters), list(store.agents()), store.last_id()
+            last_id = store.last_id()  # read first: a tail that follows on from it misses nothing
+            hits = store.search(query, agent, level, since, until, limit=limit + 1, before_id=before)
+            return hits, store.agents(), last_id
 
         try:
             hits, agents, last_id = await self._reader.ask(question)

@@ -33,7 +33,9 @@ def enter(browser: WebDriver, site: RunningSite, path: str = "/", who: tuple[str
 
 def text(browser: WebDriver, selector: str) -> list[str]:
     """The text of everything a selector matches."""
-    return [element.text for element in browser.find_elements(By.CSS_SELECTOR, selector)]
+    script = "return [...document.querySelectorAll(arguments[0])].map(node => node.innerText)"
+    found: list[str] = browser.execute_script(script, selector)
+    return found
 
 
 def assert_at_peace(browser: WebDriver, site: RunningSite) -> None:
@@ -70,7 +72,7 @@ def test_the_overview_shows_agents_devices_and_the_way_on(browser: WebDriver, si
     assert {row.split()[0] for row in rows} == {
         "weather", "listener", "platform.driver", "platform.historian", "scheduler", "commissioning"
     }  # fmt: skip
-    until(browser, has("td .spark path.line"), "a sparkline", 60)
+    until(browser, has("td .spark :is(.line, .dot)"), "a sparkline")
     assert "late: 1 min 4 s ago" in " ".join(text(browser, "section.panel:has(#devices-title) td"))
     browser.find_element(By.CSS_SELECTOR, 'a[aria-label="Logs of platform.historian"]').click()
     until(browser, lambda driver: text(driver, ".record .message"), "its records")

@@ -53,7 +53,8 @@ export function mount(root, { parameters, go }) {
       if (!more) list.replaceChildren();
       list.append(...found.records.map(record));
       oldest = found.records.at(-1)?.id ?? oldest;
-      if (!more) lastId = found.last_id;
+      // A record may arrive between the server's two looks: it must not show twice.
+      if (!more) lastId = Math.max(found.last_id, found.records[0]?.id ?? 0);
       older.hidden = !found.more;
       tell(found.more);
       if (!more && form.isLive()) follow();
