@@ -1,0 +1,1 @@
+"""A busy agent for tests."""

@@ -1,0 +1,184 @@
+"""What happens to agents of a real platform is in the next scrape."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from live_site import LiveSite, fetch, wait_for
+
+
+@pytest.fixture(scope="module")
+def live(site):
+    return LiveSite(site)
+
+
+def test_prometheus_has_scraped_the_platform_under_its_own_names(live):
+    (up,) = live.query('up{job="voltscope"}')
+    assert up["value"][1] == "1"
+    assert up["metric"]["instance"] == live.instance and up["metric"]["site"] == live["site"]
+    (info,) = live.query("volttron_platform_info")
+    assert info["metric"]["generation"] == "modular" and info["metric"]["version"].startswith("11.")
+
+
+def test_the_exposition_is_what_promtool_wants(live):
+    text = fetch(f"{live['exporter']}/metrics")
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_every_collector_succeeds_and_every_agent_runs(live):
+    samples = live.scrape()
+    assert {labels["collector"]: value for labels, value in samples["voltscope_collector_success"]} == dict.fromkeys(
+        ("platform", "agents", "processes", "health", "historian", "devices"), 1.0
+    )
+    running = {
+        labels["agent"] for labels, value in samples["volttron_agent_state"] if labels["state"] == "running" and value
+    }
+    assert running >= {
+        "listener",
+        "platform.driver",
+        "platform.historian",
+        "voltscope.exporter",
+        "voltscope.logship",
+        "voltscope.profiler",
+    }
+
+
+def test_processes_are_those_of_the_platform(live):
+    pid = live.pid("listener")
+    status = Path(f"/proc/{pid}/status").read_text()
+    resident = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+    assert live.value("volttron_process_resident_memory_bytes", agent="listener") == pytest.approx(resident, rel=0.1)
+
+
+def test_a_killed_agent_is_crashed_with_its_signal_in_the_next_scrape(live):
+    """The modular monitor restarts a crashed agent at its next tick, every 10 s, whatever its configuration says;
+    a tick may fall between kill and scrape, so there are three tries."""
+    before = live.value("volttron_agent_restarts_total", agent="listener")
+    for _ in range(3):
+        os.kill(wait_for(lambda: live.pid("listener"), what="a running listener"), signal.SIGKILL)
+        samples = live.scrape()
+        state = next(h["state"] for h, v in samples["volttron_agent_state"] if h["agent"] == "listener" and v == 1)
+        exits = {labels["agent"]: value for labels, value in samples.get("volttron_agent_exit_status", [])}
+        if (state, exits.get("listener")) == ("crashed", -9):
+            break
+    else:
+        raise AssertionError(f"listener is {state} with exit status {exits.get('listener')}")
+    assert not [h for h, _ in samples["volttron_process_threads"] if h["agent"] == "listener"], (
+        "a dead process has no series"
+    )
+    if wait_for(lambda: live.state("listener") in ("running", "zombie") or None, timeout=60, what="the restart"):
+        wait_for(lambda: live.state("listener") == "running", what="a running listener")
+        assert live.value("volttron_agent_restarts_total", agent="listener") > before
+
+
+def test_a_frozen_agent_is_hung_until_it_goes_on(live):
+    pid = live.pid("listener")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_for(lambda: live.state("listener") == "hung", timeout=60, what="a hung listener")
+        others = {h["agent"]: h["state"] for h, v in live.scrape()["volttron_agent_state"] if v == 1}
+        assert others["platform.historian"] == "running"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: live.state("listener") == "running", timeout=90, what="a listener that answers")
+
+
+def test_a_stopped_agent_is_stopped_not_crashed(live):
+    live.vctl("stop", "--tag", "listener")
+    assert live.state("listener") == "stopped"
+    assert live.value("volttron_agent_exit_status", agent="listener") == 0
+    live.vctl("start", "--tag", "listener")
+    wait_for(lambda: live.state("listener") == "running", what="a running listener")
+
+
+def test_the_newest_row_ages_while_the_historian_does_not_write(live):
+    def age():
+        return live.value("volttron_historian_newest_row_age_seconds", agent="platform.historian")
+
+    assert wait_for(lambda: age() is not None and age() < 15, what="a fresh row")
+    pid = live.pid("platform.historian")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        first, began = age(), time.monotonic()
+        wait_for(lambda: age() > max(20.0, first + 10), timeout=60, what="an age over 20 s")
+        assert age() - first == pytest.approx(time.monotonic() - began, abs=3), "it ages as fast as the clock"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: age() < 15, timeout=60, what="a fresh row again")
+
+
+def test_devices_are_fresh(live):
+    ages = live.scrape()["volttron_device_last_update_age_seconds"]
+    intervals = {has["device"]: value for has, value in live.scrape()["volttron_device_interval_seconds"]}
+    assert ages and all(age < 3 * intervals[labels["device"]] + 5 for labels, age in ages)
+
+
+def test_the_exporter_survives_the_death_of_its_engine(live):
+    engine = live.rpc("voltscope.exporter", "voltscope.status")["result"]["engine_pid"]
+    os.kill(engine, signal.SIGKILL)
+    status = wait_for(
+        lambda: (
+            (answer := live.rpc("voltscope.exporter", "voltscope.status")["result"])["engine_pid"] not in (None, engine)
+            and answer
+        ),
+        what="a new engine",
+    )
+    assert status["engine_restarts"] >= 1
+    wait_for(lambda: live.value("volttron_platform_up") == 1, what="a platform that is up again")
+
+
+def test_killing_a_bridge_ends_its_engine_and_the_next_takes_over(live):
+    status = live.rpc("voltscope.profiler", "voltscope.status")["result"]
+    os.kill(live.pid("voltscope.profiler"), signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{status['engine_pid']}").exists(), what="the engine's end")
+    live.vctl("start", "--tag", "profiler", check=False)  # or the monitor was faster
+
+    def new_engine():
+        answer = live.rpc("voltscope.profiler", "voltscope.status", timeout=5).get("result")
+        return answer and answer["engine_pid"]
+
+    assert wait_for(new_engine, timeout=60, what="a new engine") != status["engine_pid"]
+
+
+def test_a_bad_configuration_is_refused_in_words_and_changes_nothing(live, tmp_path):
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"engine": {"prot": 1}}')
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if parent.name.startswith("pytest-"):
+            parent.chmod(0o755)
+    live.vctl("config", "store", "voltscope.exporter", "config", str(bad), "--json")
+    try:
+        answer = wait_for(
+            lambda: (
+                (health := live.rpc("voltscope.exporter", "health.get_status")["result"])["status"] == "BAD" and health
+            ),
+            what="a bad health",
+        )
+        assert "prot" in answer["context"]["detail"] and "port" in answer["context"]["detail"]
+        assert live.value("volttron_platform_up") == 1, "the exporter goes on with what it had"
+    finally:
+        live.vctl("config", "delete", "voltscope.exporter", "config")
+
+
+def test_the_platform_has_logged_no_traceback_of_ours(live):
+    """No call of ours makes either platform log a traceback."""
+    logs = sorted(Path(live["log"]).parent.glob("volttron.log*"))
+    text = "".join(log.read_text(errors="replace") for log in logs)
+    for identity in ("voltscope.exporter", "voltscope.logship"):
+        pids = [
+            line.rsplit(" ", 1)[1].strip()
+            for line in text.splitlines()
+            if f"agent {identity.replace('.', '-')}" in line and "has PID" in line
+        ]
+        assert pids
+        own = [
+            line for line in text.splitlines() if any(f"(PID:{pid})" in line for pid in pids) and "Traceback" in line
+        ]
+        assert own == []
+    control = [line for line in text.splitlines() if "MethodNotFound" in line or "NotImplementedError" in line]
+    assert control == []

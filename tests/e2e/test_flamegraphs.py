@@ -1,0 +1,121 @@
+"""A flamegraph of any agent, by RPC, HTTP and command line."""
+
+import json
+import re
+import shutil
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from live_site import LiveSite, fetch, wait_for
+
+BUSY = Path(__file__).with_name("busy_agent")
+
+
+@pytest.fixture(scope="module")
+def live(site):
+    return LiveSite(site)
+
+
+@pytest.fixture(scope="module")
+def busy(live):
+    """An agent that spends seven tenths of its busy time in one function."""
+    folder = Path(live["home"]) / "busy_agent"
+    shutil.copytree(BUSY, folder, dirs_exist_ok=True)
+    owner = live.home.stat()
+    for path in (folder, *folder.rglob("*")):
+        shutil.chown(path, owner.st_uid, owner.st_gid)
+    live.vctl("install", str(folder), "--vip-identity", "test.busy", "--tag", "busy", "--start", timeout=180)
+    wait_for(lambda: live.state("test.busy") == "running", timeout=60, what="the busy agent")
+    yield "test.busy"
+    live.vctl("remove", "--tag", "busy", check=False)
+
+
+def shares(folded):
+    """The share of samples in which each function is on the stack."""
+    counts, total = {}, 0
+    for line in folded.splitlines():
+        stack, _, count = line.rpartition(" ")
+        total += int(count)
+        for function in {frame.split(" ")[0] for frame in stack.split(";")}:
+            counts[function] = counts.get(function, 0) + int(count)
+    return {function: count / total for function, count in counts.items()}, total
+
+
+def test_rpc_names_the_hot_function_with_its_share(live, busy):
+    arguments = {"agent": busy, "seconds": 8, "rate": 100, "kind": "cpu"}
+    capture = live.rpc("voltscope.profiler", "profile", arguments, timeout=60)["result"]
+    assert (capture["agent"], capture["pid"], capture["state"]) == (busy, live.pid(busy), "done")
+    folded = live.rpc("voltscope.profiler", "capture", {"id": capture["id"], "format": "folded"})["result"]["content"]
+    found, total = shares(folded)
+    assert total >= 200
+    work = found["hot_function"] + found["warm_function"]
+    assert found["hot_function"] / work == pytest.approx(0.7, abs=0.05)
+    assert work > 0.9
+    assert capture["id"] in [c["id"] for c in live.rpc("voltscope.profiler", "captures")["result"]]
+
+
+def test_the_command_line_writes_a_picture_of_the_historian(live, tmp_path):
+    picture = tmp_path / "flame.svg"
+    before = time.time()
+    live.voltscope("profile", "platform.historian", "-d", "3", "--kind", "wall", "-o", str(picture))
+    assert time.time() - before < 20
+    text = picture.read_text()
+    assert text.startswith(("<?xml", "<svg")) and "historian" in text
+
+
+def test_http_wants_a_token_and_serves_the_picture(live, busy):
+    def post(body, **headers):
+        request = urllib.request.Request(
+            f"{live['profiler']}/api/captures",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json", **headers},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    body = {"agent": busy, "seconds": 1}
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {live.secret('viewer')}"}):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            post(body, **headers)
+        assert caught.value.code in (401, 403)
+    made = post(body, Authorization=f"Bearer {live.secret()}")
+    url = f"{live['profiler']}/api/captures/{made['id']}"
+    done = wait_for(lambda: (c := json.loads(fetch(url)))["state"] == "done" and c, what="the capture")
+    assert done["samples"] > 0
+    assert "hot_function" in fetch(f"{live['profiler']}/captures/{made['id']}.svg")
+    speedscope = json.loads(fetch(f"{live['profiler']}/captures/{made['id']}.speedscope.json"))
+    assert any("hot_function" in frame["name"] for frame in speedscope["shared"]["frames"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"agent": "no.such.agent"}, "no.such.agent"),
+        ({"agent": "listener", "seconds": 100000}, "seconds"),
+        ({"agent": "listener", "rate": 10**6}, "rate"),
+        ({"agent": "listener", "kind": "magic"}, "kind"),
+        ({"agent": "listener; touch /tmp/x"}, "no agent"),
+    ],
+)
+def test_bad_requests_are_refused_in_words(live, arguments, words):
+    answer = live.rpc("voltscope.profiler", "profile", {"seconds": 1, **arguments})
+    assert re.search(words, answer["error"]), answer
+
+
+def test_a_stopped_agent_cannot_be_profiled_and_the_answer_says_so(live):
+    live.vctl("stop", "--tag", "listener")
+    try:
+        answer = live.rpc("voltscope.profiler", "profile", {"agent": "listener", "seconds": 1})
+        assert "listener" in answer["error"]
+    finally:
+        live.vctl("start", "--tag", "listener")
+
+
+def test_the_platform_itself_can_be_profiled(live):
+    capture = live.rpc("voltscope.profiler", "profile", {"agent": "platform", "seconds": 2, "kind": "wall"}, 60)[
+        "result"
+    ]
+    assert capture["samples"] > 0 and capture["pid"] == int((live.home / "VOLTTRON_PID").read_text())
