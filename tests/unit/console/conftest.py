@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from console_site import RunningSite
     from selenium.webdriver.remote.webdriver import WebDriver
 
-HOSTILE = "\x1b[31mred\x1b[0m <script>document.title='owned'</script><img src=x onerror=alert(1)> \u202eevil"
-TRACEBACK = """cannot write to the database
-Traceback (most recent call last):
-  File "historian.py", line 77, in publish
-    store(rows)
-sqlite3.OperationalError: database is locked"""
-
 
 def _needs(program: str) -> None:
     if shutil.which(program) is None:
@@ -34,7 +27,7 @@ def _needs(program: str) -> None:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
     _needs("prometheus")
-    from console_site import running_site
+    from console_site import HOSTILE, TRACEBACK, running_site
 
     with running_site(tmp_path_factory.mktemp("site")) as running:
         start = time.time() - 600

@@ -45,6 +45,13 @@ main()
 IDLE = "import time\nwhile True: time.sleep(3600)"
 INSTANCE = "boiler-house"
 
+HOSTILE = "\x1b[31mred\x1b[0m <script>document.title='owned'</script><img src=x onerror=alert(1)> \u202eevil"
+TRACEBACK = """cannot write to the database
+Traceback (most recent call last):
+  File "historian.py", line 77, in publish
+    store(rows)
+sqlite3.OperationalError: database is locked"""
+
 _T = TypeVar("_T")
 
 

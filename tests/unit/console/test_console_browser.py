@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import HOSTILE
-from console_site import OPERATOR, VIEWER, wait_for
+from console_site import HOSTILE, OPERATOR, VIEWER, wait_for
 from make_screenshots import DESKTOP, PHONE, has, log_in, look, take, until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
