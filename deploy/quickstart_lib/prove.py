@@ -53,12 +53,14 @@ def exported(home: Home, timeout: float = 60) -> str:
 
 
 def recorded(home: Home, timeout: float = 60) -> str:
-    """The historian's newest row is younger than 15 s, by the historian's own database."""
+    """The historian's newest row is younger than 15 s and than the platform, by the historian's own database."""
     database = home.volttron / "agents" / HISTORIAN / "data" / "historian.sqlite"
+    platform_started = (home.volttron / "VOLTTRON_PID").stat().st_mtime
 
     def value() -> str | None:
         age = newest_row_age(database)
-        return f"newest row {age:.1f} s old" if age is not None and age < FRESH_S else None
+        fresh = age is not None and age < min(FRESH_S, time.time() - platform_started)
+        return f"newest row {age:.1f} s old" if fresh else None
 
     return _await(
         value,

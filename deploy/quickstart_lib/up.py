@@ -14,9 +14,9 @@ from .index import needs_remedy
 from .report import Report
 from .site_files import write_site, write_wrappers
 from .state import Home, taken
-from .supervise import Supervisor, supervisor_config
+from .supervise import Supervisor, processes_of, supervisor_config
 
-_STEPS_BEFORE = 7
+_STEPS_BEFORE = 8
 _STEPS_AFTER = 6
 
 
@@ -41,6 +41,9 @@ def step_count(home: Home) -> int:
 def bring_up(home: Home, report: Report) -> None:
     """All steps, each skipped when nothing is to be done. Raises StepFailed in the step that failed."""
     began = time.time()
+    with report.step("Ports"):
+        check_ports(home)
+        report.note(f"from {home.ports.base}")
     with report.step("Debian packages"):
         setup.ensure_packages(home, report)
     with report.step("User and folders"):
@@ -55,26 +58,30 @@ def bring_up(home: Home, report: Report) -> None:
         setup.ensure_platform(home, runner, report)
     with report.step("voltscope and its console"):
         setup.ensure_voltscope(home, runner, report)
-    with report.step("Credentials, configuration and ports"):
+    with report.step("Credentials and configuration"):
         supervisor = Supervisor(home, runner)
         if changed:  # the programs run the old sources: they start anew below
             _halt(home, runner, supervisor)
-        parts = configure(home, account, supervisor, report)
+        parts = configure(home, account, report)
     start(home, runner, supervisor, parts, report)
     _prove(home, runner, parts, report, began)
     home.save(done=True)
 
 
-def configure(home: Home, account: Account, supervisor: Supervisor, report: Report) -> Parts:
-    """Writes every configuration file. Raises StepFailed naming a port that somebody else listens on."""
-    parts = Parts(find_program("prometheus"), peers.find_grafana())
-    busy = taken(home.ports.named(parts.grafana is not None))
-    if busy and not supervisor.states():
+def check_ports(home: Home) -> None:
+    """Raises StepFailed naming each port that somebody else listens on."""
+    busy = taken(home.ports.named(peers.find_grafana() is not None))
+    if busy and not processes_of(home):
         names = ", ".join(f"{port} ({name})" for name, port in busy.items())
         raise StepFailed(
             f"somebody else listens on 127.0.0.1 port {names}.",
             "Choose other ports with --port-base N: N, N+3, N+4, N+5 and N+6 are used.",
         )
+
+
+def configure(home: Home, account: Account, report: Report) -> Parts:
+    """Writes every configuration file."""
+    parts = Parts(find_program("prometheus"), peers.find_grafana())
     setup.ensure_credentials(home, account)
     write_site(home, account, prometheus=parts.prometheus is not None, grafana=parts.grafana is not None)
     write_wrappers(home, account)
@@ -94,7 +101,6 @@ def configure(home: Home, account: Account, supervisor: Supervisor, report: Repo
         programs["grafana"] = peers.grafana_command(home, *parts.grafana)
     home.supervisor_config.write_text(supervisor_config(home, programs))
     home.supervisor_config.chmod(0o644)
-    report.note(f"ports from {home.ports.base}")
     return parts
 
 

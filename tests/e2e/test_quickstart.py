@@ -1,0 +1,113 @@
+"""The quickstart as a user meets it: what it says, what it leaves, and that it can be stopped and started."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Quickstart = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_status_names_every_part_under_its_key(site: dict[str, Any]) -> None:
+    for key in ("exporter", "prometheus", "console", "profiler"):
+        assert site[key].startswith("http://127.0.0.1:")
+    for key in ("voltscope", "vctl"):
+        assert os.access(site[key], os.X_OK)
+    for key in ("volttron_home", "log", "credentials"):
+        assert Path(site[key]).exists()
+    assert site["running"] is True
+    assert {"volttron", "prometheus", "console"} <= set(site["pids"])
+
+
+def test_no_secret_is_printed_and_the_credential_file_is_private(site: dict[str, Any], quickstart: Quickstart) -> None:
+    path = Path(site["credentials"])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    said = site.get("output", "") + quickstart("--home", site["home"], "status").stdout
+    assert str(path) in said
+    assert [user["name"] for user in json.loads(path.read_text())["users"] if user["secret"] in said] == []
+
+
+def test_nothing_of_ours_runs_as_root(site: dict[str, Any]) -> None:
+    assert {name: Path(f"/proc/{pid}").stat().st_uid for name, pid in site["pids"].items()} == {
+        name: Path(site["volttron_home"]).stat().st_uid for name in site["pids"]
+    }
+    assert Path(site["volttron_home"]).stat().st_uid != 0
+
+
+def test_prometheus_labels_by_site_and_instance(site: dict[str, Any]) -> None:
+    query = urllib.parse.urlencode({"query": "volttron_platform_up"})
+    with urllib.request.urlopen(f"{site['prometheus']}/api/v1/query?{query}", timeout=10) as answer:
+        (series,) = json.load(answer)["data"]["result"]
+    assert series["value"][1] == "1"
+    assert (series["metric"]["site"], series["metric"]["instance"]) == ("quickstart", "quickstart")
+
+
+def test_the_wrappers_work_from_anywhere(site: dict[str, Any], tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin"}
+    status = subprocess.run([site["vctl"], "status"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert status.returncode == 0, status.stderr
+    assert "platform.historian" in status.stdout
+    picture = tmp_path / "flame.svg"
+    command = [site["voltscope"], "profile", "platform.historian", "-d", "1", "--idle", "-o", picture]
+    profile = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert profile.returncode == 0, profile.stderr
+    assert "<svg" in picture.read_text()
+
+
+def test_a_second_run_does_nothing_and_ends_soon(site: dict[str, Any], quickstart: Quickstart) -> None:
+    before = _running(site, quickstart)
+    began = time.monotonic()
+    again = quickstart("--home", site["home"])
+    assert again.returncode == 0, again.stdout
+    assert time.monotonic() - began < 15
+    assert _running(site, quickstart) == before
+
+
+def test_a_second_home_is_refused_the_ports_of_the_first(site: dict[str, Any], quickstart: Quickstart) -> None:
+    second = Path(site["home"]).with_name("vs-second")
+    base = urllib.parse.urlsplit(site["prometheus"]).port
+    refused = quickstart("--home", second, "--port-base", str(base))
+    assert refused.returncode == 1
+    assert f"port {base} (prometheus)" in refused.stdout
+    assert not second.exists()
+
+
+def test_stop_leaves_no_process_and_start_brings_all_back(site: dict[str, Any], quickstart: Quickstart) -> None:
+    stopped = quickstart("--home", site["home"], "stop")
+    assert stopped.returncode == 0, stopped.stdout
+    assert _processes_below(site["home"]) == []
+    status = quickstart("--home", site["home"], "status", "--json")
+    assert status.returncode == 3
+    assert json.loads(status.stdout)["running"] is False
+    started = quickstart("--home", site["home"], "start")
+    assert started.returncode == 0, started.stdout
+    assert set(_running(site, quickstart)) == set(site["pids"])
+
+
+def _running(site: dict[str, Any], quickstart: Quickstart) -> dict[str, int]:
+    pids: dict[str, int] = json.loads(quickstart("--home", site["home"], "status", "--json").stdout)["pids"]
+    return pids
+
+
+def _processes_below(home: str) -> list[str]:
+    """Command lines and working folders of processes that name the home, found without the quickstart's own code."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            said = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            where = (folder / "cwd").readlink()
+        except OSError:
+            continue
+        if said and (f"{home}/" in said or where.is_relative_to(home)):
+            found.append(said)
+    return found
