@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from logs_rig import record
 
 from voltscope.engine.service import EngineContext, FactsAnswer
 from voltscope.errors import ConfigError, UnknownMethod
 from voltscope.logs.engine import LogshipEngine
+from voltscope.logs.settings import LogshipConfig
 from voltscope.logs.store import Store
 from voltscope.platform.agents import Facts, InstalledAgent
 
@@ -118,6 +120,12 @@ def test_a_wrong_configuration_is_refused_and_changes_nothing(site: Site, wrong:
         site.engine.configure(wrong)
     assert refused.value.key == key
     assert site.engine._config.retention_days == 3
+
+
+def test_every_configuration_key_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "logs.md").read_text()
+    for field in msgspec.structs.fields(LogshipConfig):
+        assert f"| `{field.name}` |" in text
 
 
 def test_an_unknown_method_is_said_to_be_so(site: Site) -> None:
