@@ -97,16 +97,12 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """All that only VIP can give, gathered by the bridge; `taken_at` in seconds since the epoch.
-
-    `engine_restarts` counts how often this bridge had to start its engine again.
-    """
+    """All that only VIP can give, gathered by the bridge; `taken_at` in seconds since the epoch."""
 
     generation: str
     instance: str
     volttron_home: str
     taken_at: float
-    engine_restarts: int = 0
     platform_version: str | None = None
     platform_pid: int | None = None
     agents: list[InstalledAgent] = []

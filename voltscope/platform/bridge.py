@@ -144,9 +144,9 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
         )
 
     def _handle(self, method: str, params: dict[str, Any]) -> Any:
-        if method != "facts" or self._gatherer is None or self._supervisor is None:
+        if method != "facts" or self._gatherer is None:
             raise UnknownMethod(f"the {self.engine} bridge has no method {method!r}.")
-        return msgspec.to_builtins(self._gatherer.gather(self._supervisor.restarts))
+        return msgspec.to_builtins(self._gatherer.gather())
 
     def _tell(self, state: str, sentence: str) -> None:
         """Say a change of the engine's state once, in the log and in our health."""

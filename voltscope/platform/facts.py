@@ -64,7 +64,7 @@ class FactsGatherer:
         self._health: dict[str, Health] = {}
         self._pause: dict[str, float] = {}
 
-    def gather(self, engine_restarts: int = 0) -> Facts:
+    def gather(self) -> Facts:
         """The facts of this moment. Raises PlatformDown when the platform's services do not answer."""
         listed, started, peers, beats = self._ask_services()
         agents = _merged(listed, started)
@@ -79,7 +79,6 @@ class FactsGatherer:
             instance=instance_name(self._home),
             volttron_home=str(self._home),
             taken_at=self._clock(),
-            engine_restarts=engine_restarts,
             platform_version=self._version,
             platform_pid=platform_pid(self._home),
             agents=agents,
