@@ -47,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StepFailed as error:
         report.failure(error)
         return 1
+    except BrokenPipeError:  # as in `quickstart status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         report.say("\nInterrupted. Run it again and it goes on where it was.")
         return 130
