@@ -7,11 +7,12 @@ import pwd
 import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from . import packages, volttron_platform
 from .account import SEARCH, Runner, current_account
 from .failure import StepFailed
-from .registry import registry
+from .registry import Registry, registry
 from .report import Report
 from .state import Home
 from .supervise import Supervisor, end_processes
@@ -30,30 +31,41 @@ def stop(home: Home, report: Report) -> None:
 
 
 def clean(home: Home, report: Report, purge: bool) -> None:
-    """Stops, removes the home, and with `purge` the packages and the user that no other home uses."""
-    if not home.ours:
-        raise StepFailed(f"there is no quickstart in {home.path}.", "Name its folder with --home.")
-    stop(home, report)
-    with report.step(f"Removing {home.path}"):
-        shutil.rmtree(home.path)
+    """Stops, removes the home, and with `purge` the packages and the user that no other home uses.
+
+    Raises StepFailed when there is neither a home nor anything to purge.
+    """
     with registry() as known:
-        known.homes = [path for path in known.homes if path != str(home.path)]
-        others = list(known.homes)
+        leftovers = bool(known.packages or known.user)
+    if not home.ours and not (purge and leftovers):
+        raise StepFailed(f"there is no quickstart in {home.path}.", "Name its folder with --home.")
+    if home.ours:
+        stop(home, report)
+        with report.step(f"Removing {home.path}"):
+            shutil.rmtree(home.path)
+    with registry() as known:
+        known.homes = [path for path in known.homes if path != str(home.path) and Home(Path(path)).ours]
         left = [f"package {name}" for name in known.packages] + ([f"user {known.user}"] if known.user else [])
-        if not purge or others:
-            for thing in left:
-                report.say(f"  left: {thing}")
-            if left:
-                report.say(f"  used by: {', '.join(others)}" if others else "  clean --purge removes these, too.")
+        if purge and not known.homes:
+            with report.step("Removing packages and user"):
+                _purge(known, report)
+                report.note(", ".join(left) or "there were none of ours")
             return
-        with report.step("Removing packages and user"):
-            if known.packages:
-                packages.remove(known.packages)
-                known.packages = []
-            if known.user:
-                _remove_user(known.user)
-                known.user = ""
-            report.note(", ".join(left) or "there were none of ours")
+        for thing in left:
+            report.say(f"  left: {thing}")
+        if left:
+            report.say(f"  used by: {', '.join(known.homes)}" if known.homes else "  clean --purge removes them, too.")
+
+
+def _purge(known: Registry, report: Report) -> None:
+    if known.packages:
+        needed = packages.remove(known.packages)
+        known.packages = []
+        if needed:
+            report.warn(f"kept, as other packages need them by now: {', '.join(needed)}")
+    if known.user:
+        _remove_user(known.user)
+        known.user = ""
 
 
 def _stop_platform(home: Home) -> None:

@@ -94,16 +94,32 @@ def install_as_root(names: list[str]) -> list[str]:
     return came
 
 
-def remove(names: list[str]) -> None:
-    """Removes packages with their configuration. Raises StepFailed."""
+def remove(names: list[str]) -> list[str]:
+    """Removes packages with their configuration, except those that something else needs by now, which it returns.
+
+    Raises StepFailed.
+    """
     prefix = root_command()
     if prefix is None:
         raise StepFailed(f"removing {', '.join(names)} needs root.", f"sudo apt-get purge {' '.join(names)}")
-    done = subprocess.run([*prefix, "env", *_quiet(), *_APT, "purge", "--yes", *names], capture_output=True, text=True)
-    if done.returncode:
-        raise StepFailed(
-            "apt-get did not remove the packages.", f"sudo apt-get purge {' '.join(names)}", output=done.stderr
-        )
+    names = sorted(set(names) & installed())
+    needed = []
+    if not _would_remove(names) <= set(names):
+        needed = [name for name in names if not _would_remove([name]) <= set(names)]
+    names = [name for name in names if name not in needed]
+    if names:
+        command = [*prefix, "env", *_quiet(), *_APT, "purge", "--yes", *names]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            by_hand = f"sudo apt-get purge {' '.join(names)}"
+            raise StepFailed("apt-get did not remove the packages.", by_hand, output=done.stderr)
+    return needed
+
+
+def _would_remove(names: list[str]) -> set[str]:
+    """All packages that would go with `names`: also those that depend on them."""
+    said = _apt(["purge", "--simulate", *names]).stdout
+    return {line.split()[1] for line in said.splitlines() if line.startswith(("Purg ", "Remv "))}
 
 
 def installed() -> set[str]:

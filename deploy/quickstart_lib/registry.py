@@ -35,11 +35,17 @@ def registry(file: Path | None = None) -> Iterator[Registry]:
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         known = Registry(**json.loads(path.read_text())) if path.exists() else Registry()
-        yield known
-        if known == Registry():
-            path.unlink(missing_ok=True)
-            path.with_suffix(".lock").unlink()
-            return
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps(asdict(known), indent=2) + "\n")
-        new.replace(path)
+        try:
+            yield known
+        finally:
+            _write(path, known)
+
+
+def _write(path: Path, known: Registry) -> None:
+    if known == Registry():
+        path.unlink(missing_ok=True)
+        path.with_suffix(".lock").unlink()
+        return
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(asdict(known), indent=2) + "\n")
+    new.replace(path)
