@@ -58,7 +58,7 @@ class PlatformAgent:
 
 
 def agents(home: Home) -> list[PlatformAgent]:
-    """What runs on the platform, in the order it is installed: ours first, so that they see the others come."""
+    """What runs on the platform, in the order it is installed: ours last, so that they find the device configured."""
     device = {
         "driver_config": {"remote_id": "fake1"},  # without it the fake driver raises AttributeError
         "registry_config": "config://fake.csv",
@@ -83,7 +83,6 @@ def agents(home: Home) -> list[PlatformAgent]:
         for name in OURS
     ]
     return [
-        *ours,
         PlatformAgent("listener", "listener", "volttron-listener"),
         PlatformAgent(
             HISTORIAN, "historian", "volttron-sqlite-historian", configs=(("config", json.dumps(database), "--json"),)
@@ -94,6 +93,7 @@ def agents(home: Home) -> list[PlatformAgent]:
             "volttron-platform-driver",
             configs=(("fake.csv", _REGISTRY, "--csv"), (DEVICE, json.dumps(device, indent=2), "--json")),
         ),
+        *ours,
     ]
 
 
