@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voltscope.cli.peers import ask, ask_json, public, refusal
-from voltscope.errors import CredentialsError, PeerUnexpected, ProfileError, VoltscopeError
+from voltscope.errors import (
+    CredentialsError,
+    PeerUnexpected,
+    ProfileError,
+    ProfilingRefused,
+    RemoteError,
+    VoltscopeError,
+)
 
 if TYPE_CHECKING:
     from voltscope.site import Site
@@ -113,18 +120,10 @@ def reader(site: Site) -> Profiler:
         return Profiler(site.profiler, None)
 
 
-class CaptureFailed(ProfileError):
-    """A capture that was begun and failed: code, message and remedy are the profiler's."""
-
-    def __init__(self, code: str, message: str, remedy: str | None) -> None:
-        super().__init__(message, remedy)
-        self.code = code
-        if code == "profiling-refused":
-            self.status = 403
-
-
-def _failure(capture: dict[str, Any]) -> CaptureFailed:
+def _failure(capture: dict[str, Any]) -> RemoteError:
+    """The profiler's own error of a capture that was begun and failed."""
     error = capture.get("error")
-    if isinstance(error, dict):
-        return CaptureFailed(str(error.get("code")), str(error.get("message")), error.get("remedy"))
-    return CaptureFailed("profile", str(error or capture.get("words") or "the capture failed."), None)
+    if not isinstance(error, dict):
+        return RemoteError("profile", str(error or capture.get("words") or "the capture failed."))
+    status = ProfilingRefused.status if error.get("code") == ProfilingRefused.code else RemoteError.status
+    return RemoteError(str(error.get("code")), str(error.get("message")), error.get("remedy"), status)
