@@ -66,6 +66,11 @@ def current_account() -> Account:
     if os.geteuid() == 0:
         entry = pwd.getpwnam(USER)
         return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, drop=True)
+    return caller()
+
+
+def caller() -> Account:
+    """The account that runs this program."""
     return Account(pwd.getpwuid(os.geteuid()).pw_name, os.geteuid(), os.getegid(), drop=False)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
+from pathlib import Path
 
-from .account import Runner
+from .account import Runner, caller
 from .failure import StepFailed
 from .packages import can_make_environments, system_python
+from .sources import place
 from .state import Home
 
 # All in one run of pip, before the platform's first start: the platform's poetry then only has to lock them.
@@ -47,6 +50,19 @@ def install_voltscope(home: Home, runner: Runner) -> None:
     """voltscope from the copied sources, editable as the platform's poetry will install it, too."""
     pip = [home.venv / "bin/pip", "install", "--quiet", "--editable", home.source]
     runner(pip, "pip could not install voltscope.", _REMEDY)
+
+
+def install_command(home: Home, files: list[Path]) -> None:
+    """The `voltscope` command in an environment of the caller's own.
+
+    For root: the platform's user can write the other environment, so root must not run what lies there.
+    """
+    runner = Runner(home, caller())
+    with tempfile.TemporaryDirectory(dir=home.path, prefix="command-") as folder:
+        place(files, Path(folder) / "source")
+        runner([system_python(), "-m", "venv", "--clear", home.command], "the command's environment could not be made.")
+        pip = [home.command / "bin/pip", "install", "--quiet", Path(folder) / "source"]
+        runner(pip, "pip could not install the voltscope command.", _REMEDY)
 
 
 def versions(home: Home, runner: Runner) -> dict[str, str]:

@@ -97,11 +97,13 @@ def ensure_platform(home: Home, runner: Runner, report: Report) -> None:
 
 
 def ensure_voltscope(home: Home, runner: Runner, report: Report) -> None:
-    """voltscope in the environment, with the console's browser parts."""
+    """voltscope in the environment, with the console's browser parts, and for root its command apart."""
     if home.state.get("voltscope") == home.state["sources"]:
         report.note("there already")
         return
     environment.install_voltscope(home, runner)
+    if runner.account.drop:
+        environment.install_command(home, sources.source_files())
     problem = environment.vendor_browser_parts(home, runner)
     if problem:
         report.warn(problem)

@@ -77,7 +77,8 @@ def write_wrappers(home: Home, account: Account) -> None:
     drop = f"setpriv --reuid {account.name} --regid {account.gid} --init-groups" if account.drop else ""
     scripts = {
         "voltscope": f"VOLTSCOPE_SITE={shlex.quote(str(home.site_file))}\nexport VOLTSCOPE_SITE\n"
-        f'exec {shlex.quote(str(home.venv / "bin/voltscope"))} "$@"\n',
+        # root does not run what the platform's user could have written
+        f'exec {shlex.quote(str((home.command if account.drop else home.venv) / "bin/voltscope"))} "$@"\n',
         # vctl writes myapp.log into the folder it is started in and dies where it cannot.
         "vctl": f"cd {shlex.quote(str(home.volttron))} || exit 1\n"
         f'exec {drop} env {settings} {shlex.quote(str(home.venv / "bin/vctl"))} "$@"\n',

@@ -46,15 +46,7 @@ def copy_sources(home: Home, account: Account, files: list[Path], root: Path = R
     new, old = home.path / "source.new", home.path / "source.old"
     for leftover in (new, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        new.mkdir(mode=0o755)
-        for name in files:
-            target = new / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / name, target)
-            target.chmod(0o755 if os.access(root / name, os.X_OK) and (root / name).stat().st_mode & 0o100 else 0o644)
-    except OSError as error:
-        raise StepFailed(f"cannot copy the sources to {new}: {error}.", "Is the disk full?") from error
+    place(files, new, root)
     for folder, folders, names in os.walk(new):
         Path(folder).chmod(0o755)
         for path in [Path(folder, name) for name in folders + names]:
@@ -64,6 +56,19 @@ def copy_sources(home: Home, account: Account, files: list[Path], root: Path = R
         home.source.rename(old)
     new.rename(home.source)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def place(files: list[Path], folder: Path, root: Path = ROOT) -> None:
+    """Copies `files` into the new `folder`, owned by the caller. Raises StepFailed."""
+    try:
+        folder.mkdir(mode=0o755)
+        for name in files:
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / name, target)
+            target.chmod(0o755 if os.access(root / name, os.X_OK) and (root / name).stat().st_mode & 0o100 else 0o644)
+    except OSError as error:
+        raise StepFailed(f"cannot copy the sources to {folder}: {error}.", "Is the disk full?") from error
 
 
 def _left_behind(name: Path) -> bool:

@@ -75,6 +75,7 @@ class Home:
 
     source = property(lambda self: self.path / "source")
     venv = property(lambda self: self.path / "venv")
+    command = property(lambda self: self.path / "command")
     volttron = property(lambda self: self.path / "volttron")
     user_home = property(lambda self: self.path / "user")
     poetry_cache = property(lambda self: self.path / "poetry-cache")

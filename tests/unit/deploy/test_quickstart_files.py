@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,13 @@ def test_wrappers_run_our_programs_from_a_home_with_a_space_in_its_name(tmp_path
 
     assert run("voltscope") == [str(tmp_path), str(home.site_file), "", "two words"]
     assert run("vctl") == [str(home.volttron), "", str(home.volttron), "two words"]
+
+
+def test_root_runs_no_voltscope_that_the_platforms_user_could_have_written(home: Home) -> None:
+    site_files.write_wrappers(home, replace(ME, drop=True))
+    assert str(home.command / "bin/voltscope") in (home.bin / "voltscope").read_text()
+    vctl = (home.bin / "vctl").read_text()
+    assert f"setpriv --reuid {ME.name}" in vctl and str(home.venv / "bin/vctl") in vctl
 
 
 def test_grafana_is_closed_to_the_anonymous_and_its_password_is_in_no_configuration(home: Home) -> None:
