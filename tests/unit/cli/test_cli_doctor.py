@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import OPERATOR_SECRET, VIEWER_SECRET, Cli, SiteParts
+from cli_site import OPERATOR_SECRET, VIEWER_SECRET, Cli, SiteParts
 
 from voltscope.cli.exposition import parse
 from voltscope.doctor import FAIL, OK, WARN, Finding, World

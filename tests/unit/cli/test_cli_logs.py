@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from conftest import Cli, SiteParts, Writer
+from cli_site import Cli, SiteParts, Writer
 
 from voltscope.cli.moments import Moment
 

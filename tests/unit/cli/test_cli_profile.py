@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import OPERATOR_SECRET, Cli, SiteParts
+from cli_site import OPERATOR_SECRET, Cli, SiteParts
 
 from voltscope.cli.profile import hottest
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import Cli, SiteParts
+from cli_site import Cli, SiteParts
 
 from voltscope.cli import exits
 from voltscope.cli.program import COMMANDS, program

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from conftest import Cli, SiteParts, make_facts
+from cli_site import Cli, SiteParts, make_facts
 
 from voltscope.cli.terminal import Cell, Column, duration, shown, size, table
 from voltscope.platform.agents import Facts
