@@ -47,6 +47,13 @@ def test_every_collector_succeeds_and_every_agent_runs(live):
     }
 
 
+def test_installing_our_agents_restarted_nobody(live):
+    """The quickstart installs them last."""
+    starts = {has["agent"]: value for has, value in live.scrape()["volttron_process_start_time_seconds"]}
+    for agent in ("listener", "platform.driver", "platform.historian"):
+        assert starts[agent] < starts["voltscope.exporter"]
+
+
 def test_processes_are_those_of_the_platform(live):
     pid = live.pid("listener")
     status = Path(f"/proc/{pid}/status").read_text()

@@ -15,14 +15,14 @@ class Profiler(Bridge):
     engine = "profiler"
 
     @RPC.export
-    def profile(self, agent: str, seconds: float = 5.0, rate: int = 100, kind: str = "cpu") -> Any:
+    def profile(self, agent: str, seconds: int = 5, rate: int = 100, kind: str = "cpu") -> Any:
         """Record `agent` for `seconds` at `rate` hertz and return the capture when it is done.
 
         `kind` is `cpu`, `wall` (idle included) or `gil`. The caller's own time limit must be longer than `seconds`.
         """
         caller = str(self.vip.rpc.context.vip_message.peer)
         params = {"agent": agent, "seconds": seconds, "rate": rate, "kind": kind, "requested_by": caller}
-        return self.ask("profile", params, timeout=float(seconds) + PROFILE_MARGIN_S)
+        return self.ask("profile", params, timeout=_seconds(seconds) + PROFILE_MARGIN_S)
 
     @RPC.export
     def captures(self) -> Any:
@@ -33,6 +33,11 @@ class Profiler(Bridge):
     def capture(self, id: str, format: str = "svg") -> Any:
         """One capture's picture: `{"content": text}`; `format` is `svg`, `folded` or `speedscope.json`."""
         return self.ask("capture", {"id": id, "format": format})
+
+
+def _seconds(value: object) -> float:
+    """How long a request may record; what is no number is the engine's to refuse, in words."""
+    return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 def main() -> None:
