@@ -1,10 +1,8 @@
-"""Where the platform writes its log, and what it calls itself."""
+"""Where the platform writes its log."""
 
 from __future__ import annotations
 
-import configparser
 import os
-import socket
 from pathlib import Path
 
 
@@ -47,13 +45,3 @@ def _open_log(process: Path) -> Path | None:
         if int(flags, 8) & os.O_APPEND and ".log" in target.name and target.is_file():
             return target
     return None
-
-
-def instance_name(volttron_home: Path) -> str:
-    """The platform's instance name from its configuration; the host's name when it has none yet."""
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read(volttron_home / "config", encoding="utf-8")
-        return parser.get("volttron", "instance-name").strip().strip("\"'")
-    except (configparser.Error, OSError, UnicodeDecodeError):
-        return socket.gethostname()

@@ -13,8 +13,8 @@ from typing import Any
 
 from voltscope.configuration import load
 from voltscope.engine.service import EngineContext
-from voltscope.errors import StoreError, UnknownMethod
-from voltscope.logs.discover import instance_name, platform_log
+from voltscope.errors import ConfigError, StoreError, UnknownMethod
+from voltscope.logs.discover import platform_log
 from voltscope.logs.identity import Identities
 from voltscope.logs.metrics import families
 from voltscope.logs.parse import timezone_of
@@ -24,12 +24,14 @@ from voltscope.logs.settings import LogshipConfig, Receiver
 from voltscope.logs.shipper import Shipper
 from voltscope.logs.store import Store
 from voltscope.logs.transports.syslog import SyslogTransport
+from voltscope.platform.home import instance_name
 
 POLL_S = 0.25
 _DISCOVER_EVERY_S = 10.0
 _FACTS_EVERY_S, _FACTS_SOON_S = 60.0, 3.0
 _MAINTAIN_EVERY_S = 10.0
 _COMPLAIN_EVERY_S = 60.0
+_PAUSE_S = 2.0  # after a failure
 _MB = 1024 * 1024
 
 
@@ -63,6 +65,7 @@ class LogshipEngine:
         """Check all of it, then apply all of it. Raises ConfigError and changes nothing."""
         wanted = load(LogshipConfig, config)
         zone = timezone_of(wanted.timezone)
+        _check_paths(wanted.log_files)
         redactor = Redactor(wanted.redaction_patterns, self.redactions)
         with self._lock:
             self._config, self._zone, self._redactor = wanted, zone, redactor
@@ -126,7 +129,15 @@ class LogshipEngine:
             except (StoreError, OSError) as error:
                 self._store_failures += 1
                 self._complain(error)
-                self._stop.wait(2.0)  # nothing is lost: reading goes on where the store is
+                self._stop.wait(_PAUSE_S)  # nothing is lost: reading goes on where the store is
+            except Exception as error:
+                # Anything may stand in a log. What was taken of it and not stored is read again; a thread that
+                # died here would end all shipping, and nobody would hear of it.
+                self._store_failures += 1
+                self._complain(error)
+                with self._lock:
+                    self._abandon()
+                self._stop.wait(_PAUSE_S)
             if not busy:
                 self._stop.wait(POLL_S)
         with self._lock:
@@ -152,8 +163,7 @@ class LogshipEngine:
         for path in [path for path in self._pipelines if path not in paths]:
             pipeline = self._pipelines.pop(path)
             pipeline.close()
-            self._bytes, self._cut = self._bytes + pipeline.bytes, self._cut + pipeline.cut
-            self._missed += pipeline.missed
+            self._add_up(pipeline)
         for path in paths - set(self._pipelines):
             self._pipelines[path] = Pipeline(
                 path,
@@ -167,14 +177,30 @@ class LogshipEngine:
                 counts=self.counts,
             )
 
+    def _abandon(self) -> None:
+        """Leave all pipelines as they are; the next look makes them anew from their last positions."""
+        while self._pipelines:
+            _, pipeline = self._pipelines.popitem()
+            pipeline.abandon()
+            self._add_up(pipeline)
+        self._found_at = -_DISCOVER_EVERY_S
+
+    def _add_up(self, pipeline: Pipeline) -> None:
+        self._bytes, self._cut = self._bytes + pipeline.bytes, self._cut + pipeline.cut
+        self._missed += pipeline.missed
+
     def _learn(self) -> None:
         """Ask the bridge who is who: seldom, and soon when lines of an unknown process come."""
         while not self._stop.is_set():
             facts = self._context.facts(5.0).facts
             if facts is not None and self._identities is not None:
-                with self._lock:
-                    self._identities.learn_facts(facts)
-                    self._label()
+                try:
+                    with self._lock:
+                        self._identities.learn_facts(facts)
+                        self._label()
+                except StoreError as error:
+                    self._store_failures += 1
+                    self._complain(error)  # the next answer brings the labels again
             if self._stop.wait(_FACTS_SOON_S):
                 return
             self._ask.wait(_FACTS_EVERY_S)
@@ -230,4 +256,14 @@ class LogshipEngine:
         """One line a minute at most: the platform logs what we say, and we read what it logs."""
         if time.monotonic() - self._complained_at >= _COMPLAIN_EVERY_S:
             self._complained_at = time.monotonic()
-            print(f"logship: {error}", file=sys.stderr, flush=True)
+            print(f"logship: {error or type(error).__name__}", file=sys.stderr, flush=True)
+
+
+def _check_paths(names: tuple[str, ...]) -> None:
+    for index, name in enumerate(names):
+        try:
+            Path(name).expanduser().stat()
+        except (RuntimeError, ValueError) as error:  # ~ of nobody, a NUL in the name
+            raise ConfigError(f"log_files[{index}]", repr(name), f"a path ({error})") from error
+        except OSError:
+            continue  # it may come later

@@ -129,6 +129,10 @@ class Pipeline:
         finally:
             self._tailer.close()
 
+    def abandon(self) -> None:
+        """Commit nothing: everything after the last commit is read again next time."""
+        self._tailer.close()
+
     def _full(self) -> bool:
         return len(self._records) >= _BATCH_RECORDS or self._waiting_chars >= _BATCH_CHARS
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
-import time
 from pathlib import Path
 
 from voltscope.errors import StoreError
+from voltscope.ulid import new_ulid
 
 SCHEMA_VERSION = 1
 
@@ -36,14 +35,6 @@ CREATE INDEX records_at ON records (at);
 CREATE VIRTUAL TABLE words USING fts5 (level, agent, logger, text, content='', columnsize=0);
 """
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def ulid(now: float) -> str:
-    """A ULID (48 bits of milliseconds, 80 random bits) in Crockford's base 32; `now` in seconds since the epoch."""
-    number = int(now * 1000) << 80 | secrets.randbits(80)
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
-
 
 def connect(path: Path) -> sqlite3.Connection:
     """The store at `path` for writing, made when it is not there. Raises StoreError."""
@@ -64,7 +55,7 @@ def connect(path: Path) -> sqlite3.Connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
             for statement in filter(str.strip, _TABLES.split(";")):
                 connection.execute(statement)
-            first = {"schema": str(SCHEMA_VERSION), "spool": ulid(time.time()), "indexed": "0"}
+            first = {"schema": str(SCHEMA_VERSION), "spool": new_ulid(), "indexed": "0"}
             connection.executemany("INSERT INTO meta VALUES (?, ?)", first.items())
         connection.execute("COMMIT")
     except (OSError, sqlite3.Error) as error:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +76,7 @@ class _Source:
             try:
                 self._unpacked.seek(offset)
                 return self._unpacked.read(size)
-            except (EOFError, gzip.BadGzipFile):
+            except (EOFError, gzip.BadGzipFile, zlib.error):
                 return b""
         return os.pread(self._raw.fileno(), size, offset)
 

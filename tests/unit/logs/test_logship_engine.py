@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,11 +15,14 @@ import pytest
 from logs_rig import record
 
 from voltscope.engine.service import EngineContext, FactsAnswer
-from voltscope.errors import ConfigError, UnknownMethod
+from voltscope.errors import ConfigError, StoreError, UnknownMethod
 from voltscope.logs.engine import LogshipEngine
+from voltscope.logs.identity import Identities
+from voltscope.logs.parse import Prefix
 from voltscope.logs.settings import LogshipConfig
 from voltscope.logs.store import Store
 from voltscope.platform.agents import Facts, InstalledAgent
+from voltscope.platform.home import instance_name
 
 
 def _until(condition: Callable[[], bool], seconds: float = 15) -> None:
@@ -162,3 +166,81 @@ def test_an_idle_engine_costs_next_to_nothing(site: Site) -> None:
     time.sleep(2)
     after = os.times()
     assert (after.user + after.system) - (before.user + before.system) < 0.1
+
+
+def test_a_damaged_compressed_neighbour_stops_nothing(site: Site) -> None:
+    site.write("before")
+    site.engine.configure({"log_files": [str(site.log)]})
+    site.engine.start()
+    _until(lambda: site.engine.handle("status", {})["records"] == 1)
+    site.engine.stop()
+    damaged = bytearray(gzip.compress(b"".join(b"%d\n" % number for number in range(5000))))
+    damaged[12:60] = bytes(byte ^ 0xFF for byte in damaged[12:60])
+    (site.home / "volttron.log.1.gz").write_bytes(damaged)
+    site.log.unlink()
+    site.write("after")
+    site.engine = LogshipEngine(EngineContext("logship", site.data, site.home, lambda _: FactsAnswer(None, None, None)))
+    site.engine.configure({"log_files": [str(site.log)]})
+    site.engine.start()
+    _until(lambda: [hit.message for hit in site.store().tail()] == ["before", "after"])
+
+
+def test_what_nobody_foresaw_is_said_counted_and_read_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("voltscope.logs.engine._PAUSE_S", 0.05)
+    whole, failures = Identities.of, [RuntimeError("unforeseen")] * 2
+
+    def of(self: Identities, prefix: Prefix, text: str) -> tuple[str, str | None]:
+        if text == "second" and failures:
+            raise failures.pop()
+        return whole(self, prefix, text)
+
+    monkeypatch.setattr(Identities, "of", of)
+    for text in ("first", "second", "third"):
+        site.write(text)
+    site.engine.configure({"log_files": [str(site.log)]})
+    site.engine.start()
+    _until(lambda: [hit.message for hit in site.store().tail()] == ["first", "second", "third"])
+    assert site.engine.handle("status", {})["store"]["failures"] == 2
+    assert "logship: unforeseen" in capsys.readouterr().err
+
+
+def test_a_store_that_refuses_labels_once_gets_them_with_the_next_facts(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voltscope.logs.engine._FACTS_SOON_S", 0.01)
+    monkeypatch.setattr("voltscope.logs.engine._FACTS_EVERY_S", 0.01)
+    site.engine.configure({})
+    site.engine.start()
+    refused = []
+    whole = Store.set_labels
+
+    def set_labels(self: Store, labels: Mapping[str, str]) -> None:
+        if len(refused) < 2:
+            refused.append(labels)
+            raise StoreError("the log store is locked.")
+        whole(self, {**labels, "site": "learnt"})
+
+    monkeypatch.setattr(Store, "set_labels", set_labels)
+    site.facts = Facts(generation="modular", instance="i", volttron_home="/vh", taken_at=1.0)
+    _until(lambda: site.store().labels().get("site") == "learnt")
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/volttron.log", "a\0b"])
+def test_a_path_that_can_be_none_is_refused(site: Site, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"log_files\[0\]"):
+        site.engine.configure({"log_files": [name]})
+
+
+def test_a_receiver_that_can_be_no_host_is_a_failure_and_tried_again(site: Site) -> None:
+    site.write("one")
+    site.engine.configure({"log_files": [str(site.log)], "receivers": [{"host": "logs..example", "port": 514}]})
+    site.engine.start()
+    _until(lambda: site.engine.handle("status", {})["receivers"][0]["failures"] > 1)
+
+
+def test_logs_and_metrics_name_a_platform_without_a_name_alike(site: Site) -> None:
+    site.engine.configure({})
+    site.engine.start()
+    assert site.store().labels()["instance"] == instance_name(site.home)

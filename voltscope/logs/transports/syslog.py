@@ -82,7 +82,7 @@ class SyslogTransport(Transport):
                 return
             connection.sendall(b"".join(self._framed(hit) for hit in hits))
             self._acknowledged(connection)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host that can be no host's name
             self.close()
             raise ReceiverError(
                 f"{self.name} does not take log records: {error}.",
