@@ -40,12 +40,21 @@ def guarded(
 
     `open_reads`: whether reading needs no role (loopback listeners of exporter and profiler). `names`: host
     names allowed besides loopback's. `identify`: finds a user by other means, such as a session cookie; a write
-    it vouches for must come from the same origin. `public`: paths that need nobody, and prefixes ending in /
-    (other than / itself, which is the front page alone). Handlers find the user, or None, in
-    `request.state.user`; VoltscopeErrors become JSON errors.
+    it vouches for, and any that a browser sends, must come from the same origin. `public`: paths that need nobody,
+    and prefixes ending in / (other than / itself, which is the front page alone). Handlers find the user, or None,
+    in `request.state.user`; VoltscopeErrors become JSON errors.
     """
     app = Starlette(routes=list(routes), exception_handlers={VoltscopeError: _as_json, Exception: _as_json})
     return GuardedApp(app, access, open_reads, (*LOOPBACK_NAMES, *names), identify, tuple(public))
+
+
+class _BodyTooLarge(VoltscopeError):
+    """A request's body is over the limit."""
+
+    code, status, permanent = "body-too-large", 413, True
+
+    def __init__(self) -> None:
+        super().__init__(f"the request body is over {MAX_BODY} bytes.")
 
 
 def error_response(error: VoltscopeError) -> JSONResponse:
@@ -90,17 +99,21 @@ class GuardedApp:
         if _host_name(headers.get("host", "")) not in self._names:
             return _refuse(421, "wrong-host", "this name is not one of ours.", "Allow it in the configuration.")
         if int(headers.get("content-length") or 0) > MAX_BODY:
-            return _refuse(413, "body-too-large", f"the request body is over {MAX_BODY} bytes.")
+            return error_response(_BodyTooLarge())
         write = scope["method"] in WRITES
         request = Request(scope)
         try:
             user = self._access.by_authorization(headers.get("authorization"))
         except VoltscopeError as error:
             return error_response(error)
+        by_session = False
         if user is None and self._identify is not None:
             user = self._identify(request)
-            if user is not None and write and not same_origin(headers):
-                return _refuse(403, "cross-origin", "a write with a session must come from our own pages.")
+            by_session = user is not None
+        # a browser that was once given NAME:SECRET sends them along with any site's form
+        by_browser = "sec-fetch-site" in headers or "origin" in headers
+        if write and user is not None and (by_session or by_browser) and not same_origin(headers):
+            return _refuse(403, "cross-origin", "a write from a browser must come from our own pages.")
         request.state.user = user
         if self._is_public(scope["path"]):
             return None
@@ -148,7 +161,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > MAX_BODY:
-            return {"type": "http.disconnect"}
+            raise _BodyTooLarge
         return message
 
     return limited

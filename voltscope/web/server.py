@@ -24,7 +24,9 @@ class _InThread(uvicorn.Server):
 
 
 class Server:
-    """One listener. `port` 0 takes a free one; `certificate` and `key` turn TLS (1.2 or newer) on."""
+    """One listener. `port` 0 takes a free one; `certificate` and `key` turn TLS (1.2 or newer) on, and so does a
+    ready-made context `tls`.
+    """
 
     def __init__(
         self,
@@ -34,9 +36,10 @@ class Server:
         *,
         certificate: Path | None = None,
         key: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._app, self._host, self._port = app, host, port
-        self._certificate, self._key = certificate, key
+        self._certificate, self._key, self._tls = certificate, key, tls
         self._thread: threading.Thread | None = None
         self._server: _InThread | None = None
 
@@ -44,11 +47,10 @@ class Server:
     def url(self) -> str:
         """The base URL, without a trailing slash."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{'https' if self._certificate else 'http'}://{host}:{self._port}"
+        return f"{'https' if self._certificate or self._tls else 'http'}://{host}:{self._port}"
 
     def start(self) -> None:
-        """Listen. Raises VoltscopeError naming the address when it is taken or not ours."""
-        listener = self._bind()
+        """Listen. Raises VoltscopeError naming the address when it is taken or not ours, or the certificate."""
         config = uvicorn.Config(
             self._app,
             log_config=None,
@@ -60,9 +62,18 @@ class Server:
             ssl_certfile=str(self._certificate) if self._certificate else None,
             ssl_keyfile=str(self._key) if self._key else None,
         )
-        config.load()
-        if isinstance(config.ssl, ssl.SSLContext):
+        try:
+            config.load()
+        except OSError as error:  # ssl.SSLError is one
+            raise VoltscopeError(
+                f"cannot use the certificate {self._certificate} with the key {self._key}: {error}.",
+                "Both must be PEM files that we may read.",
+            ) from error
+        if self._tls is not None:
+            config.ssl = self._tls
+        elif isinstance(config.ssl, ssl.SSLContext):
             config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        listener = self._bind()
         server = _InThread(config)
         self._server = server
         self._thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
