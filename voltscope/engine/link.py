@@ -25,7 +25,7 @@ PROTOCOL = 1
 MAX_FRAME = 1 << 20
 HELLO_TIMEOUT_S = 10.0
 # A side that does not read for this long is as good as dead; the frame half sent to it makes the link useless.
-SEND_TIMEOUT_S = 10
+SEND_TIMEOUT_S = 10.0
 _LENGTH = struct.Struct(">I")
 
 Handler = Callable[[str, dict[str, Any]], Any]
@@ -94,8 +94,8 @@ class Link:
 
         Raises VersionMismatch, LinkTimeout or LinkClosed; the link is closed then.
         """
-        # SO_SNDTIMEO rather than a socket timeout, which would also put a limit on the reader's waiting
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_TIMEOUT_S, 0))
+        # a socket's own timeout, which the reader passes over: gevent's sockets know nothing of SO_SNDTIMEO
+        self._sock.settimeout(SEND_TIMEOUT_S)
         self._concurrency.spawn(self._read)
         with contextlib.suppress(LinkClosed):  # what the other side said before it closed tells why
             self._send({"hello": self._hello()})
@@ -231,6 +231,8 @@ class Link:
         while missing:
             try:
                 part = self._sock.recv(min(missing, 1 << 16))
+            except TimeoutError:
+                continue  # silence is no fault
             except OSError:
                 return None
             if not part:

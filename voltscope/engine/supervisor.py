@@ -17,7 +17,7 @@ from gevent.event import Event
 from voltscope.engine.greenlets import Greenlets
 from voltscope.engine.host import SOCKET_FILE
 from voltscope.engine.link import Handler, Link
-from voltscope.errors import LinkClosed, LinkError, VersionMismatch, VoltscopeError
+from voltscope.errors import LinkClosed, LinkError, LinkTimeout, VersionMismatch, VoltscopeError
 from voltscope.version import __version__
 
 LOG_FILE = "engine.log"
@@ -70,10 +70,17 @@ class EngineSupervisor:
     def configure(self, config: Mapping[str, Any]) -> None:
         """Hand a new configuration to the engine, now and after every restart.
 
-        Raises RemoteError with code `bad-config` when the engine refuses it, and keeps the one before.
+        Raises RemoteError with code `bad-config` when the engine refuses it, and keeps the one before; LinkTimeout
+        when it does not answer. An engine that ends meanwhile gets it when it is back.
         """
         if self._link is not None and not self._link.ended:
-            self._link.request("configure", {"config": config}, CONFIGURE_TIMEOUT_S)
+            try:
+                self._link.request("configure", {"config": config}, CONFIGURE_TIMEOUT_S)
+            except LinkTimeout:
+                self._config = config  # not refused
+                raise
+            except LinkClosed:
+                pass
         self._config = config
 
     def request(self, method: str, params: Mapping[str, Any] | None = None, timeout: float = 10.0) -> Any:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-# A profile request holds its worker for as long as it records, so a few more than the captures allowed at once.
-WORKERS = 8
+# A profile request holds its worker while it waits its turn and records. More than the captures the profiler's
+# configuration can allow (24 by `max_concurrent` and `max_waiting`), so that status and metrics are answered beside.
+WORKERS = 32
 
 
 class ThreadWaiter:

@@ -111,8 +111,8 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
             elif (config.interpreter, config.data_dir) != (self._config.interpreter, self._config.data_dir):
                 raise ConfigError("interpreter, data_dir", "a change", "a change with a restart of the agent only")
             else:
-                self._gatherer = self._make_gatherer(config)
                 self._supervisor.configure(config.engine)
+                self._gatherer = self._make_gatherer(config)
         except VoltscopeError as error:
             self._tell("refused", f"configuration refused: {error}")
             return

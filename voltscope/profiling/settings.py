@@ -32,8 +32,8 @@ class ProfilerConfig(Config, frozen=True, kw_only=True):
     key: str | None = None
     max_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 300
     max_rate: Annotated[int, msgspec.Meta(ge=1, le=10000)] = 1000
-    max_concurrent: _Positive = 2
-    max_waiting: Annotated[int, msgspec.Meta(ge=0)] = 8
+    max_concurrent: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
+    max_waiting: Annotated[int, msgspec.Meta(ge=0, le=16)] = 8
     keep_captures: _Positive = 500
     keep_megabytes: Annotated[float, msgspec.Meta(gt=0)] = 200.0
     keep_days: Annotated[float, msgspec.Meta(gt=0)] = 30.0

@@ -17,7 +17,7 @@ import pytest
 from engine_processes import ECHO, alive, wait_for
 
 from voltscope.engine.supervisor import EngineSupervisor
-from voltscope.errors import LinkClosed, RemoteError
+from voltscope.errors import LinkClosed, LinkTimeout, RemoteError
 from voltscope.platform.agents import Facts
 
 FACTS = Facts(generation="modular", instance="test-site", volttron_home="/vh", taken_at=1.0)
@@ -92,6 +92,43 @@ def test_m12_a_refused_configuration_leaves_the_engine_waiting_for_a_better_one(
         supervisor.configure({"bad": 2})
     assert caught.value.code == "bad-config"
     assert supervisor.request("config") == {"good": 1}, "what was refused changes nothing"
+
+
+def test_a_configuration_that_meets_a_dying_engine_is_the_next_ones(supervise):
+    supervisor = supervise({"color": "red"})
+    first = until(lambda: answers(supervisor))
+    os.kill(first, signal.SIGSTOP)
+    asked = gevent.spawn(supervisor.configure, {"color": "blue"})
+    gevent.sleep(0)
+    os.kill(first, signal.SIGKILL)
+    asked.get(timeout=10)
+    until(lambda: (pid := answers(supervisor)) != first and pid)
+    assert supervisor.request("config") == {"color": "blue"}
+
+
+def test_m8_an_engine_that_stands_still_holds_up_nobody_and_is_replaced(supervise, monkeypatch):
+    monkeypatch.setattr("voltscope.engine.link.SEND_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("voltscope.engine.supervisor.STOP_TIMEOUT_S", 0.3)
+    supervisor = supervise()
+    first = until(lambda: answers(supervisor))
+    os.kill(first, signal.SIGSTOP)
+
+    def ask():
+        with pytest.raises((LinkClosed, LinkTimeout)):
+            supervisor.request("echo", {"text": "x" * 200_000}, 0.2)
+
+    gevent.joinall([gevent.spawn(ask) for _ in range(5)], timeout=10, raise_error=True)
+    assert until(lambda: (pid := answers(supervisor)) != first and pid)
+    assert not alive(first)
+
+
+def test_many_long_requests_leave_room_for_short_ones(supervise):
+    supervisor = supervise()
+    until(lambda: answers(supervisor))
+    waiting = [gevent.spawn(supervisor.request, "wait", {"seconds": 1.5}) for _ in range(24)]
+    gevent.sleep(0)
+    assert supervisor.request("echo", {"text": "short"}, 1.0) == {"text": "short"}
+    gevent.joinall(waiting, raise_error=True)
 
 
 def test_m14_an_engine_that_dies_is_started_again_and_counted(supervise):
