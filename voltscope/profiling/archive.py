@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +103,7 @@ class Archive:
         self.capture(capture_id)
         try:
             content = gzip.decompress(self._path(capture_id).read_bytes())
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise CaptureNotFound(f"the stacks of capture {capture_id} cannot be read: {error}.") from error
         return parse(content.decode(errors="surrogatepass"))
 
@@ -136,6 +137,7 @@ class Archive:
             raise sqlite3.DatabaseError(f"it was written by a newer voltscope (schema {version})")
         if version == 0:
             with connection:
+                connection.execute("BEGIN IMMEDIATE")  # sqlite3 begins no transaction for tables by itself
                 connection.execute(_SCHEMA)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         return connection

@@ -51,13 +51,12 @@ class ProfilerEngine:
             raise ConfigError("credentials", repr(new.credentials), str(error)) from error
         if (new.certificate is None) != (new.key is None):
             raise ConfigError("certificate", "one of certificate and key", "both, or neither")
-        old, self._config, self._access = self._config, new, access
-        if self._recorder is None or self._archive is None:
-            return
-        self._recorder.apply(new.limits, new.site)
-        self._archive.retain(new.retention)
-        if old is None or _surface(old) != _surface(new):
-            self._listen(new, access)
+        if self._recorder is not None and self._archive is not None:
+            if self._config is None or _surface(self._config) != _surface(new):
+                self._listen_anew(new, access)
+            self._recorder.apply(new.limits, new.site)
+            self._archive.retain(new.retention)
+        self._config, self._access = new, access
 
     def start(self) -> None:
         """Open the archive and listen. Raises VoltscopeError when either cannot be done."""
@@ -66,7 +65,7 @@ class ProfilerEngine:
         self._archive = Archive(self._context.data_dir, config.retention)
         targets = Targets(self._context.facts, self._context.volttron_home)
         self._recorder = Recorder(targets, self._backend, self._archive, config.limits, config.site)
-        self._listen(config, access)
+        self._server = self._listening(config, access)
 
     def handle(self, method: str, params: dict[str, Any]) -> Any:
         """Answer `profile` (blocks until done), `captures`, `capture`, `targets`, `metrics` or `status`."""
@@ -103,7 +102,24 @@ class ProfilerEngine:
             raise VoltscopeError("the profiler is not started.", "Ask again in a moment.")
         return self._recorder
 
-    def _listen(self, config: ProfilerConfig, access: Access) -> None:
+    def _listen_anew(self, config: ProfilerConfig, access: Access) -> None:
+        """Listen as `config` says, and as before where that cannot be had."""
+        before = self._config or ProfilerConfig()
+        old, self._server = self._server, None
+        beside = old is None or not old.url.endswith(f":{config.port}")  # the same port must be free first
+        if old is not None and not beside:
+            old.stop()
+        try:
+            self._server = self._listening(config, access)
+        except VoltscopeError as error:
+            self._server = old if beside else self._listening(before, self._access or Access(None))
+            raise ConfigError(
+                "host, port", f"{config.host}:{config.port}: {error}", "what can be listened on"
+            ) from error
+        if old is not None and beside:
+            old.stop()
+
+    def _listening(self, config: ProfilerConfig, access: Access) -> Server:
         app = guarded(routes(self._running), access, open_reads=config.host in _LOOPBACK, names=config.names)
         server = Server(
             app,
@@ -112,11 +128,8 @@ class ProfilerEngine:
             certificate=Path(config.certificate) if config.certificate else None,
             key=Path(config.key) if config.key else None,
         )
-        old, self._server = self._server, None
-        if old is not None:
-            old.stop()
         server.start()
-        self._server = server
+        return server
 
     def _content(self, recorder: Recorder, params: dict[str, Any]) -> str:
         capture_id, form = params.get("id"), params.get("format") or "svg"

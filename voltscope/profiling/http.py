@@ -84,7 +84,7 @@ def _id(text: str) -> str:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         params = json.loads(body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequest(f"the request body is not JSON: {error}.") from error
     if not isinstance(params, dict):
         raise BadRequest("the request body is not a JSON object.", 'Send {"agent": "platform.historian"}.')

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import http.client
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -27,6 +31,7 @@ from voltscope.errors import (
 from voltscope.profiling import engine as engine_module
 from voltscope.profiling.backends.pyspy import PySpy
 from voltscope.profiling.stacks import parse
+from voltscope.web.guard import MAX_BODY
 
 pytestmark = pytest.mark.skipif(not PySpy().available(), reason="py-spy is not installed")
 
@@ -295,3 +300,50 @@ def test_stopping_ends_a_capture_under_way(engine, agent, program):
     asked = time.monotonic()
     engine.stop()
     assert time.monotonic() - asked < 5
+
+
+def test_an_address_or_certificate_we_cannot_have_leaves_the_old_listener(engine, settings):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        with pytest.raises(ConfigError, match="Address already in use"):
+            engine.configure({**settings, "port": taken.getsockname()[1], "max_seconds": 2})
+    with pytest.raises(ConfigError, match="certificate"):
+        engine.configure({**settings, "certificate": "/nowhere.pem", "key": "/nowhere.pem", "max_seconds": 2})
+    assert call(engine, "/-/healthy")[0] == 200
+    with pytest.raises(UnknownAgent):  # not CaptureTooLong: nothing of what was refused holds
+        engine.handle("profile", {"agent": "nobody", "seconds": 3})
+
+
+def test_a_change_on_the_same_port_applies_and_one_that_fails_there_comes_back(engine, settings):
+    port = int(engine.url.rpartition(":")[2])
+    engine.configure({**settings, "port": port, "names": ["gateway"]})
+    assert call(engine, "/api/captures", headers={"Host": "gateway"})[0] == 200
+    with pytest.raises(ConfigError):
+        engine.configure({**settings, "port": port, "host": "192.0.2.1"})
+    assert call(engine, "/api/captures", headers={"Host": "gateway"})[0] == 200
+
+
+def test_a_browser_that_kept_a_password_writes_for_no_other_site(engine):
+    basic = "Basic " + base64.b64encode(f"operator:{OPERATOR}".encode()).decode()
+    asked = {"agent": "nobody"}
+    for foreign in ({"Origin": "http://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        answer = call(engine, "/api/captures", "POST", asked, headers={"Authorization": basic, **foreign})
+        assert (answer[0], json.loads(answer[2])["error"]["code"]) == (403, "cross-origin")
+    assert call(engine, "/api/captures", "POST", asked, headers={"Authorization": basic})[0] == 404
+    own = {"Authorization": basic, "Origin": engine.url}
+    assert call(engine, "/api/captures", "POST", asked, headers=own)[0] == 404
+
+
+def test_a_body_over_the_limit_is_refused_with_and_without_a_stated_length(engine):
+    host, port = engine.url.removeprefix("http://").split(":")
+    for headers in ({"Content-Length": str(MAX_BODY + 1)}, {"Transfer-Encoding": "chunked"}):
+        with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as connection:
+            connection.putrequest("POST", "/api/captures")
+            for name, value in {**headers, "Authorization": f"Bearer {OPERATOR}"}.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            if "Transfer-Encoding" in headers:
+                connection.send(b"%x\r\n%s\r\n" % (MAX_BODY + 1, b"a" * (MAX_BODY + 1)))
+            answer = connection.getresponse()
+            assert (answer.status, json.load(answer)["error"]["code"]) == (413, "body-too-large")

@@ -8,6 +8,7 @@ import pytest
 from test_flamegraph import PLAIN, capture_of
 
 from voltscope.errors import CaptureNotFound, VoltscopeError
+from voltscope.profiling import archive as archive_module
 from voltscope.profiling.archive import Archive, Retention
 from voltscope.ulid import is_ulid, new_ulid
 
@@ -103,3 +104,24 @@ def test_ulids_sort_by_time():
     assert new_ulid(1469918176.385).startswith("01ARYZ6S41")  # the example of the specification
     assert not is_ulid("01ARYZ6S41TSV4RRFFQ69G5FA/")
     assert not is_ulid("81ARYZ6S41TSV4RRFFQ69G5FAV")
+
+
+def test_a_kill_while_the_database_is_made_leaves_one_that_opens(tmp_path, monkeypatch):
+    class Unwritable(int):
+        def __format__(self, how):
+            raise OSError("killed after the table was made, before the version")
+
+    monkeypatch.setattr(archive_module, "SCHEMA_VERSION", Unwritable(1))
+    with pytest.raises(VoltscopeError, match="killed after"):
+        Archive(tmp_path)
+    monkeypatch.undo()
+    keep(Archive(tmp_path), 1)
+
+
+def test_damaged_stacks_are_said_to_be_so(tmp_path):
+    archive = Archive(tmp_path)
+    [capture_id] = keep(archive, 1)
+    file = tmp_path / "captures" / f"{capture_id}.folded.gz"
+    file.write_bytes(file.read_bytes()[:10] + b"\xff" * 20)
+    with pytest.raises(CaptureNotFound, match="cannot be read"):
+        archive.stacks(capture_id)
