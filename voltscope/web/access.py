@@ -40,7 +40,7 @@ class Access:
         """`path` None: nobody is known, so nobody may write. Raises CredentialsError when the file is no good."""
         self._path = path
         self._lock = threading.Lock()
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: tuple[int, int, int, int] | None = None
         self._users: list[tuple[User, str]] = []
         if path is not None:
             self._refresh()
@@ -82,7 +82,7 @@ class Access:
             try:
                 with self._path.open("rb") as file:
                     info = os.fstat(file.fileno())
-                    stamp = (info.st_mtime_ns, info.st_size, info.st_ino)
+                    stamp = (info.st_mtime_ns, info.st_size, info.st_ino, info.st_mode)
                     if stamp == self._stamp:
                         return
                     if stat.S_IMODE(info.st_mode) & 0o077:
