@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from voltscope.errors import QueryError
 from voltscope.logs.query import to_fts
 from voltscope.logs.record import LEVELS, NUMBERS, Generation, Hit, Record, level_number, split_failure
 
@@ -49,12 +50,18 @@ class Wanted:
             conditions.append(("r.level >= ?", least))
             parts.append(f"level : ({' OR '.join(name for name, number in LEVELS.items() if number >= least)})")
         if since is not None:
-            conditions.append(("r.at >= ?", round(since * 1000)))
+            conditions.append(("r.at >= ?", _milliseconds(since)))
         if until is not None:
-            conditions.append(("r.at <= ?", round(until * 1000)))
+            conditions.append(("r.at <= ?", _milliseconds(until)))
         self.expression = " AND ".join(parts)
         self.where = "".join(f" AND {sql}" for sql, _ in conditions)
         self.values = [value for _, value in conditions]
+
+
+def _milliseconds(seconds: float) -> int:
+    if not abs(seconds) < 1e12:  # nan as well
+        raise QueryError(f"{seconds} is no time: seconds since the epoch are.")
+    return round(seconds * 1000)
 
 
 def time_bounds(db: sqlite3.Connection, since: float | None, until: float | None) -> tuple[int, int] | None:
@@ -62,9 +69,9 @@ def time_bounds(db: sqlite3.Connection, since: float | None, until: float | None
     low: int | None = 0
     high: int | None = NEWEST
     if since is not None:
-        low = db.execute("SELECT min(id) FROM records WHERE at >= ?", (round(since * 1000),)).fetchone()[0]
+        low = db.execute("SELECT min(id) FROM records WHERE at >= ?", (_milliseconds(since),)).fetchone()[0]
     if until is not None:
-        high = db.execute("SELECT max(id) FROM records WHERE at <= ?", (round(until * 1000),)).fetchone()[0]
+        high = db.execute("SELECT max(id) FROM records WHERE at <= ?", (_milliseconds(until),)).fetchone()[0]
     return None if low is None or high is None else (low, high)
 
 

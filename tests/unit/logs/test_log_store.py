@@ -191,3 +191,11 @@ def test_a_file_that_is_no_store_is_refused_in_words(tmp_path: Path) -> None:
     for readonly in (True, False):
         with pytest.raises(StoreError):
             Store.open(tmp_path / "logs.sqlite", readonly=readonly)
+
+
+@pytest.mark.parametrize("moment", [float("nan"), float("inf"), -1e300])
+def test_a_time_that_is_none_is_an_error_of_the_query(tmp_path: Path, moment: float) -> None:
+    store = Store.open(tmp_path / "logs.sqlite")
+    for bound in ("since", "until"):
+        with pytest.raises(QueryError, match="no time"):
+            store.search(**{bound: moment})
