@@ -27,7 +27,7 @@ from voltscope.metrics import landing
 from voltscope.metrics.collectors import collectors
 from voltscope.metrics.exposition import Exposition, count_start
 from voltscope.site import EXPORTER_PORT
-from voltscope.web import Access, Server, guarded
+from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified
 
 # What is left of Prometheus's own scrape time limit for rendering and the way back.
 _SCRAPE_MARGIN_S = 0.5
@@ -39,6 +39,7 @@ class ExporterConfig(Config, frozen=True, kw_only=True):
 
     `names`: host names, besides loopback's, under which clients may ask. `credentials`: the file of those who may
     read; needed when `host` is not loopback. `disabled_collectors`: names of collectors not to run.
+    `web_config_file`: a web configuration file of Prometheus's exporter-toolkit: TLS, users, headers, rate limit.
     `facts_fresh_s`: facts older than this count as stale even when nothing went wrong.
     """
 
@@ -48,6 +49,7 @@ class ExporterConfig(Config, frozen=True, kw_only=True):
     credentials: str | None = None
     certificate: str | None = None
     key: str | None = None
+    web_config_file: str | None = None
     disabled_collectors: tuple[str, ...] = ()
     facts_timeout_s: float = 2.0
     facts_fresh_s: float = 30.0
@@ -74,8 +76,12 @@ class ExporterConfig(Config, frozen=True, kw_only=True):
                 raise ConfigError("disabled_collectors", repr(name), ", ".join(known))
         if (self.certificate is None) != (self.key is None):
             raise ConfigError("certificate", "only one of certificate and key", "both or neither")
-        if not self.is_loopback and self.credentials is None:
-            raise ConfigError("credentials", "nothing", f"a credential file, as {self.host} is not loopback")
+        if self.certificate is not None and self.web_config_file is not None:
+            raise ConfigError("certificate", "with web_config_file", "one of them: the file's tls_server_config")
+        if not self.is_loopback and self.credentials is None and self.web_config_file is None:
+            raise ConfigError(
+                "credentials", "nothing", f"a credential file or a web_config_file, as {self.host} is not loopback"
+            )
 
 
 class _Current:
@@ -106,7 +112,8 @@ class ExporterEngine:
         self._exposition = Exposition(context.facts, context.volttron_home, context.data_dir)
         self._lock = threading.Lock()
         self._config = ExporterConfig()
-        self._app = _Current(self._application(self._config))
+        self._web: WebConfigFile | None = None
+        self._app = _Current(self._application(self._config, None))
         self._server: Server | None = None
 
     @property
@@ -122,21 +129,23 @@ class ExporterEngine:
         new = load(ExporterConfig, config)
         new.check()
         _check_certificate(self._path(new.certificate), self._path(new.key))
+        web = self._web_config(new)
         with self._lock:
-            app = self._application(new)
-            before, self._app.app = self._app.app, app
-            if self._server is not None and _listener(new) != _listener(self._config):
+            app = self._application(new, web)
+            before = self._app.app, self._web
+            self._app.app, self._web = app, web
+            if self._server is not None and _listener(new, web) != _listener(self._config, before[1]):
                 try:
-                    self._rebind(self._server, new)
+                    self._rebind(self._server, new, before[1])
                 except VoltscopeError:
-                    self._app.app = before
+                    self._app.app, self._web = before
                     raise
             self._config = new
 
     def start(self) -> None:
         """Listen. Raises VoltscopeError when the address cannot be had."""
         with self._lock:
-            server = self._listening(self._config)
+            server = self._listening(self._config, self._web)
             server.start()
             self._server = server
         self._exposition.engine_restarts = count_start(self._context.data_dir / "starts.json")
@@ -156,17 +165,17 @@ class ExporterEngine:
                 self._server.stop()
                 self._server = None
 
-    def _rebind(self, old: Server, config: ExporterConfig) -> None:
+    def _rebind(self, old: Server, config: ExporterConfig, old_web: WebConfigFile | None) -> None:
         # another port can open beside the old one; the same port must be free first
         beside = config.port == 0 or config.port != self._config.port
         if not beside:
             old.stop()
-        server = self._listening(config)
+        server = self._listening(config, self._web)
         try:
             server.start()
         except VoltscopeError as error:
             if not beside:
-                self._server = self._listening(self._config)
+                self._server = self._listening(self._config, old_web)
                 self._server.start()
             raise ConfigError(
                 "port", f"{config.host}:{config.port}: {error.message}", "an address we can have"
@@ -175,22 +184,41 @@ class ExporterEngine:
         if beside:
             old.stop()
 
-    def _listening(self, config: ExporterConfig) -> Server:
+    def _listening(self, config: ExporterConfig, web: WebConfigFile | None) -> Server:
         return Server(
-            self._app, config.host, config.port, certificate=self._path(config.certificate), key=self._path(config.key)
+            self._app,
+            config.host,
+            config.port,
+            certificate=self._path(config.certificate),
+            key=self._path(config.key),
+            tls=web.context() if web is not None and web.has_tls else None,
         )
 
-    def _application(self, config: ExporterConfig) -> ASGIApp:
-        return guarded(
+    def _web_config(self, config: ExporterConfig) -> WebConfigFile | None:
+        """Raises ConfigError for a file that is no good, or that would let anybody in from beyond loopback."""
+        path = self._path(config.web_config_file)
+        if path is None:
+            return None
+        web = WebConfigFile(path)
+        if not (config.is_loopback or config.credentials or web.authenticates):
+            allowed = f"basic_auth_users or RequireAndVerifyClientCert, as {config.host} is not loopback"
+            raise ConfigError("web_config_file", "nobody to let in", allowed)
+        return web
+
+    def _application(self, config: ExporterConfig, web: WebConfigFile | None) -> ASGIApp:
+        access = Access(self._path(config.credentials))
+        app = guarded(
             [
                 Route("/", self._landing),
                 Route("/metrics", self._metrics),
                 Route("/-/healthy", _healthy),
             ],
-            Access(self._path(config.credentials)),
+            access,
             open_reads=config.is_loopback,
             names=[name.lower() for name in config.names],
+            identify=identified,
         )
+        return app if web is None else WebConfigured(app, web, access)
 
     def _path(self, given: str | None) -> Path | None:
         return self._context.data_dir / Path(given).expanduser() if given is not None else None
@@ -198,6 +226,7 @@ class ExporterEngine:
     def _metrics(self, request: Request) -> Response:
         """A plain function: Starlette runs it in a thread, and scrapes do not wait for one another."""
         config = self._config
+        self._exposition.web_config_valid = self._web.valid if self._web is not None else None
         metrics = self._exposition.collect(
             facts_timeout_s=config.facts_timeout_s,
             collector_timeout_s=collector_limit_s(config, request.headers.get("x-prometheus-scrape-timeout-seconds")),
@@ -260,8 +289,15 @@ def _own(name: str, kind: str, help: str, value: float) -> dict[str, Any]:
     return {"name": name, "type": kind, "help": help, "samples": [{"labels": {}, "value": float(value)}]}
 
 
-def _listener(config: ExporterConfig) -> tuple[object, ...]:
-    return config.host, config.port, config.certificate, config.key
+def _listener(config: ExporterConfig, web: WebConfigFile | None) -> tuple[object, ...]:
+    return (
+        config.host,
+        config.port,
+        config.certificate,
+        config.key,
+        config.web_config_file,
+        web is not None and web.has_tls,
+    )
 
 
 def _check_certificate(certificate: Path | None, key: Path | None) -> None:

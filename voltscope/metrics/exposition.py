@@ -34,7 +34,11 @@ SCRAPES = counter("voltscope_scrapes_total", "Scrapes answered since the engine 
 ENGINE_RESTARTS = counter(
     "voltscope_engine_restarts_total", "How often the exporter's engine was started again in its data directory."
 )
-OWN_FAMILIES = (DURATION, SUCCESS, FACTS_AGE, FACTS_FRESH, BUILD_INFO, SCRAPES, ENGINE_RESTARTS)
+WEB_CONFIG_VALID = gauge(
+    "voltscope_web_config_valid",
+    "Whether the web configuration file as it is now is in force; when 0, what it said before is. Absent without one.",
+)
+OWN_FAMILIES = (DURATION, SUCCESS, FACTS_AGE, FACTS_FRESH, BUILD_INFO, SCRAPES, ENGINE_RESTARTS, WEB_CONFIG_VALID)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Exposition:
         self._results: dict[str, Result] = {}
         self._scrapes = 0
         self.engine_restarts = 0
+        self.web_config_valid: bool | None = None
 
     @property
     def results(self) -> dict[str, Result]:
@@ -145,6 +150,7 @@ class Exposition:
         own.set(BUILD_INFO, 1.0, version=__version__)
         own.set(SCRAPES, self._scrapes)
         own.set(ENGINE_RESTARTS, self.engine_restarts)
+        own.set(WEB_CONFIG_VALID, self.web_config_valid)
         return metrics + own.metrics()
 
     def _start(self, wanted: Iterable[Collector], snapshot: Snapshot) -> dict[str, tuple[_Run, bool]]:

@@ -3,5 +3,6 @@
 from voltscope.web.access import Access, User
 from voltscope.web.guard import GuardedApp, guarded
 from voltscope.web.server import Server
+from voltscope.web.web_config_file import WebConfigFile, WebConfigured, identified
 
-__all__ = ["Access", "GuardedApp", "Server", "User", "guarded"]
+__all__ = ["Access", "GuardedApp", "Server", "User", "WebConfigFile", "WebConfigured", "guarded", "identified"]
