@@ -15,6 +15,8 @@ from voltscope.errors import VoltscopeError
 from voltscope.platform.agents import Facts
 
 NO_BRIDGE = "no bridge is attached"
+# Answers this young serve whoever asks: many scrapers must not mean many questions to the platform.
+SHARED_FOR_S = 0.2
 
 
 class FactsSource:
@@ -24,6 +26,7 @@ class FactsSource:
         self._clock = clock
         self._link: Link | None = None
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._last: tuple[Facts, float] | None = None
 
     def attach(self, link: Link | None) -> None:
@@ -31,18 +34,34 @@ class FactsSource:
         self._link = link
 
     def __call__(self, timeout: float) -> FactsAnswer:
-        """The newest facts; waits at most `timeout` seconds for the bridge. Never raises."""
+        """The newest facts; waits at most `timeout` seconds for the bridge. Never raises.
+
+        One question is under way at a time; those who came meanwhile share its answer.
+        """
+        if not self._asking.acquire(timeout=timeout):
+            return self._fallback(f"the bridge did not answer somebody else in {timeout:g} s")
+        try:
+            last = self._last
+            if last is not None and self._link is not None and self._clock() - last[1] < SHARED_FOR_S:
+                return FactsAnswer(last[0], self._clock() - last[1], None)
+            return self._ask(timeout)
+        finally:
+            self._asking.release()
+
+    def _ask(self, timeout: float) -> FactsAnswer:
         link = self._link
-        error: str | None = NO_BRIDGE
-        if link is not None:
-            try:
-                facts = self._decoded(link.request("facts", {}, timeout))
-            except VoltscopeError as failure:
-                error = str(failure)
-            else:
-                with self._lock:
-                    self._last = (facts, self._clock())
-                return FactsAnswer(facts, 0.0, None)
+        if link is None:
+            return self._fallback(NO_BRIDGE)
+        try:
+            facts = self._decoded(link.request("facts", {}, timeout))
+        except VoltscopeError as failure:
+            return self._fallback(str(failure))
+        with self._lock:
+            self._last = (facts, self._clock())
+        return FactsAnswer(facts, 0.0, None)
+
+    def _fallback(self, error: str) -> FactsAnswer:
+        """The last answer there was, with its age and why there is no newer one."""
         with self._lock:
             last = self._last
         if last is None:

@@ -95,6 +95,8 @@ class EngineHost:
 
     def _handle(self, method: str, params: dict[str, Any]) -> Any:
         assert self._service is not None  # links open only after the service was made  # noqa: S101
+        if method == "ping":
+            return {}
         if method != "configure":
             return self._service.handle(method, params)
         if self._own_config:
@@ -119,11 +121,8 @@ class EngineHost:
         path = self._data_dir / SOCKET_FILE
         path.unlink(missing_ok=True)  # the lock is ours, so whoever left it is dead
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            before = os.umask(0o177)  # the socket must never be open to others, not even for a moment
-            try:
-                listener.bind(str(path))
-            finally:
-                os.umask(before)
+            listener.bind(str(path))
+            path.chmod(0o600)  # before it listens: until then nobody can connect
             listener.listen(4)
             try:
                 yield listener

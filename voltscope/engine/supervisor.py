@@ -27,6 +27,8 @@ STOP_TIMEOUT_S = 12.0
 BACKOFF_S = (1.0, 60.0)
 MISMATCH_RETRY_S = 60.0
 HEALTHY_AFTER_S = 60.0
+# Three questions missed in a row, 45 s in all: a busy machine has been seen to take 10 s over one.
+PING_PAUSE_S, PING_TIMEOUT_S, PINGS_MISSED = 5.0, 10.0, 3
 LAST_WORDS = 3
 
 # What a bridge is told: a state (`running`, `waiting`, `refused`, `stopped`) and a sentence.
@@ -160,9 +162,30 @@ class EngineSupervisor:
         finally:
             if self._stopping.is_set():
                 link.close()
-        gone.wait()
+        self._watch(link, gone)
         if not self._stopping.is_set():
             self._tell("waiting", f"the {self._name} engine ended. {self._last_words()}".rstrip())
+
+    def _watch(self, link: Link, gone: Event) -> None:
+        """Wait for the link's end, and bring it about when the engine stops answering: it may be stopped or stuck."""
+        silent = 0
+        while not gone.wait(PING_PAUSE_S):
+            try:
+                link.request("ping", {}, PING_TIMEOUT_S)
+                silent = 0
+            except LinkTimeout:
+                silent += 1
+            except LinkError:
+                continue  # closed: the wait tells
+            if silent >= PINGS_MISSED:
+                self._tell("waiting", f"the {self._name} engine does not answer and is replaced")
+                self._kill()
+                link.close()
+
+    def _kill(self) -> None:
+        """A stuck engine would not end by itself in good order; one that stands alone is not ours to kill."""
+        if self._process is not None:
+            self._process.kill()
 
     def _attach(self) -> Any:
         """A connection to an engine that stands alone, None where nobody listens."""

@@ -340,3 +340,23 @@ def test_what_an_engine_prints_goes_to_its_own_log_and_its_last_words_to_the_bri
     finally:
         holder.kill()
         holder.wait()
+
+
+def test_m16_an_engine_that_is_frozen_is_replaced(supervise, monkeypatch):
+    monkeypatch.setattr("voltscope.engine.supervisor.PING_PAUSE_S", 0.05)
+    monkeypatch.setattr("voltscope.engine.supervisor.PING_TIMEOUT_S", 0.3)
+    supervisor = supervise()
+    frozen = until(lambda: answers(supervisor))
+    os.kill(frozen, signal.SIGSTOP)
+    until(lambda: supervisor.engine_pid not in (None, frozen))
+    assert not alive(frozen)
+    assert any("does not answer" in sentence for _, sentence in supervisor.told)
+
+
+def test_m16_an_engine_busy_with_long_requests_is_left_alone(supervise, monkeypatch):
+    monkeypatch.setattr("voltscope.engine.supervisor.PING_PAUSE_S", 0.05)
+    supervisor = supervise()
+    pid = until(lambda: answers(supervisor))
+    waiting = [gevent.spawn(supervisor.request, "wait", {"seconds": 1.0}) for _ in range(8)]
+    assert [one.get(timeout=20) for one in waiting] == ["waited"] * 8
+    assert supervisor.engine_pid == pid
