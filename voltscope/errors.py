@@ -18,6 +18,7 @@ VoltscopeError
 │   ├── UnknownMethod       the other side has no such method
 │   └── RemoteError         an error of the other side, carried over with its code
 ├── EngineLocked            another engine owns the data directory
+├── UnknownCollector        a scrape asks for a collector there is not
 ├── UpstreamDown            a server we ask (Prometheus, the profiler) does not answer as it should
 ├── LogError
 │   ├── QueryError          a log query cannot be read, with the character's position
@@ -171,6 +172,12 @@ class EngineLocked(VoltscopeError):
     """Another engine owns the data directory."""
 
     code, status = "engine-locked", 409
+
+
+class UnknownCollector(VoltscopeError):
+    """A scrape asks, by `collect[]`, for a collector there is not."""
+
+    code, status, permanent = "unknown-collector", 400, True
 
 
 class UpstreamDown(VoltscopeError):

@@ -9,7 +9,7 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voltscope.configuration import Config, load
 from voltscope.engine.service import EngineContext
-from voltscope.errors import ConfigError, UnknownMethod, VoltscopeError
+from voltscope.errors import ConfigError, UnknownCollector, UnknownMethod, VoltscopeError
 from voltscope.metrics import landing
 from voltscope.metrics.collectors import collectors
 from voltscope.metrics.exposition import Exposition, count_start
@@ -226,12 +226,14 @@ class ExporterEngine:
     def _metrics(self, request: Request) -> Response:
         """A plain function: Starlette runs it in a thread, and scrapes do not wait for one another."""
         config = self._config
+        only = _asked_for(request.query_params.getlist("collect[]"), config.disabled_collectors)
         self._exposition.web_config_valid = self._web.valid if self._web is not None else None
         metrics = self._exposition.collect(
             facts_timeout_s=config.facts_timeout_s,
             collector_timeout_s=collector_limit_s(config, request.headers.get("x-prometheus-scrape-timeout-seconds")),
             fresh_for_s=config.facts_fresh_s,
             disabled=config.disabled_collectors,
+            only=only,
         )
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         body = encode(_Families(metrics))
@@ -283,6 +285,16 @@ def collector_limit_s(config: ExporterConfig, scrape_timeout: str | None) -> flo
     except ValueError:
         waits = math.inf
     return max(_SHORTEST_S, min(config.collector_timeout_s, waits - _SCRAPE_MARGIN_S - config.facts_timeout_s))
+
+
+def _asked_for(names: list[str], disabled: Collection[str]) -> set[str] | None:
+    """The collectors of `collect[]`; None when all are wanted. Raises UnknownCollector for one there is not."""
+    there_are = [name for name in collectors() if name not in disabled]
+    for name in names:
+        if name not in there_are:
+            what = "is disabled" if name in disabled else "does not exist"
+            raise UnknownCollector(f"the collector {name[:80]!r} {what}.", f"There are: {', '.join(there_are)}.")
+    return set(names) or None
 
 
 def _own(name: str, kind: str, help: str, value: float) -> dict[str, Any]:

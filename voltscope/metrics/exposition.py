@@ -23,7 +23,14 @@ _log = logging.getLogger(__name__)
 
 DURATION = gauge("voltscope_collector_duration_seconds", "How long a collector took in this scrape.", "collector")
 SUCCESS = gauge(
-    "voltscope_collector_success", "Whether a collector delivered; when 0, its series are missing.", "collector"
+    "voltscope_collector_success",
+    "Whether a collector delivered; when 0, its series are missing, or of an earlier scrape.",
+    "collector",
+)
+AGE = gauge(
+    "voltscope_collector_age_seconds",
+    "Age of a collector's series: 0 unless it was too slow and its last answer stands in. Absent without series.",
+    "collector",
 )
 FACTS_AGE = gauge(
     "voltscope_facts_age_seconds", "Age of what the platform last told; absent when no bridge ever answered."
@@ -38,15 +45,16 @@ WEB_CONFIG_VALID = gauge(
     "voltscope_web_config_valid",
     "Whether the web configuration file as it is now is in force; when 0, what it said before is. Absent without one.",
 )
-OWN_FAMILIES = (DURATION, SUCCESS, FACTS_AGE, FACTS_FRESH, BUILD_INFO, SCRAPES, ENGINE_RESTARTS, WEB_CONFIG_VALID)
+OWN_FAMILIES = (DURATION, SUCCESS, AGE, FACTS_AGE, FACTS_FRESH, BUILD_INFO, SCRAPES, ENGINE_RESTARTS, WEB_CONFIG_VALID)
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a collector did in one scrape. `error` is None when it delivered."""
+    """How a collector did in one scrape. `error` is None when it delivered; `late`: its time was up."""
 
     seconds: float
     error: str | None
+    late: bool = False
 
 
 class _Run:
@@ -55,6 +63,7 @@ class _Run:
     def __init__(self, collector: Collector, snapshot: Snapshot, timer: Callable[[], float]) -> None:
         self.metrics: list[Metric] = []
         self.error: str | None = None
+        self.now = snapshot.now
         self.started = timer()
         self.seconds: float | None = None
         self._collector, self._snapshot, self._timer = collector, snapshot, timer
@@ -96,6 +105,8 @@ class Exposition:
         self._lock = threading.Lock()
         self._hanging: dict[str, _Run] = {}
         self._results: dict[str, Result] = {}
+        self._last: dict[str, _Run] = {}
+        self._keepers = {collector.name for collector in self._collectors if collector.keeps_s}
         self._scrapes = 0
         self.engine_restarts = 0
         self.web_config_valid: bool | None = None
@@ -122,16 +133,22 @@ class Exposition:
         collector_timeout_s: float,
         fresh_for_s: float,
         disabled: Collection[str] = (),
+        only: Collection[str] | None = None,
     ) -> list[Metric]:
         """All families of one scrape; never takes much longer than the two time limits together.
 
-        A collector that still hangs from an earlier scrape is not started again.
+        `only`: the collectors asked for, by name; None asks for all. One that still hangs from an earlier scrape is
+        not started again; its last answer stands in where the collector lets it.
         """
         answer = self._facts(facts_timeout_s)
         snapshot = take_snapshot(
             answer, now=self._clock(), volttron_home=self._home, processes=self._processes, fresh_for_s=fresh_for_s
         )
-        wanted = [collector for collector in self._collectors if collector.name not in disabled]
+        wanted = [
+            collector
+            for collector in self._collectors
+            if collector.name not in disabled and (only is None or collector.name in only)
+        ]
         runs = self._start(wanted, snapshot)
         deadline = time.monotonic() + collector_timeout_s
         own = Samples(OWN_FAMILIES)
@@ -143,8 +160,11 @@ class Exposition:
             result = self._judge(collector.name, run, is_ours, collector_timeout_s)
             own.set(DURATION, result.seconds, collector=collector.name)
             own.set(SUCCESS, float(result.error is None), collector=collector.name)
-            if result.error is None:
-                metrics += run.metrics
+            answer_of = run if result.error is None else self._stand_in(collector, result, snapshot.now)
+            if answer_of is not None:
+                age = 0.0 if answer_of is run else snapshot.now - answer_of.now
+                own.set(AGE, age, collector=collector.name)
+                metrics += older(answer_of.metrics, age)
         own.set(FACTS_AGE, snapshot.facts_age_s)
         own.set(FACTS_FRESH, float(snapshot.fresh))
         own.set(BUILD_INFO, 1.0, version=__version__)
@@ -157,7 +177,8 @@ class Exposition:
         """The run of each collector, and whether this scrape started it (or found it hanging)."""
         with self._lock:
             self._scrapes += 1
-            self._hanging = {name: run for name, run in self._hanging.items() if run.thread.is_alive()}
+            for name in [name for name, run in self._hanging.items() if not run.thread.is_alive()]:
+                self._delivered(name, self._hanging.pop(name))
             return {
                 collector.name: (self._hanging[collector.name], False)
                 if collector.name in self._hanging
@@ -165,17 +186,44 @@ class Exposition:
                 for collector in wanted
             }
 
+    def _stand_in(self, collector: Collector, result: Result, now: float) -> _Run | None:
+        """The last answer of a collector that is late, while it may stand in. One that failed has none."""
+        with self._lock:
+            last = self._last.get(collector.name)
+        return last if result.late and last is not None and 0 <= now - last.now <= collector.keeps_s else None
+
     def _judge(self, name: str, run: _Run, is_ours: bool, limit: float) -> Result:
         with self._lock:
             if is_ours and run.seconds is not None:
                 result = Result(run.seconds, run.error)
+                self._delivered(name, run)
             else:
                 if run.thread.is_alive() and name not in self._hanging:
                     self._hanging[name] = run
                     _log.warning("collector %s did not answer within %g s", name, limit)
-                result = Result(self._timer() - run.started, f"no answer within {limit:g} s")
+                result = Result(self._timer() - run.started, f"no answer within {limit:g} s", late=True)
             self._results[name] = result
             return result
+
+    def _delivered(self, name: str, run: _Run) -> None:
+        """Keep a good answer for collectors that are slow one day; late ones are answers, too."""
+        if run.error is None and name in self._keepers:
+            self._last[name] = run
+
+
+def older(metrics: list[Metric], age: float) -> list[Metric]:
+    """Families as they are `age` seconds later when nothing happened since: whatever is an age has grown."""
+    if not age:
+        return metrics
+    aged = []
+    for metric in metrics:
+        if metric.name.endswith("_age_seconds"):
+            grown = Metric(metric.name, metric.documentation, metric.type)
+            for sample in metric.samples:
+                grown.add_sample(sample.name, sample.labels, sample.value + age)
+            metric = grown
+        aged.append(metric)
+    return aged
 
 
 def declared() -> dict[str, tuple[Family, ...]]:

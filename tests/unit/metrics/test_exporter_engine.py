@@ -94,6 +94,22 @@ def test_gzip_when_accepted(engine: Start) -> None:
     assert b"voltscope_build_info" in gzip.decompress(body)
 
 
+def test_collect_names_the_collectors_wanted(engine: Start) -> None:
+    url = engine(disabled_collectors=["devices"]).url
+    _, _, body = get(f"{url}/metrics?collect[]=agents&collect%5B%5D=health")
+    found = {line.split("{")[1].split("}")[0] for line in body.decode().splitlines() if "_success{" in line}
+    assert found == {'collector="agents"', 'collector="health"'}
+    assert b"volttron_agent_state" in body
+    assert b"volttron_process" not in body
+    for asked, word in (("nosuch", "does not exist"), ("devices", "is disabled"), ("", "does not exist")):
+        status, _, body = get(f"{url}/metrics?collect[]=agents&collect[]={asked}")
+        error = json.loads(body)["error"]
+        assert (status, error["code"]) == (400, "unknown-collector")
+        assert word in error["message"]
+        assert "agents, " in error["remedy"]
+        assert "devices" not in error["remedy"]
+
+
 def test_landing_page_and_health(engine: Start) -> None:
     url = engine(disabled_collectors=["devices"]).url
     assert "not scraped yet" in get(f"{url}/")[2].decode()

@@ -13,6 +13,7 @@ from voltscope.metrics.snapshot import Snapshot
 
 BROKEN = gauge("volttron_broken", "Set before it breaks.")
 SLOW = gauge("volttron_slow", "Comes late.")
+SLOW_AGE = gauge("volttron_slow_age_seconds", "Is an age.")
 
 
 class Failing(Collector):
@@ -21,6 +22,27 @@ class Failing(Collector):
     def collect(self, snapshot: Snapshot, samples: Samples) -> None:
         samples.set(BROKEN, 1)
         raise RuntimeError("no such luck")
+
+
+class Slow(Collector):
+    name, help, families, keeps_s = "slow", "Too slow when told.", (SLOW, SLOW_AGE), 60.0
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(data_dir)
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.value = 1.0
+        Slow.last = self
+
+    last: Slow
+
+    def collect(self, snapshot: Snapshot, samples: Samples) -> None:
+        value = self.value
+        self.go_on.wait()
+        if value < 0:
+            raise RuntimeError("no such luck")
+        samples.set(SLOW, value)
+        samples.set(SLOW_AGE, 5)
 
 
 class Hanging(Collector):
@@ -69,6 +91,47 @@ def test_a_hanging_collector_is_given_up_and_not_started_again(modular: Any) -> 
     assert seen["voltscope_collector_success{collector=hanging}"] == 1
     assert seen["volttron_slow"] == 1
     assert hanging.calls == 2
+
+
+def test_the_last_answer_of_a_slow_collector_stands_in_with_its_age(modular: Any) -> None:
+    exposition = modular.exposition(registered=[Slow])
+    slow = Slow.last
+    success, age = "voltscope_collector_success{collector=slow}", "voltscope_collector_age_seconds{collector=slow}"
+
+    def scrape() -> tuple[Any, ...]:
+        seen = modular.scrape(exposition, collector_timeout_s=0.2)
+        return tuple(seen.get(name) for name in (success, age, "volttron_slow", "volttron_slow_age_seconds"))
+
+    assert scrape() == (1, 0, 1, 5)
+    slow.go_on.clear()
+    slow.value = 2.0
+    modular.now += 15
+    assert scrape() == (0, 15, 1, 20)  # what is an age has grown since
+    modular.now += 15
+    assert scrape() == (0, 30, 1, 35)
+    modular.now += 31
+    assert scrape() == (0, None, None, None)  # too old to be honest
+    slow.go_on.set()
+    for thread in [thread for thread in threading.enumerate() if thread.name == "collect-slow"]:
+        thread.join(5)
+    slow.value = 3.0
+    slow.go_on.clear()
+    assert scrape() == (0, 46, 2, 51)  # what came too late for its own scrape is an answer too
+    slow.go_on.set()
+    for thread in [thread for thread in threading.enumerate() if thread.name == "collect-slow"]:
+        thread.join(5)
+    assert scrape() == (1, 0, 3, 5)
+    slow.value = -1
+    assert scrape() == (0, None, None, None)  # it failed, it was not slow
+
+
+def test_only_the_collectors_asked_for_are_run(modular: Any) -> None:
+    seen = modular.scrape(only=["agents"])
+    assert [name for name in seen if name.startswith("voltscope_collector_success")] == [
+        "voltscope_collector_success{collector=agents}"
+    ]
+    assert "voltscope_build_info{version=0.1.0}" in seen
+    assert modular.scrape(only=["agents"], disabled=["agents"]).keys() < seen.keys()
 
 
 def test_concurrent_scrapes_are_all_whole(modular: Any) -> None:

@@ -13,11 +13,16 @@ from voltscope.metrics.snapshot import Snapshot
 
 
 class Collector(ABC):
-    """Fills families of its own from a snapshot. One instance serves concurrent scrapes in several threads."""
+    """Fills families of its own from a snapshot. One instance serves concurrent scrapes in several threads.
+
+    `keeps_s`: how long, in seconds, its last answer may stand in while it is too slow to give another. Only for what
+    stays true that long: never for states.
+    """
 
     name: ClassVar[str]
     help: ClassVar[str]
     families: ClassVar[tuple[Family, ...]]
+    keeps_s: ClassVar[float] = 0.0
 
     def __init__(self, data_dir: Path) -> None:
         """`data_dir` is the engine's own folder, for what must outlive a restart."""

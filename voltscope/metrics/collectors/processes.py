@@ -44,6 +44,7 @@ class ProcessesCollector(Collector):
 
     name = "processes"
     help = "Processor, memory, descriptors, threads and storage traffic of each agent's process."
+    keeps_s = 300.0  # as long as Prometheus itself shows what it saw last
     families = (
         CPU,
         RESIDENT,
