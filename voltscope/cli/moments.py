@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import click
@@ -28,11 +28,12 @@ class Moment(_FloatType):
         if isinstance(value, float):
             return value
         text = str(value).strip()
-        if _DURATION.fullmatch(text):
-            return time.time() - sum(float(count) * _UNITS[unit] for count, unit in _PART.findall(text))
         if text == "now":
             return time.time()
         try:
+            if _DURATION.fullmatch(text):
+                moment = time.time() - sum(float(count) * _UNITS[unit] for count, unit in _PART.findall(text))
+                return datetime.fromtimestamp(moment, timezone.utc).timestamp()  # not before the years there are
             # Python 3.10 reads neither a final Z nor a blank for the T
             return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).timestamp()
         except (ValueError, OverflowError, OSError):

@@ -52,10 +52,10 @@ class Console:
                 'Set "credentials" in the site file to a JSON file of users, mode 0600 (see docs/console.md).',
             )
         self._site = site
-        access = Access(Path(site.credentials))
+        access = self._access = Access(Path(site.credentials))
         self._sessions, self._limit = Sessions(access), LoginLimit()
         self._closing = threading.Event()
-        self._logs = LogsApi(site.log_store_path, self._closing, lambda request: self._user(request) is not None)
+        self._logs = LogsApi(site.log_store_path, self._closing, self._still_known)
         self._overview = Overview(site)
         captures = CapturesApi(site, access)
         self.app: GuardedApp = guarded(
@@ -90,6 +90,11 @@ class Console:
         self._closing.set()
         self._logs.close()
 
+    def _still_known(self, request: Request) -> bool:
+        """Whether who asked for a stream, by token or by session, would still be let in."""
+        known = self._access.by_authorization(request.headers.get("authorization")) or self._user(request)
+        return known is not None
+
     def _user(self, request: Request) -> User | None:
         return self._sessions.user(request.cookies.get(_cookie(request)))
 
@@ -106,7 +111,10 @@ class Console:
         return self._login_form(following)
 
     async def _login(self, request: Request) -> Response:
-        form = parse_qs((await request.body()).decode(errors="replace"), max_num_fields=8)
+        try:
+            form = parse_qs((await request.body()).decode(errors="replace"), max_num_fields=8)
+        except ValueError:
+            return self._login_form("/", "", "This form is not ours.", 400)
         name, secret, following = (form.get(field, [""])[0] for field in ("name", "secret", "next"))
         following = _following(following)
         if not same_origin(request.headers):
@@ -197,7 +205,10 @@ def _cookie(request: Request) -> str:
 
 def _following(asked: str | None) -> str:
     """Where to go after login: one of our pages, whatever was asked."""
-    parts = urlsplit(asked or "/")
+    try:
+        parts = urlsplit(asked or "/")
+    except ValueError:  # such as an address whose bracket never closes
+        return "/"
     if parts.scheme or parts.netloc or parts.path not in PAGES:
         return "/"
     return f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -207,9 +208,11 @@ def _when(text: str | None, name: str) -> float | None:
     """Seconds since the epoch, of such seconds or of a time span ago such as `15m`, `1h`, `7d`."""
     if not text:
         return None
-    if span := _AGO.fullmatch(text):
-        return time.time() - int(span[1]) * _UNIT_S[span[2]]
     try:
-        return float(text)
-    except ValueError:
+        if span := _AGO.fullmatch(text):
+            return float(time.time() - int(span[1]) * _UNIT_S[span[2]])
+        moment = float(text)
+        datetime.fromtimestamp(moment, timezone.utc)  # not a number, or beyond the years there are
+        return moment
+    except (ValueError, OverflowError, OSError):
         raise QueryError(f"{name} is {text!r}, neither seconds since the epoch nor a span such as 15m.") from None

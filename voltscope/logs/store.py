@@ -22,6 +22,11 @@ INDEX_EVERY_S = 60.0
 _DELETE_STEP = 500
 
 
+# Pids name the agents of records that are still to be read: a week covers the longest pause worth catching up on.
+PIDS_DAYS = 7.0
+PIDS_EVERY_S = 3600.0
+
+
 @dataclass(frozen=True)
 class Position:
     """Where reading goes on: `offset` is the first byte not yet durable. `state`: the reader's own, JSON.
@@ -45,6 +50,7 @@ class Store:
         self.path, self._readonly = Path(path), readonly
         self._lock = threading.RLock()
         self._at_rest = False
+        self._pids_due = 0.0
         if readonly:
             self._db, self._at_rest = connect_readonly(self.path)
         else:
@@ -226,8 +232,18 @@ class Store:
             if step == 0 or time.monotonic() > stop:
                 break
         if deleted == 0:
+            self._forget_pids(now - min(retention_days, PIDS_DAYS) * 86400)
             self._give_back()
         return deleted
+
+    def _forget_pids(self, before: float) -> None:
+        """A crash loop makes a pid every few seconds; the newest of each agent stays, however old."""
+        if time.monotonic() < self._pids_due:
+            return
+        self._pids_due = time.monotonic() + PIDS_EVERY_S
+        newest = "SELECT max(since) FROM pids AS other WHERE other.identity = pids.identity"
+        with self._writing() as db:
+            db.execute(f"DELETE FROM pids WHERE since < ? AND since < ({newest})", (before,))  # noqa: S608 (constant)
 
     def save_cursor(self, receiver: str, record_id: int) -> None:
         """Note that `receiver` has taken everything up to `record_id`. Raises StoreError."""

@@ -13,6 +13,7 @@ Stacks = Mapping[tuple[str, ...], int]
 
 HUB_IDLE = "[hub idle]"
 HUB = "[hub]"
+NO_FRAMES = "[no Python frames]"
 
 # gevent's loop waits and works inside libev, below this one frame: `Hub.run (gevent/hub.py:647)`.
 _HUB_RUN = re.compile(r"(?:Hub\.)?run \((?:.*/)?gevent/hub\.py(?::\d+)?\)")
@@ -42,7 +43,11 @@ def parse_frame(text: str) -> Frame:
 
 
 def parse(text: str) -> dict[tuple[str, ...], int]:
-    """Stacks from folded text. A function's name may hold a newline: a line without a count goes on in the next."""
+    """Stacks from folded text.
+
+    A function's name may hold a newline: a line without a count goes on in the next. A count without a stack is
+    what py-spy writes for a thread it met between two frames; it stays a sample.
+    """
     found: Counter[tuple[str, ...]] = Counter()
     pending = ""
     for line in text.split("\n"):
@@ -50,6 +55,8 @@ def parse(text: str) -> dict[tuple[str, ...], int]:
         if stack and count.isascii() and count.isdigit():
             found[tuple(stack.split(";"))] += int(count)
             pending = ""
+        elif not stack and not pending and count.isascii() and count.isdigit():
+            found[(NO_FRAMES,)] += int(count)
         elif line.strip():
             pending += line + " "
     return dict(found)

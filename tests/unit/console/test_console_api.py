@@ -66,7 +66,9 @@ def test_a_page_sends_strangers_to_the_login_and_back(alone: tuple[str, httpx.Cl
     assert login.params["next"] == path
 
 
-@pytest.mark.parametrize("asked", ["https://evil.example/", "//evil.example/", "/api/session", "/\\evil.example", "x"])
+@pytest.mark.parametrize(
+    "asked", ["https://evil.example/", "//evil.example/", "/api/session", "/\\evil.example", "x", "//["]
+)
 def test_login_leads_to_our_own_pages_only(alone: tuple[str, httpx.Client], asked: str) -> None:
     answer = httpx.post(
         f"{alone[0]}/login",
@@ -225,7 +227,18 @@ def test_logs_are_searched_filtered_and_paged(site: RunningSite) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{"level": "loud"}, {"limit": "-1"}, {"before": "x"}, {"since": "yesterday"}, {"q": '"unclosed'}]
+    "asked",
+    [
+        {"level": "loud"},
+        {"limit": "-1"},
+        {"before": "x"},
+        {"since": "yesterday"},
+        {"since": "nan"},
+        {"since": "1e999"},
+        {"since": "99999999999999999999"},
+        {"until": f"{'9' * 400}d"},
+        {"q": '"unclosed'},
+    ],
 )
 def test_a_question_that_cannot_be_read_is_said_to_be(site: RunningSite, asked: dict[str, str]) -> None:
     with site.client(VIEWER) as client:
@@ -263,6 +276,19 @@ def test_a_live_tail_brings_what_matches_and_resumes(site: RunningSite) -> None:
         resume = {"Last-Event-ID": str(record["id"])}
         with client.stream("GET", "/api/logs/tail", params={"agent": "tailed"}, headers=resume) as answer:
             assert next(_events(answer))[1]["message"] == "while nobody looked"
+
+
+def test_a_script_with_a_token_gets_a_live_tail_too(site: RunningSite) -> None:
+    headers = {"Authorization": f"Bearer {VIEWER[1]}"}
+    with httpx.stream("GET", f"{site.url}/api/logs/tail", headers=headers, trust_env=False) as answer:
+        site.logs.write("scripted", 40, "for the script")
+        assert next(_events(answer))[1]["message"] == "for the script"
+
+
+def test_a_login_with_many_fields_is_refused_in_words(alone: tuple[str, httpx.Client]) -> None:
+    fields = {f"field{number}": "x" for number in range(20)}
+    answer = httpx.post(f"{alone[0]}/login", data=fields, headers={"Origin": alone[0]}, trust_env=False)
+    assert answer.status_code == 400 and "not ours" in answer.text
 
 
 def test_a_live_tail_ends_with_its_session_and_with_the_server(site: RunningSite) -> None:

@@ -178,6 +178,16 @@ def test_retention_by_size_keeps_the_newest(tmp_path: Path) -> None:
     assert len(store.search("word", limit=10_000)) == 6000 - store.first_id() + 1
 
 
+def test_pids_of_a_crash_loop_are_forgotten_but_every_agents_newest(store: Store) -> None:
+    day = 86400.0
+    looping = [(pid, pid * 60.0, "looping", "1") for pid in range(1, 5000)]
+    store.add(None, [], None, [*looping, (9999, 5.0, "steady", "1")])
+    store.maintain(30, 1 << 40, 10 * day)
+    left = store.pids()
+    assert (9999, 5.0, "steady", "1") in left and looping[-1] in left
+    assert min(since for _, since, identity, _ in left if identity == "looping") >= 3 * day
+
+
 def test_a_store_of_another_version_is_refused_in_words(store: Store) -> None:
     store.close()
     with sqlite3.connect(store.path) as db:

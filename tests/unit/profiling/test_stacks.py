@@ -20,6 +20,12 @@ def test_a_function_named_with_a_newline_stays_one_stack():
     assert stacks.parse("main (a.py:1);ev\nil (b.py:2) 7\n") == {("main (a.py:1)", "ev il (b.py:2)"): 7}
 
 
+def test_a_count_without_a_stack_stays_a_sample_of_its_own():
+    """Seen of py-spy on a real agent: it must not run into the next line."""
+    found = stacks.parse(" 1\nHub.run (gevent/hub.py:647) 498\n")
+    assert found == {(stacks.NO_FRAMES,): 1, ("Hub.run (gevent/hub.py:647)",): 498}
+
+
 def test_merging_adds_counts():
     assert stacks.merge([{("a",): 1, ("b",): 2}, {("a",): 4}]) == {("a",): 5, ("b",): 2}
 
