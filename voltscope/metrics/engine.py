@@ -28,6 +28,7 @@ from voltscope.metrics.collectors import collectors
 from voltscope.metrics.exposition import Exposition, count_start
 from voltscope.site import EXPORTER_PORT
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified
+from voltscope.web.landing import CSP
 
 # What is left of Prometheus's own scrape time limit for rendering and the way back.
 _SCRAPE_MARGIN_S = 0.5
@@ -251,7 +252,7 @@ class ExporterEngine:
             self._exposition.results,
             self._config.disabled_collectors,
         )
-        return Response(text, media_type="text/html", headers={"Content-Security-Policy": landing.CSP})
+        return Response(text, media_type="text/html", headers={"Content-Security-Policy": CSP})
 
     def _status(self) -> dict[str, Any]:
         return {

@@ -7,23 +7,9 @@ from html import escape
 
 from voltscope.metrics.exposition import Result
 from voltscope.version import __version__
+from voltscope.web.landing import landing_document
 
-CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>voltscope exporter</title>
-<style>
-:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
-body {{ max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #8886; }}
-.bad {{ font-weight: bold; color: #c33; }}
-</style>
-<h1>voltscope exporter</h1>
-<p>Metrics of the VOLTTRON platform in <code>{home}</code> for Prometheus. Version {version}.</p>
+_BODY = """<p>Metrics of the VOLTTRON platform in <code>{home}</code> for Prometheus. Version {version}.</p>
 <ul>
 <li><a href="metrics">Metrics</a></li>
 <li><a href="-/healthy">Whether this exporter is alive</a></li>
@@ -32,9 +18,7 @@ th, td {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #8886
 <table>
 <tr><th>Collector</th><th>What</th><th>Last scrape</th></tr>
 {rows}
-</table>
-</html>
-"""
+</table>"""
 
 
 def page(home: str, helps: Mapping[str, str], results: Mapping[str, Result], disabled: tuple[str, ...]) -> str:
@@ -43,7 +27,8 @@ def page(home: str, helps: Mapping[str, str], results: Mapping[str, Result], dis
         f"<tr><td>{escape(name)}</td><td>{escape(text)}</td>{_cell(results.get(name), name in disabled)}</tr>"
         for name, text in helps.items()
     )
-    return _PAGE.format(home=escape(home), version=escape(__version__), rows=rows)
+    body = _BODY.format(home=escape(home), version=escape(__version__), rows=rows)
+    return landing_document("voltscope exporter", body)
 
 
 def _cell(result: Result | None, disabled: bool) -> str:

@@ -9,14 +9,16 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from voltscope.errors import BadRequest
 from voltscope.profiling.archive import not_found
 from voltscope.profiling.formats import FORMATS, render
+from voltscope.profiling.landing import SHOWN, page
 from voltscope.profiling.recorder import Recorder
 from voltscope.ulid import is_ulid
+from voltscope.web.landing import CSP
 
 # A flamegraph shows names that somebody else chose: even if one slipped past escaping, its script would run in an
 # origin of its own, without cookies, and could reach nothing.
@@ -61,10 +63,15 @@ def routes(recorder: Callable[[], Recorder]) -> list[Route]:
             return Response(status_code=304, headers=headers)
         return Response(content, media_type=FORMATS[form], headers=headers)
 
+    def landing(request: Request) -> Response:
+        newest = recorder().captures()[:SHOWN]
+        return HTMLResponse(page(newest), headers={"Content-Security-Policy": CSP})
+
     async def healthy(request: Request) -> Response:
         return Response("voltscope profiler is healthy.\n", media_type="text/plain")
 
     return [
+        Route("/", landing),
         Route("/-/healthy", healthy),
         Route("/api/targets", targets),
         Route("/api/captures", captures),

@@ -203,6 +203,16 @@ def test_http_captures_from_request_to_drawing(engine, agent, program):
     assert document["profiles"][0]["type"] == "sampled"
 
 
+def test_the_front_page_says_how_to_ask_and_lists_what_there_is(engine, agent, program):
+    status, headers, page = call(engine, "/")
+    assert status == 200 and b"none yet" in page and b"voltscope profile" in page
+    assert "default-src 'none'" in headers["content-security-policy"]
+    agent(program.BUSY, "<b>busy")
+    capture = engine.handle("profile", {"agent": "<b>busy", "seconds": 1})
+    page = call(engine, "/")[2]
+    assert f"captures/{capture['id']}.svg".encode() in page and b"&lt;b&gt;busy" in page
+
+
 def test_a_cancelled_capture_says_so(engine, agent, program):
     agent(program.BUSY)
     body = call(engine, "/api/captures", "POST", {"agent": "busy", "seconds": 60}, OPERATOR)[2]
