@@ -13,6 +13,7 @@ from pathlib import Path
 from voltscope.cli.exposition import Snapshot, scrape
 from voltscope.doctor.kernel_clock import KernelClock, kernel_clock
 from voltscope.errors import VoltscopeError
+from voltscope.platform.home import platform_pid
 from voltscope.platform.processes import ProcessTable
 from voltscope.site import Site
 
@@ -61,11 +62,8 @@ class World:
     @cached_property
     def platform_pid(self) -> int | None:
         """The platform's process by VOLTTRON_HOME/VOLTTRON_PID, None when it does not run."""
-        try:
-            pid = int((self.home / "VOLTTRON_PID").read_text())
-        except (OSError, ValueError):
-            return None
-        return pid if (self.proc / str(pid) / "status").exists() else None
+        pid = platform_pid(self.home)
+        return pid if pid is not None and (self.proc / str(pid) / "status").exists() else None
 
     def status(self, pid: int | str) -> dict[str, str]:
         """/proc/PID/status as key and value, empty when it is gone."""

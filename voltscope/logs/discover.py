@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from voltscope.platform.home import platform_pid
+
 
 def platform_log(volttron_home: Path, proc: Path = Path("/proc")) -> Path | None:
     """The log of the running platform: the -l argument of its process, else a log it holds open for appending.
 
     None when no platform runs, or it writes to its terminal.
     """
+    pid = platform_pid(volttron_home)
+    if pid is None:
+        return None
+    process = proc / str(pid)
     try:
-        process = proc / str(int((volttron_home / "VOLTTRON_PID").read_text().strip()))
         arguments = [part.decode("utf-8", "replace") for part in (process / "cmdline").read_bytes().split(b"\0")]
         here = (process / "cwd").readlink()
-    except (OSError, ValueError):
+    except OSError:
         return None
     for index, argument in enumerate(arguments):
         given = ""

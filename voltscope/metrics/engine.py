@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import ipaddress
 import math
 import os
 import ssl
@@ -27,7 +26,7 @@ from voltscope.metrics import landing
 from voltscope.metrics.collectors import collectors
 from voltscope.metrics.exposition import Exposition, count_start
 from voltscope.site import EXPORTER_PORT
-from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified
+from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
 from voltscope.web.landing import CSP
 
 # What is left of Prometheus's own scrape time limit for rendering and the way back.
@@ -56,14 +55,6 @@ class ExporterConfig(Config, frozen=True, kw_only=True):
     facts_fresh_s: float = 30.0
     collector_timeout_s: float = 5.0
 
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can connect."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
     def check(self) -> None:
         """Raises ConfigError for values the schema's types allow and we do not."""
         if not 0 <= self.port <= 65535:
@@ -79,7 +70,7 @@ class ExporterConfig(Config, frozen=True, kw_only=True):
             raise ConfigError("certificate", "only one of certificate and key", "both or neither")
         if self.certificate is not None and self.web_config_file is not None:
             raise ConfigError("certificate", "with web_config_file", "one of them: the file's tls_server_config")
-        if not self.is_loopback and self.credentials is None and self.web_config_file is None:
+        if not is_loopback(self.host) and self.credentials is None and self.web_config_file is None:
             raise ConfigError(
                 "credentials", "nothing", f"a credential file or a web_config_file, as {self.host} is not loopback"
             )
@@ -201,7 +192,7 @@ class ExporterEngine:
         if path is None:
             return None
         web = WebConfigFile(path)
-        if not (config.is_loopback or config.credentials or web.authenticates):
+        if not (is_loopback(config.host) or config.credentials or web.authenticates):
             allowed = f"basic_auth_users or RequireAndVerifyClientCert, as {config.host} is not loopback"
             raise ConfigError("web_config_file", "nobody to let in", allowed)
         return web
@@ -215,7 +206,7 @@ class ExporterEngine:
                 Route("/-/healthy", _healthy),
             ],
             access,
-            open_reads=config.is_loopback,
+            open_reads=is_loopback(config.host),
             names=[name.lower() for name in config.names],
             identify=identified,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from voltscope.engine.service import FactsAnswer
 from voltscope.platform.agents import Agent, Facts, agents_of
+from voltscope.platform.home import platform_pid
 from voltscope.platform.processes import ProcessTable
 
 # `btime` of /proc/stat is whole seconds and the bridge's clock is read after the platform's answers.
@@ -50,7 +51,7 @@ def take_snapshot(
     facts = answer.facts
     pid = facts.platform_pid if facts is not None else None
     if pid is None:
-        pid = _pid_of_file(volttron_home / "VOLTTRON_PID", processes)
+        pid = _running_platform(volttron_home, processes)
     wanted = {agent.pid for agent in facts.agents if agent.pid is not None} if facts is not None else set()
     started_at = processes.started_at(wanted | ({pid} if pid is not None else set()))
     if facts is not None:
@@ -70,13 +71,12 @@ def take_snapshot(
     )
 
 
-def _pid_of_file(path: Path, processes: ProcessTable) -> int | None:
+def _running_platform(volttron_home: Path, processes: ProcessTable) -> int | None:
     """The pid the platform wrote when it started, if the process of that pid still is a platform.
 
     The file outlives a platform that was killed, and the kernel hands pids out again.
     """
-    try:
-        pid = int(path.read_text().strip())
-    except (OSError, ValueError):
+    pid = platform_pid(volttron_home)
+    if pid is None or not any("volttron" in Path(part).name for part in processes.cmdline(pid)[:3]):
         return None
-    return pid if any("volttron" in Path(part).name for part in processes.cmdline(pid)[:3]) else None
+    return pid

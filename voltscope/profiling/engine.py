@@ -17,11 +17,10 @@ from voltscope.profiling.http import routes
 from voltscope.profiling.recorder import Recorder
 from voltscope.profiling.settings import ProfilerConfig
 from voltscope.profiling.targets import Targets
-from voltscope.web import Access, Server, guarded
+from voltscope.web import Access, Server, guarded, is_loopback
 
 # A frame of the link holds 1 MiB, and JSON makes content longer: quotes and newlines are escaped.
 MAX_CONTENT_BYTES = 900_000
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _OUTCOMES = ("done", "failed", "cancelled", "refused")
 
 
@@ -120,7 +119,7 @@ class ProfilerEngine:
             old.stop()
 
     def _listening(self, config: ProfilerConfig, access: Access) -> Server:
-        app = guarded(routes(self._running), access, open_reads=config.host in _LOOPBACK, names=config.names)
+        app = guarded(routes(self._running), access, open_reads=is_loopback(config.host), names=config.names)
         server = Server(
             app,
             config.host,

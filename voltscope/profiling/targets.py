@@ -10,6 +10,7 @@ from pathlib import Path
 from voltscope.engine.service import FactsAnswer
 from voltscope.errors import TargetGone, UnknownAgent
 from voltscope.platform.agents import Facts
+from voltscope.platform.home import platform_pid
 from voltscope.platform.processes import ProcessTable
 
 PLATFORM = "platform"
@@ -163,11 +164,8 @@ class Targets:
         return str(agents / cwd.relative_to(agents).parts[0])
 
     def _platform_pid(self) -> int | None:
-        try:
-            pid = int((self._home / "VOLTTRON_PID").read_text().strip())
-        except (OSError, ValueError):
-            return None
-        return pid if pid in self._processes.started_at([pid]) else None
+        pid = platform_pid(self._home)
+        return pid if pid is not None and self._processes.started_at([pid]) else None
 
 
 def _same_path(one: str, other: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from voltscope.errors import VoltscopeError
 from voltscope.web.access import OPERATOR, VIEWER, Access, User
 
+# Host names under which this machine's own clients ask.
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 MAX_BODY = 1 << 20
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -55,6 +57,14 @@ class _BodyTooLarge(VoltscopeError):
 
     def __init__(self) -> None:
         super().__init__(f"the request body is over {MAX_BODY} bytes.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a listener on `host` can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def error_response(error: VoltscopeError) -> JSONResponse:
