@@ -96,6 +96,76 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     points: int = 0
 
 
+# Upper bounds, in seconds, of the buckets of Latency; a peer on the same machine answers in 1 to 5 ms. Few, for each
+# is a series of every agent.
+LATENCY_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0)
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """How long an agent took to answer since the bridge started.
+
+    `counts` of answers in each of LATENCY_BUCKETS alone, and last of those that took longer or never came;
+    `seconds` is the sum, with the time limit for each that never came.
+    """
+
+    counts: list[int]
+    seconds: float
+
+
+class ExportedFamily(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric family an agent exports by RPC voltscope.metrics, its size bounded, its names not checked yet."""
+
+    name: str
+    type: str
+    help: str = ""
+    samples: list[tuple[dict[str, str], float]] = []
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent of process `pid` last exported.
+
+    `answered_at` in seconds since the epoch, None when it never did; `dropped` counts, by reason, what was refused
+    since the bridge started; `error` says why there was no answer last time.
+    """
+
+    pid: int
+    answered_at: float | None = None
+    seconds: float = 0.0
+    families: list[ExportedFamily] = []
+    dropped: dict[str, int] = {}
+    error: str | None = None
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts of one key that an agent sent; `last` in seconds since the epoch."""
+
+    agent: str
+    key: str
+    count: int
+    last: float
+    active: bool
+
+
+class Bus(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages and bytes seen since the bridge started, by topic root, and the last round trip of our own message.
+
+    `probe_seconds` is None when the last one did not come back, `probe_success` when none was sent yet.
+    """
+
+    messages: dict[str, int] = {}
+    bytes: dict[str, int] = {}
+    probe_seconds: float | None = None
+    probe_success: bool | None = None
+
+
+class Canary(msgspec.Struct, frozen=True, kw_only=True):
+    """The stamped record published every minute: under which name historians store it, since when, how often."""
+
+    topic: str
+    since: float
+    published: int = 0
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that only VIP can give, gathered by the bridge; `taken_at` in seconds since the epoch."""
 
@@ -110,6 +180,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     heartbeats: dict[str, Heartbeat] = {}
     health: dict[str, Health] = {}
     devices: dict[str, Device] = {}
+    latency: dict[str, Latency] = {}
+    exported: dict[str, Exported] = {}
+    alerts: list[Alert] = []
+    bus: Bus | None = None
+    canary: Canary | None = None
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,9 +17,10 @@ import msgspec
 from voltscope.configuration import Config, load
 from voltscope.engine.supervisor import EngineSupervisor
 from voltscope.errors import ConfigError, UnknownMethod, VoltscopeError
-from voltscope.platform import imports
-from voltscope.platform.devices import PREFIX, DeviceConfigReader, DeviceWatch
-from voltscope.platform.facts import FactsGatherer, Services
+from voltscope.platform import alerts, bus, canary, devices, imports
+from voltscope.platform.exported import METHOD, Exports
+from voltscope.platform.facts import FactsGatherer, Services, Watches
+from voltscope.platform.reachability import Reachability
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class BridgeConfig(Config, frozen=True, kw_only=True):
     """Configuration of every agent of ours; `engine` is the engine's own.
 
     `interpreter`: a Python that runs the engine instead of the platform's; `data_dir`: where the engine keeps its
-    data, VOLTTRON_HOME/voltscope/NAME by default; times in seconds.
+    data, VOLTTRON_HOME/voltscope/NAME by default; `canary`: whether the exporter publishes a stamped record every
+    minute, to be found again in the historians; times in seconds.
     """
 
     engine: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -39,13 +41,14 @@ class BridgeConfig(Config, frozen=True, kw_only=True):
     data_dir: str | None = None
     rpc_timeout_s: float = 2.0
     health_interval_s: float = 10.0
+    canary: bool = False
 
 
 class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
     """Base of our agents. Subclasses name their engine and export what they offer.
 
-    `watches`: whether the engine wants health and devices as well (the exporter does; the others need processes
-    only, and platforms with many agents should not be asked thrice).
+    `watches`: whether the engine wants what agents say and what passes on the bus as well (the exporter does; the
+    others need processes only, and platforms with many agents should not be asked thrice).
     """
 
     engine: ClassVar[str]
@@ -56,7 +59,8 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
         self._home = Path(os.environ["VOLTTRON_HOME"]).expanduser()
         self._config = BridgeConfig()
         self._default = dict(imports.load_config(config_path) or {}) if config_path else {}
-        self._devices = DeviceWatch() if self.watches else None
+        self._watches = self._make_watches() if self.watches else None
+        self._canary: canary.CanaryPublisher | None = None
         self._gatherer: FactsGatherer | None = None
         self._supervisor: EngineSupervisor | None = None
         self.vip.config.set_default("config", self._default)
@@ -67,9 +71,17 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
         self.vip.heartbeat.start()  # off by default on modular
         if self._supervisor is None:  # the store answered before, or there is none: the default stands
             self._apply(self._default)
-        if self._devices is not None:
-            self.vip.pubsub.subscribe("pubsub", PREFIX, self._on_device).get(timeout=CONFIG_TIMEOUT_S)
+        if self._watches is not None:
+            for prefix, callback in (
+                (devices.PREFIX, self._on_device),
+                (alerts.PREFIX, self._on_alert),
+                (bus.HEARTBEATS, self._on_heartbeat),
+                (bus.probe_topic(self.core.identity), self._on_probe),
+            ):
+                self.vip.pubsub.subscribe("pubsub", prefix, callback).get(timeout=CONFIG_TIMEOUT_S)
             self.core.spawn(self._read_device_configs)
+            self.core.spawn(self._probe_bus)
+            self.core.spawn(self._publish_canary)
 
     @imports.Core.receiver("onstop")
     def _on_stop(self, sender: Any, **kwargs: Any) -> None:
@@ -82,10 +94,17 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
             raise VoltscopeError(f"{self.core.identity} is still starting.", "Try again in a moment.")
         return self._supervisor.request(method, params, timeout)
 
-    @imports.RPC.export("voltscope.metrics")
+    @imports.RPC.export(METHOD)
     def metrics(self) -> Any:
-        """Our own metrics, in the form any agent may export: a list of `{"name", "type", "help", "samples"}`."""
-        return self.ask("metrics")
+        """Our own metrics, in the form any agent may export: a list of `{"name", "type", "help", "samples"}`.
+
+        Empty while the engine is away: the exporter asks at every scrape, and an error would be a traceback in the
+        platform's log each time.
+        """
+        try:
+            return self.ask("metrics")
+        except VoltscopeError:
+            return []
 
     @imports.RPC.export("voltscope.status")
     def status(self) -> Any:
@@ -131,7 +150,26 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
         )
         self._supervisor.start(config.engine)
 
+    def _make_watches(self) -> Watches:
+        call, config = self.vip.rpc.call, self._config
+        return Watches(
+            devices=devices.DeviceWatch(),
+            alerts=alerts.AlertWatch(),
+            bus=bus.BusWatch(),
+            reachability=Reachability(
+                call, interval_s=config.health_interval_s, timeout_s=config.rpc_timeout_s, gone=imports.Unreachable
+            ),
+            exports=Exports(call, timeout_s=config.rpc_timeout_s),
+        )
+
     def _make_gatherer(self, config: BridgeConfig) -> FactsGatherer:
+        if self._watches is not None:
+            self._watches.reachability.interval_s = config.health_interval_s
+            self._watches.reachability.timeout_s = self._watches.exports.timeout_s = config.rpc_timeout_s
+        if not (config.canary and self.watches):
+            self._canary = None
+        elif self._canary is None:
+            self._canary = canary.CanaryPublisher(self._publish, self.core.identity)
         return FactsGatherer(
             self.vip.rpc.call,
             Services(control=imports.CONTROL, health=imports.PLATFORM_HEALTH),
@@ -139,8 +177,8 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
             platform_version=imports.platform_version(),
             volttron_home=self._home,
             timeout_s=config.rpc_timeout_s,
-            health_interval_s=config.health_interval_s if self.watches else 0.0,
-            devices=self._devices,
+            watches=self._watches,
+            canary=lambda: self._canary,
         )
 
     def _handle(self, method: str, params: dict[str, Any]) -> Any:
@@ -157,18 +195,52 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
             self.vip.health.set_status(status, {"engine": state, "detail": sentence[:500]})
 
     def _on_device(self, peer: str, sender: str, bus: str, topic: str, headers: Any, message: Any) -> None:
-        if self._devices is not None:
-            self._devices.seen(topic, message)
+        if self._watches is not None:
+            self._watches.devices.seen(topic, message)
+            self._watches.bus.seen("devices", topic, message)
+
+    def _on_alert(self, peer: str, sender: str, bus: str, topic: str, headers: Any, message: Any) -> None:
+        if self._watches is not None:
+            self._watches.alerts.seen(sender, headers)
+            self._watches.bus.seen("alerts", topic, message)
+
+    def _on_heartbeat(self, peer: str, sender: str, bus: str, topic: str, headers: Any, message: Any) -> None:
+        if self._watches is not None:
+            self._watches.bus.seen("heartbeat", topic, message)
+
+    def _on_probe(self, peer: str, sender: str, bus: str, topic: str, headers: Any, message: Any) -> None:
+        if self._watches is not None and sender == self.core.identity:
+            self._watches.bus.came_back(message)
 
     def _read_device_configs(self) -> None:
         """Every minute: which devices there are, and what their configuration says."""
-        watch = DeviceConfigReader(self._store, imports.PLATFORM_DRIVER)
-        while self._devices is not None:
+        reader = devices.DeviceConfigReader(self._store, imports.PLATFORM_DRIVER)
+        while self._watches is not None:
             try:
-                self._devices.configured(watch.read())
+                self._watches.devices.configured(reader.read())
             except (gevent.Timeout, Exception) as error:  # the store is away: the next round asks again
                 _log.debug("device configurations not read: %s", type(error).__name__)
             gevent.sleep(DEVICE_CONFIG_PAUSE_S)
+
+    def _probe_bus(self) -> None:
+        topic = bus.probe_topic(self.core.identity)
+        while self._watches is not None:
+            self._watches.bus.probe(lambda stamp: self._publish(topic, {}, stamp))
+            gevent.sleep(bus.PROBE_PAUSE_S)
+
+    def _publish_canary(self) -> None:
+        """Every minute, where it is configured."""
+        while True:
+            if self._canary is not None:
+                try:
+                    self._canary.publish()
+                except (gevent.Timeout, Exception) as error:  # its age tells
+                    _log.debug("canary not published: %s", type(error).__name__)
+            gevent.sleep(canary.PAUSE_S)
+
+    def _publish(self, topic: str, headers: dict[str, str], message: Any) -> None:
+        with gevent.Timeout(CONFIG_TIMEOUT_S):  # modular asks two services first, without a limit of its own
+            self.vip.pubsub.publish("pubsub", topic, headers=headers, message=message).get(timeout=CONFIG_TIMEOUT_S)
 
     def _store(self, method: str, *args: Any) -> Any:
         return self.vip.rpc.call(imports.CONFIGURATION_STORE, method, *args).get(timeout=CONFIG_TIMEOUT_S)

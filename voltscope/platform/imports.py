@@ -14,6 +14,7 @@ try:  # modular: volttron-core >= 2
     )
     from volttron.client.messaging.health import STATUS_BAD, STATUS_GOOD
     from volttron.client.vip.agent import RPC, Agent, Core
+    from volttron.client.vip.agent.errors import Unreachable
     from volttron.utils import load_config, vip_main
 
     GENERATION = "modular"
@@ -27,6 +28,7 @@ except ImportError:  # monolithic 8 and 9
     from volttron.platform.agent.utils import load_config, setup_logging, vip_main
     from volttron.platform.messaging.health import STATUS_BAD, STATUS_GOOD
     from volttron.platform.vip.agent import RPC, Agent, Core
+    from volttron.platform.vip.agent.errors import Unreachable
 
     # modular's vip_main does this itself; monolithic's does not, and without it our records reach the platform's
     # log as bare lines on standard error, each an ERROR
@@ -56,6 +58,7 @@ __all__ = [
     "STATUS_GOOD",
     "Agent",
     "Core",
+    "Unreachable",
     "load_config",
     "platform_version",
     "vip_main",

@@ -5,11 +5,17 @@ from datetime import datetime
 from pathlib import Path
 
 import gevent
+import msgspec
 import pytest
 from gevent.event import AsyncResult
 
 from voltscope.errors import PlatformDown
-from voltscope.platform.facts import FactsGatherer, Services
+from voltscope.platform.alerts import AlertWatch
+from voltscope.platform.bus import BusWatch
+from voltscope.platform.devices import DeviceWatch
+from voltscope.platform.exported import Exports
+from voltscope.platform.facts import FactsGatherer, Services, Watches
+from voltscope.platform.reachability import Reachability
 
 DATA = Path(__file__).parents[2] / "data" / "platform"
 SERVICES = {
@@ -18,19 +24,30 @@ SERVICES = {
 }
 
 
+class Gone(Exception):
+    """What the platforms raise for a peer that left."""
+
+
 class RecordedPlatform:
-    """Answers calls as the recorded platform did; counts them; `silent` peers never answer."""
+    """Answers calls as the recorded platform did; counts them; `silent` peers never answer, `gone` ones left."""
 
     def __init__(self, generation):
         self.answers = json.loads((DATA / f"{generation}.json").read_text())
         self.services = SERVICES[generation]
         self.calls = []
         self.silent = set()
+        self.gone = set()
 
     def call(self, peer, method, *args):
         self.calls.append((peer, method, *args))
         answer = AsyncResult()
         if peer in self.silent:
+            return answer
+        if peer in self.gone:
+            answer.set_exception(Gone())
+            return answer
+        if method == "inspect":
+            answer.set({"methods": ["inspect", "health.get_status"]})
             return answer
         if peer in (self.services.control, self.services.health):
             answer.set(self.answers[method])
@@ -60,13 +77,20 @@ def home(tmp_path):
     return tmp_path
 
 
-def gatherer(platform, generation, home, **options):
+def gatherer(platform, generation, home, health_interval_s=None, clock=lambda: 1000.0, **options):
+    watches = None
+    if health_interval_s is not None:
+        reachability = Reachability(platform.call, interval_s=health_interval_s, timeout_s=0.2, gone=Gone, clock=clock)
+        exports = Exports(platform.call, timeout_s=0.2, clock=clock, timer=clock)
+        watches = Watches(DeviceWatch(clock), AlertWatch(clock), BusWatch(), reachability, exports)
     return FactsGatherer(
         platform.call,
         platform.services,
         generation=generation,
         platform_version="1.2.3",
         volttron_home=home,
+        watches=watches,
+        clock=clock,
         **{"timeout_s": 0.2, **options},
     )
 
@@ -126,7 +150,7 @@ def test_a_hung_agent_costs_one_time_limit_and_is_asked_ever_less_often(platform
         now[0] += 10
         before = len(platform.calls)
         source.gather()
-        asked.append(any(call[0] == "listener" for call in platform.calls[before:]))
+        asked.append(("listener", "health.get_status") in platform.calls[before:])
     assert 4 <= sum(asked) <= 7, "twice the pause each time, up to a minute"
     platform.silent = set()
     now[0] += 61
@@ -140,7 +164,7 @@ def test_a_clock_set_back_does_not_silence_the_questions(platform, generation, h
     now[0] = 10.0
     before = len(platform.calls)
     source.gather()
-    assert any(call[0] == "listener" for call in platform.calls[before:])
+    assert ("listener", "health.get_status") in platform.calls[before:]
 
 
 def test_a_platform_that_does_not_answer_is_down(platform, generation, home):
@@ -153,3 +177,44 @@ def test_a_platform_that_answers_with_an_error_is_down(platform, generation, hom
     del platform.answers["peerlist"]
     with pytest.raises(PlatformDown, match="failed: KeyError"):
         gatherer(platform, generation, home).gather()
+
+
+def test_a_peer_that_left_is_neither_reachable_nor_silent(platform, generation, home):
+    platform.gone = {"listener"}
+    facts = gatherer(platform, generation, home, health_interval_s=10).gather()
+    assert "listener" not in facts.health and "listener" not in facts.latency
+    assert facts.health["platform.historian"].answered
+
+
+def test_latency_is_counted_and_a_silent_agent_counts_in_the_last_bucket(platform, generation, home):
+    now = [1000.0]
+    platform.silent = {"listener"}
+    source = gatherer(platform, generation, home, health_interval_s=10, clock=lambda: now[0])
+    source.gather()
+    now[0] += 100
+    facts = source.gather()
+    assert facts.latency["listener"].counts[-1] == 2 and sum(facts.latency["listener"].counts) == 2
+    assert facts.latency["listener"].seconds == pytest.approx(0.4)
+    assert facts.latency["platform.historian"].counts[-1] == 0
+    assert sum(facts.latency["platform.historian"].counts) == 2
+
+
+def test_a_slow_agent_does_not_make_others_look_slow(platform, generation, home):
+    platform.silent = {"listener"}
+    health = gatherer(platform, generation, home, health_interval_s=10).gather().health
+    assert health["platform.historian"].seconds < 0.1 and health["listener"].seconds == 0.2
+
+
+def test_a_huge_context_and_half_surrogates_do_not_keep_the_facts(platform, generation, home):
+    platform.answers["listener_health"] = {"status": "GOOD\ud800" + "x" * 500, "context": {"a": "\ud800" * 100_000}}
+    platform.answers["historian_health"] = {"status": "GOOD", "context": "y" * 10_000_000}
+    platform.answers["peerlist"] = [*platform.answers["peerlist"], "\ud800peer"]
+    platform.answers["list_agents"][0]["tag"] = "\ud800"
+    facts = gatherer(platform, generation, home, health_interval_s=10).gather()
+    assert len(msgspec.json.encode(facts)) < 50_000
+    assert facts.health["listener"].context is None and len(facts.health["platform.historian"].context) == 4096
+
+
+def test_without_watches_no_agent_is_asked(platform, generation, home):
+    facts = gatherer(platform, generation, home).gather()
+    assert (facts.health, facts.exported, facts.bus, facts.canary) == ({}, {}, None, None)
