@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from live_site import LiveSite, fetch, wait_for
 
+from voltscope.metrics.collectors import collectors
+
 
 @pytest.fixture(scope="module")
 def live(site):
@@ -31,9 +33,8 @@ def test_the_exposition_is_what_promtool_wants(live):
 
 def test_every_collector_succeeds_and_every_agent_runs(live):
     samples = live.scrape()
-    assert {labels["collector"]: value for labels, value in samples["voltscope_collector_success"]} == dict.fromkeys(
-        ("platform", "agents", "processes", "health", "historian", "devices"), 1.0
-    )
+    success = {labels["collector"]: value for labels, value in samples["voltscope_collector_success"]}
+    assert success == dict.fromkeys(collectors(), 1.0)
     running = {
         labels["agent"] for labels, value in samples["volttron_agent_state"] if labels["state"] == "running" and value
     }
@@ -45,6 +46,27 @@ def test_every_collector_succeeds_and_every_agent_runs(live):
         "voltscope.logship",
         "voltscope.profiler",
     }
+
+
+def test_our_own_agents_export_through_the_exporter_as_any_agent_can(live):
+    wait_for(lambda: live.value("voltscope_exported_up", agent="voltscope.logship") == 1, what="logship's metrics")
+    samples = live.scrape()
+    assert any(has["agent"] == "listener" and value for has, value in samples["volttron_log_records_total"])
+    assert live.value("voltscope_captures_running", agent="voltscope.profiler") == 0
+    assert "voltscope_exported_dropped_total" not in samples, "and nothing of theirs is refused"
+
+
+def test_every_running_agent_is_reachable_and_the_bus_goes_round(live):
+    wait_for(lambda: live.value("volttron_bus_probe_success") == 1, what="a probe that came back")
+    samples = live.scrape()
+    assert {has["agent"]: value for has, value in samples["volttron_agent_rpc_reachable"]}["platform.historian"] == 1
+    assert 0 < live.value("volttron_bus_probe_seconds") < 5
+    wait_for(lambda: live.value("volttron_bus_messages_total", root="devices"), what="a device's message")
+    wait_for(lambda: live.value("volttron_bus_messages_total", root="heartbeat"), what="a heartbeat")
+    wait_for(
+        lambda: live.value("volttron_historian_shadowed", agent="platform.historian") == 0,
+        what="a historian that is judged",
+    )
 
 
 def test_installing_our_agents_restarted_nobody(live):

@@ -22,10 +22,10 @@ def families(
         ),
         _single("voltscope_log_read_bytes_total", "counter", "Bytes read of the platform's log.", status["bytes"]),
         _family(
-            "voltscope_log_redactions_total",
+            "volttron_log_secrets_total",
             "counter",
-            "Secrets taken out of log records, by rule.",
-            [({"key": rule}, value) for rule, value in sorted(dict(redactions).items())],
+            "Secrets found in the platform's log, taken out of the records, by rule.",
+            [({"rule": rule}, value) for rule, value in sorted(dict(redactions).items())],
         ),
         _single(
             "voltscope_log_lag_bytes",

@@ -36,10 +36,15 @@ class StoreReading:
 
 @dataclass(frozen=True)
 class CacheReading:
-    """`span`: an upper bound of the records waiting. `used_bytes`: the file without its free pages."""
+    """`span`: an upper bound of the records waiting. `used_bytes`: the file without its free pages, `free_bytes`.
+
+    `invalid`: an upper bound of the records set aside for an impossible timestamp, None where caches know none.
+    """
 
     span: int
     used_bytes: int
+    free_bytes: int
+    invalid: int | None
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,8 @@ def find_databases(open_files: Iterable[str], volttron_home: Path, identity: str
 
 def read_store(path: Path, now: float) -> StoreReading:
     """Newest row, rows written and size. Raises sqlite3.Error or OSError when it cannot be read now."""
-    with _reading(path) as database:
-        table = _data_table(database)
+    with reading(path) as database:
+        table = data_table(database)
         written = database.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0] or 0  # noqa: S608 - quoted
         newest = _newest(database, table, now)
     size = sum(file.stat().st_size for file in (path, Path(f"{path}-wal")) if file.exists())
@@ -78,14 +83,21 @@ def read_cache(path: Path) -> CacheReading:
     max(id)-min(id)+1 needs two look-ups; count(*) reads the whole table, which on a cache of gigabytes takes
     minutes. Records leave oldest first, so that the two rarely differ.
     """
-    with _reading(path) as database:
-        low, high = database.execute(
-            "SELECT (SELECT min(id) FROM outstanding), (SELECT max(id) FROM outstanding)"
-        ).fetchone()
+    with reading(path) as database:
+        span, invalid = _span(database, "outstanding"), None
+        if database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'time_error'").fetchone():
+            invalid = _span(database, "time_error")
         pages, free, page_size = (
             database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
-    return CacheReading(0 if low is None else high - low + 1, (pages - free) * page_size)
+    return CacheReading(span, (pages - free) * page_size, free * page_size, invalid)
+
+
+def _span(database: sqlite3.Connection, table: str) -> int:
+    low, high = database.execute(
+        f"SELECT (SELECT min(id) FROM {table}), (SELECT max(id) FROM {table})"  # noqa: S608 - one of two constants
+    ).fetchone()
+    return 0 if low is None else int(high) - int(low) + 1
 
 
 def parse_timestamp(text: object) -> float | None:
@@ -121,7 +133,7 @@ def _has_index_on_ts(database: sqlite3.Connection, table: str) -> bool:
     return False
 
 
-def _data_table(database: sqlite3.Connection) -> str:
+def data_table(database: sqlite3.Connection) -> str:
     """The quoted name of the data table: `data`, or what the configured prefix made of it."""
     names = [str(row[0]) for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     for name in sorted(names, key=lambda name: (name != "data", name)):
@@ -132,7 +144,7 @@ def _data_table(database: sqlite3.Connection) -> str:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that writes nothing and leaves no file behind.
 
     SQLite reads a WAL database only with its shared-memory file and makes one where none is; such a database at

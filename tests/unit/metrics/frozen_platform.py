@@ -29,6 +29,19 @@ def iso(when: float) -> str:
     return datetime.fromtimestamp(when, timezone.utc).isoformat()
 
 
+def add_rows(path: Path, topic: str, rows: list[str]) -> None:
+    """Rows of one more topic, or more of a known one."""
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA synchronous=off")
+        known = db.execute("SELECT topic_id FROM topics WHERE topic_name = ?", (topic,)).fetchone()
+        if known is None:
+            highest = db.execute("SELECT max(topic_id) FROM topics").fetchone()[0] or 1
+            known = (highest + 1,)
+            db.execute("INSERT INTO topics VALUES (?, ?, NULL)", (*known, topic))
+        db.executemany("INSERT OR REPLACE INTO data VALUES (?, ?, '0')", [(row, *known) for row in rows])
+    db.close()
+
+
 def make_store(path: Path, rows: list[str], index: bool = True, table: str = "data") -> None:
     """A store as SqlLiteFuncts.setup_historian_tables makes it; `rows` are timestamps."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,8 +59,8 @@ def make_store(path: Path, rows: list[str], index: bool = True, table: str = "da
     db.close()
 
 
-def make_cache(path: Path, ids: range) -> None:
-    """A cache as BackupDatabase makes it, with records waiting under these ids."""
+def make_cache(path: Path, ids: range, invalid: range = range(0)) -> None:
+    """A cache as BackupDatabase makes it, with records waiting, or set aside as invalid, under these ids."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA synchronous=off")
@@ -58,6 +71,11 @@ def make_cache(path: Path, ids: range) -> None:
         )
         db.execute("CREATE INDEX outstanding_ts_index ON outstanding (ts)")
         db.executemany("INSERT INTO outstanding VALUES (?, ?, 'scrape', 1, '0', '{}')", [(n, iso(NOW)) for n in ids])
+        db.execute(
+            "CREATE TABLE time_error (id INTEGER PRIMARY KEY, ts timestamp NOT NULL, source TEXT NOT NULL, "
+            "topic_id INTEGER NOT NULL, value_string TEXT NOT NULL, header_string TEXT)"
+        )
+        db.executemany("INSERT INTO time_error VALUES (?, ?, 'scrape', 1, '0', '{}')", [(n, iso(NOW)) for n in invalid])
     db.close()
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from voltscope.metrics.collectors import Collector, register
 from voltscope.metrics.families import Samples, counter, gauge
 from voltscope.metrics.historian_files import Databases, find_databases, read_cache, read_store
+from voltscope.metrics.historian_topics import RecordedTopics
+from voltscope.metrics.shadowing import ShadowWatch
 from voltscope.metrics.snapshot import Snapshot
 from voltscope.platform.agents import Agent
 
@@ -40,6 +42,29 @@ READABLE = gauge(
 )
 PUBLISHING = gauge("volttron_historian_publishing", "Whether the historian says it publishes.", "agent")
 BACKLOGGED = gauge("volttron_historian_backlogged", "Whether the historian says it is behind.", "agent")
+FREE_LIST = gauge(
+    "volttron_historian_free_list_bytes",
+    "Free pages inside the cache's file: it does not shrink, and a cache that was once full stays as large.",
+    "agent",
+)
+INVALID = gauge(
+    "volttron_historian_invalid_timestamps",
+    "Records the historian set aside for an impossible timestamp: the span of their ids, an upper bound.",
+    "agent",
+)
+SHADOWED = gauge(
+    "volttron_historian_shadowed",
+    "Whether a running historian's rows stand still while every device it records goes on updating, for more than 3 "
+    "intervals and with an empty backlog: another agent's subscription starves it, or devices publish below other "
+    "topics than before. Absent where no updating device was ever recorded.",
+    "agent",
+)
+CANARY_AGE = gauge(
+    "volttron_historian_canary_age_seconds",
+    "Age of the newest canary record in the SQLite store, of the first one published where none arrived; absent "
+    "unless the canary is switched on.",
+    "agent",
+)
 CACHE_FULL = gauge("volttron_historian_cache_full", "Whether the historian says its cache is full.", "agent")
 
 # The historian renews its health with each publish; asked longer ago than this, the cache itself is the better source.
@@ -54,6 +79,8 @@ class _Known:
     newest: float | None = None
     store_bytes: int | None = None
     written: int | None = None
+    topics: RecordedTopics = field(default_factory=RecordedTopics)
+    shadow: ShadowWatch = field(default_factory=ShadowWatch)
 
 
 @register
@@ -62,6 +89,7 @@ class HistorianCollector(Collector):
 
     name = "historian"
     help = "Historians: age of the newest row, rows written, backlog, sizes."
+    keeps_s = 60.0  # states of the historian's are among its series
     families = (
         NEWEST_ROW_AGE,
         ROWS_WRITTEN,
@@ -72,6 +100,10 @@ class HistorianCollector(Collector):
         PUBLISHING,
         BACKLOGGED,
         CACHE_FULL,
+        FREE_LIST,
+        INVALID,
+        SHADOWED,
+        CANARY_AGE,
     )
 
     def __init__(self, data_dir: Path) -> None:
@@ -98,7 +130,8 @@ class HistorianCollector(Collector):
         known.databases = Databases(found.store or known.databases.store, found.cache or known.databases.cache)
         context = _context(agent, snapshot)
         self._store(agent.identity, known, snapshot.now, samples)
-        _cache(agent.identity, known.databases.cache, context.get("cache_count"), samples)
+        backlog = _cache(agent.identity, known.databases.cache, context.get("cache_count"), samples)
+        self._topics(agent, known, snapshot, backlog, samples)
         for family, key in ((PUBLISHING, "publishing"), (BACKLOGGED, "backlogged"), (CACHE_FULL, "cache_full")):
             if isinstance(context.get(key), bool):
                 samples.set(family, float(context[key]), agent=agent.identity)
@@ -119,6 +152,25 @@ class HistorianCollector(Collector):
         samples.set(ROWS_WRITTEN, known.written, agent=identity)
         samples.set(STORE_BYTES, known.store_bytes, agent=identity)
 
+    def _topics(self, agent: Agent, known: _Known, snapshot: Snapshot, backlog: int | None, samples: Samples) -> None:
+        facts, store = snapshot.facts, known.databases.store
+        if facts is None or store is None:
+            return
+        devices = {path.removeprefix("devices/"): device for path, device in facts.devices.items()}
+        canary = facts.canary if facts.canary is not None and facts.canary.published else None
+        try:
+            recorded = known.topics.read(store, devices, canary.topic if canary is not None else None, snapshot.now)
+        except (sqlite3.Error, OSError):
+            return  # a store that cannot be read now is told by volttron_historian_database_readable
+        if canary is not None:
+            samples.set(CANARY_AGE, snapshot.now - (recorded.canary or canary.since), agent=agent.identity)
+        if agent.pid is None or not snapshot.fresh:
+            known.shadow = ShadowWatch()  # what was not watched without a gap proves nothing
+            return
+        starved = known.shadow.judge(devices, recorded.devices, snapshot.now)
+        if starved is not None:
+            samples.set(SHADOWED, float(starved and backlog == 0), agent=agent.identity)
+
 
 def is_historian(agent: Agent) -> bool:
     """Named like one, or with a historian's cache in its health."""
@@ -138,8 +190,10 @@ def _context(agent: Agent, snapshot: Snapshot) -> Mapping[str, Any]:
     return health.context if snapshot.now - health.asked_at <= _HEALTH_FRESH_S else {}
 
 
-def _cache(identity: str, path: Path | None, said: object, samples: Samples) -> None:
+def _cache(identity: str, path: Path | None, said: object, samples: Samples) -> int | None:
+    """What truly waits: the cache's own word, for a historian that receives nothing does not renew its health."""
     counted = said if isinstance(said, int) and not isinstance(said, bool) else None
+    waiting = counted
     if path is not None:
         try:
             reading = read_cache(path)
@@ -148,5 +202,9 @@ def _cache(identity: str, path: Path | None, said: object, samples: Samples) -> 
         else:
             samples.set(READABLE, 1.0, agent=identity, database="cache")
             samples.set(BACKLOG_BYTES, reading.used_bytes, agent=identity)
+            samples.set(FREE_LIST, reading.free_bytes, agent=identity)
+            samples.set(INVALID, reading.invalid, agent=identity)
             counted = reading.span if counted is None else counted
+            waiting = reading.span
     samples.set(BACKLOG_RECORDS, counted, agent=identity)
+    return waiting

@@ -1,0 +1,95 @@
+"""What an author of an agent has: what it takes, what it refuses, and that the exporter takes all of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from voltscope.exporting import MAX_SERIES, Metrics
+from voltscope.platform.bounds import bound
+
+
+def test_what_it_makes_is_taken_whole() -> None:
+    metrics = Metrics()
+    power = metrics.gauge("meter_power_watts", "Power.", "meter")
+    polls = metrics.counter("meter_polls_total", "Polls.")
+    power.set(3, meter="a")
+    power.set(4.5, meter="b")
+    polls.inc()
+    polls.inc(2)
+    power.set(5, meter="a")
+    result = bound(metrics.families())
+    assert not result.dropped
+    assert [(family.name, family.samples) for family in result.families] == [
+        ("meter_power_watts", [({"meter": "a"}, 5.0), ({"meter": "b"}, 4.5)]),
+        ("meter_polls_total", [({}, 3.0)]),
+    ]
+    power.remove(meter="a")
+    assert bound(metrics.families()).series == 2
+
+
+def test_a_metric_without_labels_is_there_from_the_beginning() -> None:
+    metrics = Metrics()
+    metrics.counter("meter_errors_total", "Errors.")
+    assert metrics.families()[0]["samples"] == [{"labels": {}, "value": 0.0}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "labels"),
+    [
+        ("gauge", "volttron_x", ()),
+        ("gauge", "voltscope_x", ()),
+        ("gauge", "a b", ()),
+        ("gauge", "", ()),
+        ("gauge", "polls_total", ()),
+        ("counter", "polls", ()),
+        ("gauge", "x", ("agent",)),
+        ("gauge", "x", ("a b",)),
+        ("gauge", "taken", ()),
+    ],
+)
+def test_names_that_would_be_refused_are_refused_at_once(kind: str, name: str, labels: tuple[str, ...]) -> None:
+    metrics = Metrics()
+    metrics.gauge("taken", "Taken.")
+    with pytest.raises(ValueError, match=r"name|label|there already|_total"):
+        getattr(metrics, kind)(name, "Help.", *labels)
+
+
+def test_wrong_use_is_an_error_where_it_happens() -> None:
+    metrics = Metrics()
+    gauge, counter = metrics.gauge("g", "G.", "x"), metrics.counter("c_total", "C.")
+    wrong: list[Any] = [
+        lambda: gauge.set(1),
+        lambda: gauge.set(1, y="a"),
+        lambda: gauge.set(float("nan"), x="a"),
+        lambda: counter.inc(-1),
+        lambda: counter.inc(float("inf")),
+    ]
+    for use in wrong:
+        with pytest.raises(ValueError):
+            use()
+
+
+def test_series_are_limited_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics()
+    gauge = metrics.gauge("g", "G.", "x")
+    for n in range(MAX_SERIES + 50):
+        gauge.set(n, x=n)
+    assert len(metrics.families()[0]["samples"]) == MAX_SERIES
+    assert len(caplog.records) == 1
+    gauge.remove(x=0)
+    gauge.set(1, x="new")
+    assert bound(metrics.families()).dropped == {}
+
+
+def test_it_is_light() -> None:
+    script = "import sys; before = set(sys.modules); import voltscope.exporting; print(*(set(sys.modules) - before))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names} <= {
+        "voltscope",
+        "voltscope.exporting",
+        "voltscope.version",
+    }
