@@ -63,6 +63,7 @@ class _Run:
     def __init__(self, collector: Collector, snapshot: Snapshot, timer: Callable[[], float]) -> None:
         self.metrics: list[Metric] = []
         self.error: str | None = None
+        self.failure: Exception | None = None
         self.now = snapshot.now
         self.started = timer()
         self.seconds: float | None = None
@@ -77,7 +78,7 @@ class _Run:
             self.metrics = samples.metrics()
         except Exception as error:
             # whatever a collector dies of costs its own series only; success 0 and the log tell
-            _log.warning("collector %s failed", self._collector.name, exc_info=True)
+            self.failure = error
             self.error = f"{type(error).__name__}: {error}"
         self.seconds = self._timer() - self.started
 
@@ -196,6 +197,10 @@ class Exposition:
         with self._lock:
             if is_ours and run.seconds is not None:
                 result = Result(run.seconds, run.error)
+                before = self._results.get(name)
+                if run.failure is not None and (before is None or before.error != run.error):
+                    # once, not with every scrape: a traceback each five seconds fills a log
+                    _log.warning("collector %s failed", name, exc_info=run.failure)
                 self._delivered(name, run)
             else:
                 if run.thread.is_alive() and name not in self._hanging:

@@ -62,16 +62,17 @@ class ProcessTable:
                 found[pid] = boot + int(stat[21]) / self.ticks
         return found
 
-    def read(self, pid: int, *, memory: bool = True) -> Process | None:
+    def read(self, pid: int, *, memory: bool = True, boot_time: float | None = None) -> Process | None:
         """The process, or None when it is gone.
 
         `memory=False` leaves out the proportional set size, the one dear reading (the kernel walks the page tables).
+        `boot_time`, where the caller reads many processes, spares reading it for each.
         """
         stat = self._stat(pid)
         if stat is None:
             return None
-        status = self._pairs(pid, "status")
-        io = self._pairs(pid, "io")
+        status = self._file(pid, "status")
+        io = self._file(pid, "io")
         return Process(
             pid=pid,
             ppid=int(stat[3]),
@@ -80,15 +81,15 @@ class ProcessTable:
             threads=int(stat[19]),
             user_seconds=int(stat[13]) / self.ticks,
             system_seconds=int(stat[14]) / self.ticks,
-            start_time=self.boot_time() + int(stat[21]) / self.ticks,
+            start_time=(self.boot_time() if boot_time is None else boot_time) + int(stat[21]) / self.ticks,
             resident_bytes=int(stat[23]) * self.page_size,
             proportional_bytes=self._pss(pid) if memory else None,
             open_fds=self._open_fds(pid),
             max_fds=self._max_fds(pid),
-            voluntary_switches=_first_int(status.get("voluntary_ctxt_switches")),
-            involuntary_switches=_first_int(status.get("nonvoluntary_ctxt_switches")),
-            read_bytes=_first_int(io.get("read_bytes")),
-            write_bytes=_first_int(io.get("write_bytes")),
+            voluntary_switches=_number(status, b"voluntary_ctxt_switches:"),
+            involuntary_switches=_number(status, b"nonvoluntary_ctxt_switches:"),
+            read_bytes=_number(io, b"read_bytes:"),
+            write_bytes=_number(io, b"write_bytes:"),
             children=len(self.children(pid)),
         )
 
@@ -96,8 +97,8 @@ class ProcessTable:
         """The direct children of every thread of `pid`; empty when it is gone."""
         found: list[int] = []
         try:
-            for task in (self.root / str(pid) / "task").iterdir():
-                found += [int(child) for child in (task / "children").read_text().split()]
+            for task in os.listdir(f"{self.root}/{pid}/task"):  # noqa: PTH208 (see _file)
+                found += map(int, (self._file(pid, f"task/{task}/children") or b"").split())
         except OSError:
             return found
         return found
@@ -129,44 +130,51 @@ class ProcessTable:
             return found
         return found
 
-    def _stat(self, pid: int) -> list[str] | None:
-        """The fields of /proc/PID/stat, counted from 0; the name may hold blanks and brackets."""
+    def _file(self, pid: int, name: str) -> bytes | None:
+        """A file of a process, None when it cannot be read. Without pathlib and buffers: at 100 agents half the cost
+        of a scrape was theirs.
+        """
         try:
-            text = (self.root / str(pid) / "stat").read_text(errors="replace")
+            descriptor = os.open(f"{self.root}/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
-        head, _, tail = text.rpartition(")")
+        try:
+            # the files read here are one record of the kernel's, which it gives whole
+            return os.read(descriptor, 1 << 16)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+
+    def _stat(self, pid: int) -> list[str] | None:
+        """The fields of /proc/PID/stat, counted from 0; the name may hold blanks and brackets."""
+        raw = self._file(pid, "stat")
+        if not raw:
+            return None
+        head, _, tail = raw.decode(errors="replace").rpartition(")")
         number, _, name = head.partition("(")
         return [number.strip(), name, *tail.split()]
 
-    def _pairs(self, pid: int, name: str) -> dict[str, str]:
-        try:
-            lines = (self.root / str(pid) / name).read_text(errors="replace").splitlines()
-        except OSError:
-            return {}
-        return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
-
     def _pss(self, pid: int) -> int | None:
-        value = self._pairs(pid, "smaps_rollup").get("Pss")
-        return int(value.split()[0]) * 1024 if value else None
+        value = _number(self._file(pid, "smaps_rollup"), b"Pss:")
+        return value * 1024 if value is not None else None
 
     def _open_fds(self, pid: int) -> int | None:
         try:
-            return sum(1 for _ in (self.root / str(pid) / "fd").iterdir())
+            return len(os.listdir(f"{self.root}/{pid}/fd"))  # noqa: PTH208 (see _file)
         except OSError:
             return None
 
     def _max_fds(self, pid: int) -> int | None:
-        try:
-            lines = (self.root / str(pid) / "limits").read_text().splitlines()
-        except OSError:
-            return None
-        for line in lines:
-            if line.startswith("Max open files"):
-                soft = line.split()[3]
-                return int(soft) if soft.isdigit() else None
+        return _number(self._file(pid, "limits"), b"Max open files")
+
+
+def _number(raw: bytes | None, name: bytes) -> int | None:
+    """The number behind `name` at the start of a line; None where there is none."""
+    if not raw:
         return None
-
-
-def _first_int(value: str | None) -> int | None:
-    return int(value.split()[0]) if value else None
+    at = 0 if raw.startswith(name) else raw.find(b"\n" + name) + 1
+    if not at and not raw.startswith(name):
+        return None
+    first = raw[at + len(name) : at + len(name) + 64].split(None, 1)[:1]
+    return int(first[0]) if first and first[0].isdigit() else None

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from voltscope.metrics.collectors import Collector, collectors
 from voltscope.metrics.families import Samples, gauge
 from voltscope.metrics.snapshot import Snapshot
@@ -68,6 +70,13 @@ def test_a_failing_collector_costs_its_own_series_only(modular: Any) -> None:
     assert "volttron_broken" not in with_it
     without = {name for name in modular.scrape() if "restarts" not in name}
     assert without <= with_it.keys()
+
+
+def test_the_same_failure_is_logged_once(modular: Any, caplog: pytest.LogCaptureFixture) -> None:
+    exposition = modular.exposition(registered=[Failing])
+    for _ in range(3):
+        modular.scrape(exposition)
+    assert [record.message for record in caplog.records] == ["collector failing failed"]
 
 
 def test_a_hanging_collector_is_given_up_and_not_started_again(modular: Any) -> None:

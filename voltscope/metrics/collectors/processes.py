@@ -66,11 +66,13 @@ class ProcessesCollector(Collector):
         if snapshot.platform_pid is not None and snapshot.platform_runs:
             pids[PLATFORM] = snapshot.platform_pid
         known = set(pids.values())
+        boot_time = snapshot.processes.boot_time()
         for identity, pid in pids.items():
-            process = snapshot.processes.read(pid)
+            process = snapshot.processes.read(pid, boot_time=boot_time)
             if process is not None:
                 _put(samples, identity, process)
-                children = (child for child in snapshot.processes.children(pid) if child not in known)
+                found = snapshot.processes.children(pid) if process.children else []
+                children = (child for child in found if child not in known)
                 samples.set(WORST_FD_RATIO, _worst_ratio(snapshot.processes, process, children), agent=identity)
 
 
