@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from voltscope.configuration import load
 from voltscope.engine.service import EngineContext
 from voltscope.errors import BadRequest, ConfigError, FrameTooLarge, UnknownMethod, VoltscopeError
@@ -17,7 +19,7 @@ from voltscope.profiling.http import routes
 from voltscope.profiling.recorder import Recorder
 from voltscope.profiling.settings import ProfilerConfig
 from voltscope.profiling.targets import Targets
-from voltscope.web import Access, Server, guarded, is_loopback
+from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
 
 # A frame of the link holds 1 MiB, and JSON makes content longer: quotes and newlines are escaped.
 MAX_CONTENT_BYTES = 900_000
@@ -50,6 +52,9 @@ class ProfilerEngine:
             raise ConfigError("credentials", repr(new.credentials), str(error)) from error
         if (new.certificate is None) != (new.key is None):
             raise ConfigError("certificate", "one of certificate and key", "both, or neither")
+        if new.certificate is not None and new.web_config_file is not None:
+            raise ConfigError("certificate", "with web_config_file", "one of them: the file's tls_server_config")
+        self._web_config(new)
         if self._recorder is not None and self._archive is not None:
             if self._config is None or _surface(self._config) != _surface(new):
                 self._listen_anew(new, access)
@@ -119,16 +124,29 @@ class ProfilerEngine:
             old.stop()
 
     def _listening(self, config: ProfilerConfig, access: Access) -> Server:
-        app = guarded(routes(self._running), access, open_reads=is_loopback(config.host), names=config.names)
+        app: ASGIApp = guarded(
+            routes(self._running),
+            access,
+            open_reads=is_loopback(config.host),
+            names=config.names,
+            identify=identified,
+        )
+        web = self._web_config(config)
         server = Server(
-            app,
+            app if web is None else WebConfigured(app, web, access),
             config.host,
             config.port,
             certificate=Path(config.certificate) if config.certificate else None,
             key=Path(config.key) if config.key else None,
+            tls=web.context() if web is not None and web.has_tls else None,
         )
         server.start()
         return server
+
+    def _web_config(self, config: ProfilerConfig) -> WebConfigFile | None:
+        """Raises ConfigError for a file that is no good."""
+        path = config.web_config_file
+        return WebConfigFile(self._context.data_dir / Path(path).expanduser()) if path else None
 
     def _content(self, recorder: Recorder, params: dict[str, Any]) -> str:
         capture_id, form = params.get("id"), params.get("format") or "svg"
@@ -153,7 +171,15 @@ class ProfilerEngine:
 
 
 def _surface(config: ProfilerConfig) -> tuple[object, ...]:
-    return (config.host, config.port, config.names, config.credentials, config.certificate, config.key)
+    return (
+        config.host,
+        config.port,
+        config.names,
+        config.credentials,
+        config.certificate,
+        config.key,
+        config.web_config_file,
+    )
 
 
 def _metrics(recorder: Recorder) -> list[dict[str, Any]]:

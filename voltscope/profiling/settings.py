@@ -19,7 +19,8 @@ class ProfilerConfig(Config, frozen=True, kw_only=True):
 
     `site`: label of captures. `host`, `port`: where HTTP listens (0: any free port); `names`: host names allowed
     besides loopback's. `credentials`: the credential file, without which nobody may start a capture over HTTP.
-    `certificate`, `key`: PEM files that turn TLS on. `max_seconds`, `max_rate` (Hz), `max_concurrent`,
+    `certificate`, `key`: PEM files that turn TLS on; `web_config_file`: an exporter-toolkit web configuration file,
+    which says that and more. `max_seconds`, `max_rate` (Hz), `max_concurrent`,
     `max_waiting`: limits of captures. `keep_captures`, `keep_megabytes`, `keep_days`: how much is kept.
     """
 
@@ -30,6 +31,7 @@ class ProfilerConfig(Config, frozen=True, kw_only=True):
     credentials: str | None = None
     certificate: str | None = None
     key: str | None = None
+    web_config_file: str | None = None
     max_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 300
     max_rate: Annotated[int, msgspec.Meta(ge=1, le=10000)] = 1000
     max_concurrent: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
