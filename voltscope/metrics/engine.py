@@ -220,9 +220,10 @@ class ExporterEngine:
         config = self._config
         only = _asked_for(request.query_params.getlist("collect[]"), config.disabled_collectors)
         self._exposition.web_config_valid = self._web.valid if self._web is not None else None
+        facts_s, collectors_s = limits_s(config, request.headers.get("x-prometheus-scrape-timeout-seconds"))
         metrics = self._exposition.collect(
-            facts_timeout_s=config.facts_timeout_s,
-            collector_timeout_s=collector_limit_s(config, request.headers.get("x-prometheus-scrape-timeout-seconds")),
+            facts_timeout_s=facts_s,
+            collector_timeout_s=collectors_s,
             fresh_for_s=config.facts_fresh_s,
             disabled=config.disabled_collectors,
             only=only,
@@ -267,8 +268,9 @@ class ExporterEngine:
         ]
 
 
-def collector_limit_s(config: ExporterConfig, scrape_timeout: str | None) -> float:
-    """How long collectors may take, in seconds: as configured, less when Prometheus would not wait that long.
+def limits_s(config: ExporterConfig, scrape_timeout: str | None) -> tuple[float, float]:
+    """How long the facts and then the collectors may take, in seconds: as configured, less when Prometheus would not
+    wait that long; facts take half of it at the most.
 
     `scrape_timeout` is its header X-Prometheus-Scrape-Timeout-Seconds.
     """
@@ -276,7 +278,9 @@ def collector_limit_s(config: ExporterConfig, scrape_timeout: str | None) -> flo
         waits = float(scrape_timeout) if scrape_timeout else math.inf
     except ValueError:
         waits = math.inf
-    return max(_SHORTEST_S, min(config.collector_timeout_s, waits - _SCRAPE_MARGIN_S - config.facts_timeout_s))
+    left = waits - _SCRAPE_MARGIN_S if waits > 0 else math.inf
+    facts = min(config.facts_timeout_s, max(_SHORTEST_S, left / 2))
+    return facts, min(config.collector_timeout_s, max(_SHORTEST_S, left - facts))
 
 
 def _asked_for(names: list[str], disabled: Collection[str]) -> set[str] | None:

@@ -22,9 +22,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from voltscope.engine.service import EngineContext
+from voltscope.engine.service import EngineContext, FactsAnswer
 from voltscope.errors import ConfigError, CredentialsError, UnknownMethod, VoltscopeError
-from voltscope.metrics.engine import ExporterConfig, ExporterEngine, collector_limit_s
+from voltscope.metrics.engine import ExporterConfig, ExporterEngine, limits_s
 
 Start = Callable[..., ExporterEngine]
 SECRET = "a-viewers-secret-of-length"
@@ -284,7 +284,36 @@ def test_starts_of_the_engine_are_counted(engine: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "limit"), [(None, 5.0), ("4", 1.5), ("60", 5.0), ("0.1", 0.1), ("nonsense", 5.0), ("nan", 5.0)]
+    ("header", "limits"),
+    [
+        (None, (2.0, 5.0)),
+        ("4", (1.75, 1.75)),
+        ("60", (2.0, 5.0)),
+        ("1.5", (0.5, 0.5)),
+        ("0.1", (0.1, 0.1)),
+        ("0", (2.0, 5.0)),
+        ("nonsense", (2.0, 5.0)),
+        ("nan", (2.0, 5.0)),
+    ],
 )
-def test_collectors_keep_within_the_time_prometheus_waits(header: str | None, limit: float) -> None:
-    assert collector_limit_s(ExporterConfig(), header) == limit
+def test_facts_and_collectors_keep_within_the_time_prometheus_waits(
+    header: str | None, limits: tuple[float, float]
+) -> None:
+    assert limits_s(ExporterConfig(), header) == limits
+
+
+def test_a_bridge_that_hangs_loses_no_scrape(engine: Start, modular: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def hangs(timeout_s: float) -> Any:
+        asked.append(timeout_s)
+        threading.Event().wait(timeout_s)
+        return FactsAnswer(None, None, "no answer")
+
+    monkeypatch.setattr(modular, "answer", hangs)
+    url = engine().url
+    began = time.monotonic()
+    status, _, body = get(f"{url}/metrics", X_Prometheus_Scrape_Timeout_Seconds="1.5")
+    assert (status, asked) == (200, [0.5])
+    assert time.monotonic() - began < 1.5
+    assert b"voltscope_facts_fresh 0.0" in body
