@@ -15,14 +15,20 @@ JOB = "voltscope"
 RETENTION = ("7d", "1GB")
 
 
-def prometheus_config(exporter_port: int, site: str = SITE, instance: str = SITE) -> str:
-    """prometheus.yml: the exporter every 5 s; `site` and `instance` by relabelling, never host and port."""
+def prometheus_config(exporter_port: int, rules: Path, site: str = SITE, instance: str = SITE) -> str:
+    """prometheus.yml: the exporter every 5 s, the rule files in the folder `rules`.
+
+    `site` and `instance` come by relabelling, never from host and port.
+    """
     return f"""\
 # Made by voltscope's quickstart; written anew at each run.
 global:
   scrape_interval: 5s
   scrape_timeout: 4s
   evaluation_interval: 5s
+
+rule_files:
+  - {json.dumps(str(rules / "*.yml"))}
 
 scrape_configs:
   - job_name: {JOB}
@@ -51,8 +57,9 @@ def prometheus_command(home: Home, program: str) -> list[str]:
 
 
 def write_prometheus(home: Home, account: Account) -> None:
-    """Writes prometheus.yml."""
-    write_owned(home.etc / "prometheus.yml", prometheus_config(home.ports.exporter), 0o644, account)
+    """Writes prometheus.yml; the rules are those of the home's copy of the sources."""
+    rules = home.source / "deploy" / "prometheus" / "rules"
+    write_owned(home.etc / "prometheus.yml", prometheus_config(home.ports.exporter, rules), 0o644, account)
 
 
 def find_grafana(environment: Mapping[str, str] | None = None) -> tuple[str, Path] | None:

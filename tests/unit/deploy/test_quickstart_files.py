@@ -25,6 +25,7 @@ from voltscope.profiling.settings import ProfilerConfig
 from voltscope.site import find_site
 from voltscope.web import Access
 
+ROOT = Path(__file__).resolve().parents[3]
 ME = Account("me", os.geteuid(), os.getegid(), drop=False)
 
 
@@ -32,11 +33,15 @@ def test_prometheus_accepts_its_configuration(home: Home) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("promtool is not on PATH")
+    rules = Path("deploy/prometheus/rules")
+    shutil.copytree(ROOT / rules, home.source / rules)
     peers.write_prometheus(home, ME)
     checked = subprocess.run(
         [promtool, "check", "config", "--lint-fatal", home.etc / "prometheus.yml"], capture_output=True, text=True
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+    count = len(list((ROOT / rules).glob("*.yml")))
+    assert f"{count} rule files found" in checked.stdout
 
 
 def test_prometheus_listens_on_loopback_and_keeps_a_bounded_store(home: Home) -> None:

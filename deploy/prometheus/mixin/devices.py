@@ -1,0 +1,45 @@
+"""Devices that went silent or fail to be read."""
+
+from __future__ import annotations
+
+from .rule import SITE, UP, Alert, Group, Record, number
+from .thresholds import Thresholds
+
+SILENCE = "device:volttron_device_silence_seconds:max"
+
+
+def group(t: Thresholds) -> Group:
+    """A driver that does not run has its own alert, and its devices none."""
+    driver = f'and on ({SITE}) volttron_agent_state{{agent="platform.driver", state="running"}} == 1'
+    return Group(
+        "devices",
+        "Devices that went silent or fail to be read.",
+        (
+            Record(
+                SILENCE,
+                "volttron_device_last_update_age_seconds or volttron_device_watched_seconds",
+                "How long a device has been silent: since its last publish, or since we watch when there was none.",
+            ),
+            Alert(
+                "VolttronDeviceSilent",
+                "warning",
+                f"{SILENCE}\n  > clamp_min({number(t.device_missed_intervals)} * volttron_device_interval_seconds,"
+                f" {number(t.device_silent_seconds)})\n  {driver} {UP}",
+                "<device> on <instance> is silent",
+                "<device> on <instance> has published nothing for <$value | humanizeDuration>, "
+                "more than three of its intervals, while the platform driver runs.",
+                "A device has missed three of its intervals while the driver runs.",
+                t.liveness_for,
+            ),
+            Alert(
+                "VolttronDeviceScrapeErrors",
+                "warning",
+                f"increase(volttron_device_scrape_errors_total[10m]) > {number(t.device_errors)} {UP}",
+                "<device> on <instance> cannot be read",
+                "The platform driver of <instance> failed <$value | printf `%.0f`> times within 10 minutes "
+                "to read <device>.",
+                "The driver logs failures to read a device.",
+                "1m",
+            ),
+        ),
+    )

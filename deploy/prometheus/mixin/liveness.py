@@ -1,0 +1,161 @@
+"""What is dead, or as good as dead: platform, exporter, agents, bus."""
+
+from __future__ import annotations
+
+from .rule import AGENT, SITE, UP, Alert, Group, Record, number
+from .thresholds import Thresholds
+
+LOOPING = "agent:volttron_agent_restarts:increase30m"
+
+
+def group(t: Thresholds) -> Group:
+    """Evaluated every few seconds, as the interval of evaluation adds to the time it takes to tell."""
+    loops = f"{LOOPING} >= {number(t.crash_loop_restarts)}"
+    return Group(
+        "liveness",
+        "Platform, exporter, agents and bus: dead, or as good as dead.",
+        (
+            Record(
+                LOOPING,
+                f"increase(volttron_agent_restarts_total[30m])\n"
+                f"  - on ({SITE}) group_left () resets(volttron_platform_uptime_seconds[30m])",
+                "Restarts of an agent within 30 minutes, those of the whole platform not counted.",
+            ),
+            *_platform(t),
+            *_crashes(loops),
+            *_states(t),
+        ),
+        t.liveness_interval,
+    )
+
+
+def _platform(t: Thresholds) -> tuple[Alert, ...]:
+    return (
+        Alert(
+            "VolttronExporterDown",
+            "critical",
+            f'up{{job="{t.job}"}} == 0',
+            "The exporter of <instance> does not answer",
+            "Prometheus cannot scrape <instance> at <site>: exporter, machine or network is down, "
+            "and nothing else about this platform can be told.",
+            "A configured exporter cannot be scraped: it, its machine or the network is down.",
+            t.liveness_for,
+        ),
+        Alert(
+            "VolttronPlatformDown",
+            "critical",
+            f"volttron_platform_up == 0 unless on ({SITE}) volttron_platform_uptime_seconds",
+            "VOLTTRON <instance> is down",
+            "The platform's process on <instance> at <site> is gone: none of its agents works.",
+            "The platform's process is gone; told by an exporter that runs apart from it.",
+            t.liveness_for,
+        ),
+        Alert(
+            "VoltscopeExporterBlind",
+            "critical",
+            f"voltscope_facts_fresh == 0\n  and on ({SITE}) voltscope_facts_age_seconds"
+            f"\n  and on ({SITE}) volttron_platform_uptime_seconds",
+            "The exporter of <instance> sees processes only",
+            "The platform's process on <instance> lives, but its services have not answered the exporter: "
+            "they hang, or the exporter's agent does. Agents' states, health and devices are old.",
+            "The platform's process lives, but no facts come: its hub is blocked, or the exporter's agent hangs.",
+            t.liveness_for,
+        ),
+        Alert(
+            "VolttronBusProbeFailing",
+            "critical",
+            f"volttron_bus_probe_success == 0 {UP}",
+            "The message bus of <instance> loses messages",
+            "A message the exporter published on <instance> did not come back to it.",
+            "Our own message did not come back over the bus.",
+            t.second_answer_for,
+        ),
+    )
+
+
+def _crashes(loops: str) -> tuple[Alert, ...]:
+    # A stopping agent may be gone before the platform has reaped it, and look crashed to one scrape: only with its
+    # exit status, or in two scrapes, it is one. The window of a minute keeps crashes that were restarted at once.
+    crashed = (
+        f'(max_over_time(volttron_agent_state{{state="crashed"}}[1m]) == 1\n'
+        f"    and on ({AGENT}) (max_over_time(volttron_agent_exit_status[1m]) > 0"
+        f" or min_over_time(volttron_agent_exit_status[1m]) < 0)\n"
+        f'    or min_over_time(volttron_agent_state{{state="crashed"}}[30s]) == 1)'
+    )
+    return (
+        Alert(
+            "VolttronAgentCrashed",
+            "critical",
+            f"max without (state) {crashed}\n  {UP}\n  unless on ({AGENT}) {loops}",
+            "<agent> on <instance> crashed",
+            "The process of <agent> on <instance> ended with an error or by a signal.",
+            "An agent's process ended with an error or by a signal.",
+        ),
+        Alert(
+            "VolttronAgentCrashLooping",
+            "critical",
+            f"{loops}\n  and on ({AGENT}) increase(volttron_agent_restarts_total[12m]) > 0 {UP}",
+            "<agent> on <instance> crashes again and again",
+            "<agent> on <instance> was restarted <$value | printf `%.0f`> times within 30 minutes. "
+            "The platform reports each as successful and goes on for ever.",
+            "An agent is restarted again and again; VOLTTRON calls each restart successful.",
+        ),
+        Alert(
+            "VolttronAgentRestarted",
+            "info",
+            f"increase(volttron_agent_restarts_total[5m]) > 0 {UP}\n"
+            f"  unless on ({SITE}) volttron_platform_uptime_seconds < 600\n  unless on ({AGENT}) {loops}",
+            "<agent> on <instance> was restarted",
+            "Another process took the place of <agent> on <instance>. If nobody did that, it crashed, "
+            "and the platform started it again before anyone saw it down.",
+            "An agent has a new process: somebody restarted it, or it crashed between two scrapes.",
+        ),
+    )
+
+
+def _states(t: Thresholds) -> tuple[Alert, ...]:
+    def state(*names: str) -> str:
+        choice = f'="{names[0]}"' if len(names) == 1 else f'=~"{"|".join(names)}"'
+        return f"max without (state) (volttron_agent_state{{state{choice}}} == 1) {UP}"
+
+    return (
+        Alert(
+            "VolttronAgentZombie",
+            "critical",
+            state("zombie"),
+            "<agent> on <instance> left the message bus",
+            "The process of <agent> on <instance> runs, but is no peer of the bus: nobody can reach it. "
+            "VOLTTRON shows its last health for ever.",
+            "An agent's process runs, but is no peer of the bus.",
+            t.liveness_for,
+        ),
+        Alert(
+            "VolttronAgentHung",
+            "critical",
+            state("hung"),
+            "<agent> on <instance> does not answer",
+            "<agent> on <instance> is connected to the bus, but answered neither when asked nor when asked again.",
+            "An agent is connected to the bus but does not answer.",
+            t.second_answer_for,
+        ),
+        Alert(
+            "VolttronAgentStopped",
+            "info",
+            f"{state('stopped')}\n  and on ({AGENT}) volttron_agent_enabled == 1",
+            "<agent> on <instance> is stopped",
+            "<agent> on <instance> is enabled, so it should run, but it was stopped or ended by itself. "
+            "Disable it if it is meant to stay so.",
+            "An enabled agent was stopped, or ended by itself without an error; disabled ones are never told of.",
+            t.liveness_for,
+        ),
+        Alert(
+            "VolttronAgentNotStarted",
+            "warning",
+            f"{state('never-started')}\n  and on ({AGENT}) volttron_agent_enabled == 1\n"
+            f"  and on ({SITE}) volttron_platform_uptime_seconds > {number(t.start_grace_seconds)}",
+            "<agent> on <instance> never started",
+            "<agent> is enabled, but has not been started since <instance> did.",
+            "An enabled agent has not been started since the platform did.",
+            "1m",
+        ),
+    )

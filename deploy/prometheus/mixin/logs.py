@@ -1,0 +1,44 @@
+"""What the platform's log gives away: floods and secrets."""
+
+from __future__ import annotations
+
+from .rule import SITE, Alert, Group, Record, number
+from .thresholds import Thresholds
+
+RATE = "agent:volttron_log_records:rate2m"
+
+
+def group(t: Thresholds) -> Group:
+    """Counted by logship as it reads the log."""
+    return Group(
+        "logs",
+        "Floods and secrets in the platform's log.",
+        (
+            Record(
+                RATE, "sum without (level) (rate(volttron_log_records_total[2m]))", "Records an agent logs in a second."
+            ),
+            Alert(
+                "VolttronLogFlood",
+                "warning",
+                f"{RATE} > {number(t.log_records_per_second)}",
+                "<agent> on <instance> floods the log",
+                "<agent> on <instance> writes <$value | humanize> records a second into the "
+                "platform's log, which nothing bounds.",
+                "An agent floods the platform's log, which VOLTTRON never rotates.",
+                "1m",
+            ),
+            Alert(
+                "VolttronSecretInLog",
+                "warning",
+                # a rule's series begins with its first secret, which is no increase; where nobody looked before,
+                # it may be an old one
+                "increase(volttron_log_secrets_total[15m]) > 0\n"
+                "  or (volttron_log_secrets_total > 0 unless volttron_log_secrets_total offset 5m\n"
+                f"    and on ({SITE}) volttron_platform_up offset 5m)",
+                "Secrets are written into the log of <instance>",
+                "<$value | printf `%.0f`> secrets of the kind <rule> came into the platform's log on "
+                "<instance> within 15 minutes. voltscope ships them masked; the file itself has them.",
+                "The platform's log file has secrets in it; what voltscope ships has them masked.",
+            ),
+        ),
+    )

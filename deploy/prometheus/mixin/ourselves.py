@@ -1,0 +1,52 @@
+"""voltscope's own troubles, and the bus it measures: what we cannot see we must not call well."""
+
+from __future__ import annotations
+
+from .rule import UP, Alert, Group, number
+from .thresholds import Thresholds
+
+
+def group(t: Thresholds) -> Group:
+    """The exporter being down or blind is in the group liveness."""
+    return Group(
+        "ourselves",
+        "voltscope's own troubles.",
+        (
+            Alert(
+                "VoltscopeCollectorFailing",
+                "warning",
+                "voltscope_collector_success == 0",
+                "The collector <collector> of <instance> fails",
+                "The collector <collector> on <instance> delivers nothing: its metrics are missing, "
+                "and alerts on them cannot fire.",
+                "A collector delivers nothing: alerts on its metrics cannot fire.",
+                "2m",
+            ),
+            Alert(
+                "VoltscopeEngineRestarting",
+                "warning",
+                "increase(voltscope_engine_restarts_total[30m]) >= 3",
+                "The exporter of <instance> is restarted again and again",
+                "The exporter's engine on <instance> was started <$value | printf `%.0f`> times within 30 minutes.",
+                "The exporter's engine is started again and again.",
+            ),
+            Alert(
+                "VoltscopeThirdPartyMetricsDropped",
+                "info",
+                "increase(voltscope_exported_dropped_total[15m]) > 0",
+                "Metrics of <agent> on <instance> are refused",
+                "What <agent> on <instance> exports by `voltscope.metrics` is refused in part: <reason>.",
+                "What an agent exports by `voltscope.metrics` is refused in part.",
+                "5m",
+            ),
+            Alert(
+                "VolttronBusSlow",
+                "warning",
+                f"avg_over_time(volttron_bus_probe_seconds[5m]) > {number(t.bus_slow_seconds)} {UP}",
+                "The message bus of <instance> is slow",
+                "Our own message took <$value | humanizeDuration> over the bus of <instance> on average of 5 minutes.",
+                "Messages take long over the bus: the router is overloaded or kept from running.",
+                "5m",
+            ),
+        ),
+    )

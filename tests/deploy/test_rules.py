@@ -1,0 +1,171 @@
+"""The shipped rules, evaluated by promtool: each alert fires, resolves, and stays silent where it should."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rule_scenarios import FIRES, SILENT, Fires, Silent
+from rule_site import SITE, STEP_S, healthy
+
+ROOT = Path(__file__).resolve().parents[2]
+PROMETHEUS = ROOT / "deploy/prometheus"
+RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+sys.path.insert(0, str(PROMETHEUS))
+
+from mixin import liveness  # noqa: E402 (found by the path set above)
+from mixin.files import alerts, groups  # noqa: E402
+from mixin.rule import Alert, Record  # noqa: E402
+from mixin.thresholds import Thresholds  # noqa: E402
+
+ALERTS = {alert.name: alert for alert in alerts(Thresholds())}
+LIVENESS = {rule.name for rule in liveness.group(Thresholds()).rules}
+FIRING = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
+
+
+@pytest.fixture(scope="module")
+def promtool() -> str:
+    found = shutil.which("promtool")
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("promtool is not on PATH")
+    return found
+
+
+def run(promtool: str, folder: Path, alert: str, change: Any, samples: int, checks: dict[str, Any]) -> None:
+    """Evaluate the shipped rules on the healthy site with `change`; JSON is YAML."""
+    # liveness as often as its group says, long trends by the minute
+    every = "5s" if alert in LIVENESS else "15s" if samples <= 200 else "1m"
+    test = {
+        "rule_files": [str(path) for path in RULES],
+        "evaluation_interval": every,
+        "tests": [
+            {
+                "interval": f"{STEP_S}s",
+                "input_series": [{"series": k, "values": v} for k, v in (healthy(samples) | dict(change)).items()],
+                **checks,
+            }
+        ],
+    }
+    path = folder / "scenario.yml"
+    path.write_text(json.dumps(test, indent=1))
+    done = subprocess.run([promtool, "test", "rules", path], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def exactly(names: tuple[str, ...], at: str, over: str | None = None) -> dict[str, Any]:
+    """These alerts and no others fire at `at`, or did within `over` before."""
+    firing = FIRING if over is None else f"count_over_time({FIRING}[{over}])"
+    return {
+        "expr": f"group by (alertname) ({firing})",
+        "eval_time": at,
+        "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(names)],
+    }
+
+
+def expected(scenario: Fires) -> dict[str, Any]:
+    """Labels and annotations as the alert should have them."""
+    alert = ALERTS[scenario.alert]
+    labels = (SITE if scenario.site else {}) | dict(scenario.labels)
+
+    def rendered(text: str) -> str:
+        text = re.sub(r"<\$value[^>]*>", scenario.value, text)
+        return re.sub(r"<(\w+)>", lambda match: labels[match[1]], text)
+
+    return {
+        "exp_labels": labels | {"severity": alert.severity},
+        "exp_annotations": {
+            "summary": rendered(alert.summary),
+            "description": rendered(alert.description),
+            "runbook": f"docs/runbooks/{alert.name}.md",
+        },
+    }
+
+
+@pytest.mark.parametrize("scenario", FIRES, ids=lambda one: one.alert)
+def test_it_fires_alone_and_resolves(promtool: str, tmp_path: Path, scenario: Fires) -> None:
+    checks = {
+        "alert_rule_test": [
+            {"alertname": scenario.alert, "eval_time": scenario.before, "exp_alerts": []},
+            {"alertname": scenario.alert, "eval_time": scenario.at, "exp_alerts": [expected(scenario)]},
+            {"alertname": scenario.alert, "eval_time": scenario.after, "exp_alerts": []},
+        ],
+        "promql_expr_test": [
+            exactly(scenario.already, scenario.before),
+            exactly((scenario.alert, *scenario.alongside), scenario.at),
+            exactly(scenario.later, scenario.after),
+        ],
+    }
+    run(promtool, tmp_path, scenario.alert, scenario.change, scenario.samples, checks)
+
+
+@pytest.mark.parametrize("scenario", SILENT, ids=lambda one: f"{one.alert}: {one.because}")
+def test_it_stays_silent(promtool: str, tmp_path: Path, scenario: Silent) -> None:
+    end = f"{(scenario.samples - 1) * STEP_S}s"
+    run(
+        promtool,
+        tmp_path,
+        scenario.alert,
+        scenario.change,
+        scenario.samples,
+        {"promql_expr_test": [exactly(scenario.despite, end, end)]},
+    )
+
+
+def test_the_watchdog_always_fires(promtool: str, tmp_path: Path) -> None:
+    always = {"expr": 'ALERTS{alertname="Watchdog"}', "eval_time": "5m"}
+    sample = {"labels": 'ALERTS{alertname="Watchdog", alertstate="firing", severity="info"}', "value": 1}
+    run(promtool, tmp_path, "Watchdog", {}, 40, {"promql_expr_test": [always | {"exp_samples": [sample]}]})
+
+
+def test_promtool_finds_nothing_wrong(promtool: str) -> None:
+    checked = subprocess.run([promtool, "check", "rules", "--lint-fatal", *RULES], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_alert_has_a_scenario_of_each_kind() -> None:
+    # what always fires can neither stay silent nor resolve
+    assert {one.alert for one in FIRES} == {one.alert for one in SILENT} == ALERTS.keys() - {"Watchdog"}
+
+
+def test_every_alert_says_what_to_do() -> None:
+    for alert in ALERTS.values():
+        assert alert.severity in ("critical", "warning", "info")
+        assert alert.summary and alert.description and alert.why.endswith(".")
+        runbook = (ROOT / f"docs/runbooks/{alert.name}.md").read_text()
+        assert runbook.startswith(f"# {alert.name}\n")
+        for heading in ("## What it means", "## How to look", "## What to do"):
+            assert runbook.count(f"\n{heading}\n") == 1, f"{alert.name}: {heading}"
+    known = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")} - {"README"}
+    assert known == ALERTS.keys()
+
+
+def declared() -> dict[str, set[str]]:
+    """The labels of each metric in docs/metrics.md."""
+    found: dict[str, set[str]] = {}
+    for line in (ROOT / "docs/metrics.md").read_text().splitlines():
+        row = re.match(r"\| `(v\w+)` \| (\w+) \| ([^|]*) \|", line)
+        if row:
+            labels = set(re.findall(r"`(\w+)`", row[3]))
+            found |= {row[1] + end: labels | {"le"} for end in ("_bucket", "_sum", "_count")}
+            found[row[1]] = labels
+    return found
+
+
+def test_rules_use_only_metrics_and_labels_that_there_are() -> None:
+    known = declared()
+    for group in groups(Thresholds()):
+        for rule in group.rules:
+            assert isinstance(rule, (Alert, Record))
+            for name in re.findall(r"(?<![:\w])v(?:olttron|oltscope)_\w+(?!\w*:)", rule.expr):
+                assert name in known, f"{rule.name} uses {name}"
+            for name, inside in re.findall(r"\b(v\w+)\{([^}]*)\}", rule.expr):
+                assert set(re.findall(r"(\w+)=", inside)) <= known[name], f"{rule.name}: {name}{{{inside}}}"
+            records = {one.name for every in groups(Thresholds()) for one in every.rules if isinstance(one, Record)}
+            assert set(re.findall(r"\w+:\w+:\w+", rule.expr)) <= records
