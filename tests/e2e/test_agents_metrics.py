@@ -1,6 +1,7 @@
 """What happens to agents of a real platform is in the next scrape."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -192,6 +193,53 @@ def test_a_bad_configuration_is_refused_in_words_and_changes_nothing(live, tmp_p
         assert live.value("volttron_platform_up") == 1, "the exporter goes on with what it had"
     finally:
         live.vctl("config", "delete", "voltscope.exporter", "config")
+
+
+@pytest.fixture(scope="module")
+def meters(live):
+    """Somebody else's agent, which exports metrics."""
+    folder = Path(live["home"]) / "exporting_agent"
+    shutil.copytree(Path(__file__).with_name("exporting_agent"), folder, dirs_exist_ok=True)
+    owner = live.home.stat()
+    for path in (folder, *folder.rglob("*")):
+        shutil.chown(path, owner.st_uid, owner.st_gid)
+    live.vctl("install", str(folder), "--vip-identity", "test.meters", "--tag", "meters", "--start", timeout=180)
+    wait_for(lambda: live.state("test.meters") == "running", timeout=60, what="the exporting agent")
+    yield "test.meters"
+    live.vctl("remove", "--tag", "meters", check=False)
+
+
+def test_an_agent_of_somebody_else_exports_metrics(live, meters):
+    wait_for(lambda: live.value("meter_power_watts", agent=meters, meter="roof") == 1250, what="its power")
+    assert live.value("meter_polls_total", agent=meters) == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"), [("lies", "form"), ("forges", "reserved"), ("shouts", "too-big"), ("floods", "too-many")]
+)
+def test_no_scrape_is_lost_when_it_exports_nonsense(live, meters, how, reason):
+    live.vctl("restart", "--tag", "meters")  # a process anew is asked at once, whatever the last one did
+    wait_for(lambda: live.value("meter_polls_total", agent=meters) == 1, what="its metrics")
+    live.rpc(meters, "misbehave", {"how": how})
+
+    def dropped():
+        assert live.value("volttron_platform_up") == 1
+        return live.value("voltscope_exported_dropped_total", agent=meters, reason=reason)
+
+    wait_for(dropped, timeout=30, what=f"{reason} to be counted")
+
+
+def test_no_scrape_is_lost_when_it_hangs(live, meters):
+    live.vctl("restart", "--tag", "meters")
+    wait_for(lambda: live.value("meter_polls_total", agent=meters) == 1, what="its metrics")
+    live.rpc(meters, "misbehave", {"how": "hangs"})
+
+    def up():
+        assert live.value("volttron_platform_up") == 1
+        return live.value("voltscope_exported_up", agent=meters)
+
+    wait_for(lambda: up() == 0, timeout=30, what="an agent that does not answer")
+    assert live.state(meters) == "running", "it answers for its health"
 
 
 def test_the_platform_has_logged_no_traceback_of_ours(live):

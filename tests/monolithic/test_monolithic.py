@@ -35,7 +35,7 @@ def test_historian_and_device_are_fresh(live):
 def test_a_killed_agent_is_crashed_with_its_signal(live):
     os.kill(live.pid("listener"), signal.SIGKILL)
     assert live.state("listener") == "crashed"
-    assert live.value("volttron_agent_exit_status", agent="listener") == -9
+    wait_for(lambda: live.value("volttron_agent_exit_status", agent="listener") == -9, what="its exit status")
     live.platform.vctl("start", "--tag", "listener")
     wait_for(lambda: live.state("listener") == "running", what="a running listener")
 

@@ -1,0 +1,1 @@
+"""An agent of somebody else's that exports metrics."""
