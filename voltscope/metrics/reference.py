@@ -16,6 +16,11 @@ Made by `python -m voltscope.metrics.reference` from the code; change it there.
 Every series also carries `site` and `instance`, which Prometheus sets by relabelling. `agent` is the VIP identity; the
 platform's own process has `agent="platform"`. A label value longer than 120 characters, or with characters that cannot
 be shown, is shortened and ends in `~` and a hash of the whole.
+
+The exporter answers at `/metrics`; `/metrics?collect[]=agents&collect[]=health` asks for these collectors only. A
+scrape is never lost to a slow collector: what it found before stands in where that is honest
+(`voltscope_collector_age_seconds`), else its series are missing (`voltscope_collector_success`). TLS, users and rate
+limits: [web configuration](web-configuration.md).
 """
 
 
