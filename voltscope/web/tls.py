@@ -47,7 +47,7 @@ def server_context(tls: TlsServerConfig) -> ssl.SSLContext:
         with _named("client_ca_file", tls.client_ca_file or "client_ca"):
             context.load_verify_locations(cafile=tls.client_ca_file or None, cadata=tls.client_ca or None)
     if tls.client_allowed_sans:
-        context.sslobject_class = _checking(frozenset(tls.client_allowed_sans))
+        context.sslobject_class = _checking(frozenset(tls.client_allowed_sans), tls.requires_client)
     return context
 
 
@@ -80,15 +80,16 @@ def names_of(certificate: dict[str, Any]) -> set[str]:
     return found
 
 
-def _checking(allowed: frozenset[str]) -> type[ssl.SSLObject]:
+def _checking(allowed: frozenset[str], required: bool) -> type[ssl.SSLObject]:
     class Checking(ssl.SSLObject):
         """A handshake that fails for a verified client of another name; nothing of its request is ever read."""
 
         def do_handshake(self) -> None:
             super().do_handshake()
             certificate = self.getpeercert()
-            # none: it was optional, and none was given
-            if certificate and not allowed & names_of(certificate):
+            if not certificate and not required:  # it was optional, and none was given
+                return
+            if not allowed & names_of(certificate or {}):
                 raise ssl.SSLCertVerificationError("the client's certificate has none of the names allowed")
 
     return Checking

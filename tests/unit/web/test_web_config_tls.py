@@ -96,6 +96,33 @@ def test_only_names_that_are_allowed_get_in(engine: Start, authority: Authority,
             status(url, context)
 
 
+def test_a_resumed_session_is_still_somebodys(engine: Start, authority: Authority) -> None:
+    url = urllib.parse.urlsplit(engine(mutual(authority, "client_allowed_sans: [prometheus.example]")).url or "")
+
+    def ask(
+        context: ssl.SSLContext, session: ssl.SSLSession | None
+    ) -> tuple[bytes, ssl.SSLSession | None, bool | None]:
+        with (
+            socket.create_connection((url.hostname or "", url.port or 0), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as wrapped,
+        ):
+            wrapped.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            try:
+                answer = wrapped.recv(100)
+            except OSError:
+                answer = b""
+            return answer, wrapped.session, wrapped.session_reused
+
+    known, stranger = client(authority, "prometheus"), client(authority, "stranger")
+    answer, session, _ = ask(known, None)
+    assert answer.startswith(b"HTTP/1.1 200")
+    answer, _, reused = ask(known, session)
+    assert (answer[:12], reused) == (b"HTTP/1.1 200", True)
+    answer, session, _ = ask(stranger, None)
+    assert answer == b""
+    assert ask(stranger, session)[0] == b""
+
+
 def test_an_optional_certificate_is_verified_when_given(engine: Start, authority: Authority) -> None:
     lines = ["client_auth_type: VerifyClientCertIfGiven", f"client_ca_file: {authority.certificate}"]
     url = engine(tls(authority, "server", *lines, "client_allowed_sans: [prometheus.example]")).url
