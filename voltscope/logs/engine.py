@@ -44,6 +44,7 @@ class LogshipEngine:
         self._zone = timezone_of(None)
         self.counts: Counter[tuple[str, str]] = Counter()
         self.redactions: Counter[str] = Counter()
+        self.scrape_errors: Counter[str] = Counter()
         self._redactor = Redactor(counts=self.redactions)
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -94,7 +95,7 @@ class LogshipEngine:
         if method == "status":
             return self._status()
         if method == "metrics":
-            return families(self.counts, self.redactions, self._status())
+            return families(self.counts, self.redactions, self.scrape_errors, self._status())
         raise UnknownMethod(f"logship has no method {method!r}.", "It has status and metrics.")
 
     def stop(self) -> None:
@@ -175,6 +176,7 @@ class LogshipEngine:
                 instance_name(self._context.volttron_home),
                 int(self._config.first_mb * _MB) if self._config.from_start else 0,
                 counts=self.counts,
+                scrape_errors=self.scrape_errors,
             )
 
     def _abandon(self) -> None:

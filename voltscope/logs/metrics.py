@@ -9,7 +9,10 @@ Family = dict[str, Any]
 
 
 def families(
-    counts: Mapping[tuple[str, str], int], redactions: Mapping[str, int], status: dict[str, Any]
+    counts: Mapping[tuple[str, str], int],
+    redactions: Mapping[str, int],
+    scrape_errors: Mapping[str, int],
+    status: dict[str, Any],
 ) -> list[Family]:
     """Families as [{"name", "type", "help", "samples": [{"labels", "value"}]}]; `counts` by (agent, level)."""
     store, receivers = status["store"], status["receivers"]
@@ -19,6 +22,12 @@ def families(
             "counter",
             "Log records, by the agent that wrote them and their level.",
             [({"agent": agent, "level": level}, value) for (agent, level), value in sorted(dict(counts).items())],
+        ),
+        _family(
+            "volttron_device_scrape_errors_total",
+            "counter",
+            "Records of the driver that tell of a failed scrape of a device, or of one of its points.",
+            [({"device": device}, value) for device, value in sorted(dict(scrape_errors).items())],
         ),
         _single("voltscope_log_read_bytes_total", "counter", "Bytes read of the platform's log.", status["bytes"]),
         _family(

@@ -11,6 +11,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from voltscope.errors import StoreError
+from voltscope.logs import scrapes
 from voltscope.logs.identity import Identities
 from voltscope.logs.join import Joined, Joiner
 from voltscope.logs.parse import Clock, Prefix, decode, parse
@@ -41,10 +42,11 @@ class Pipeline:
         first_bytes: int,
         clock: Callable[[], float] = time.monotonic,
         counts: Counter[tuple[str, str]] | None = None,
+        scrape_errors: Counter[str] | None = None,
     ) -> None:
         """`first_bytes`: how much of what is already there is read at first sight.
 
-        `counts` has the records committed, by agent and level.
+        `counts` has the records committed, by agent and level; `scrape_errors` those that tell of a device's failure.
         """
         self.path, self.redactor = path, redactor
         self._store, self._identities, self._monotonic = store, identities, clock
@@ -62,6 +64,7 @@ class Pipeline:
         self._waiting_chars = 0
         self._placed = position is not None
         self.counts: Counter[tuple[str, str]] = Counter() if counts is None else counts
+        self.scrape_errors: Counter[str] = Counter() if scrape_errors is None else scrape_errors
         self.bytes = self.cut = 0
 
     @property
@@ -116,6 +119,7 @@ class Pipeline:
             raise
         for record in self._records:
             self.counts[(record.agent, NUMBERS[record.level])] += 1
+            scrapes.count(self.scrape_errors, record)
         self._records.clear()
         self._waiting_chars, self._placed = 0, True
         self._committed_at = self._monotonic()

@@ -94,6 +94,19 @@ def test_facts_name_the_process_nobody_else_names(site: Site) -> None:
     ]
 
 
+def test_failed_scrapes_and_secrets_are_among_its_metrics(site: Site) -> None:
+    site.engine.configure({"log_files": [str(site.log)]})
+    site.engine.start()
+    failed = record("Failed to scrape campus/fake:", "ERROR").replace("demo.agent", "platform_driver.driver")
+    site.log.write_text(f"{failed}\nTraceback\n" + record("secretkey=" + "a" * 43) + "\n" + record("last") + "\n")
+    store = site.store()
+    _until(lambda: store.last_id() == 3)
+    names = {family["name"]: family["samples"] for family in site.engine.handle("metrics", {})}
+    assert names["volttron_device_scrape_errors_total"] == [{"labels": {"device": "campus/fake"}, "value": 1.0}]
+    assert sum(sample["value"] for sample in names["volttron_log_secrets_total"]) == 1
+    assert {tuple(sample["labels"]) for sample in names["volttron_log_secrets_total"]} == {("rule",)}
+
+
 def test_a_configuration_is_applied_without_a_restart(site: Site) -> None:
     site.engine.configure({})
     site.engine.start()
