@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -135,6 +135,7 @@ class WebConfigured:
 
     def __init__(self, app: ASGIApp, file: WebConfigFile, access: Access) -> None:
         self._app, self._file, self._access = app, file, access
+        self._checks: CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -150,7 +151,9 @@ class WebConfigured:
             header = Headers(scope=scope).get("authorization")
             name = now.auth.known(header)
             if name is None and not self._is_known(header):
-                name = await run_in_threadpool(now.auth.check, header)
+                # one at a time, and the others wait outside of the threads that answer scrapes
+                self._checks = self._checks or CapacityLimiter(1)
+                name = await to_thread.run_sync(now.auth.check, header, limiter=self._checks)
                 if name is None:
                     refusal = PlainTextResponse("Unauthorized\n", 401, {"WWW-Authenticate": "Basic"})
                     await refusal(scope, receive, send)
