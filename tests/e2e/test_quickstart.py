@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import time
@@ -12,6 +13,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from live_site import LiveSite, wait_for
 
 Quickstart = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -78,6 +81,29 @@ def test_a_second_home_is_refused_the_ports_of_the_first(site: dict[str, Any], q
     assert refused.returncode == 1
     assert f"port {base} (prometheus)" in refused.stdout
     assert not second.exists()
+
+
+def test_a_killed_platform_comes_back_with_every_agent_once(site: dict[str, Any]) -> None:
+    """Supervision: the platform's orphans end, and its agents start with it."""
+    live = LiveSite(site)
+    identities = ("listener", "platform.driver", "platform.historian", "voltscope.exporter", "voltscope.logship")
+    before = {identity: live.pid(identity) for identity in identities}
+    killed = int((live.home / "VOLTTRON_PID").read_text())
+    os.kill(killed, signal.SIGKILL)
+
+    def agents() -> dict[str, int] | None:
+        # the exporter first: a client of the bus waits for ever while there is no platform
+        try:
+            if live.value("volttron_platform_up") != 1 or int((live.home / "VOLTTRON_PID").read_text()) == killed:
+                return None
+        except OSError:
+            return None  # on its way up
+        pids = {identity: live.pid(identity) for identity in identities}
+        return pids if all(pids.values()) else None
+
+    after = wait_for(agents, timeout=120, what="a platform that is up again")
+    assert set(after.values()).isdisjoint(before.values())
+    assert not [pid for pid in (killed, *before.values()) if Path(f"/proc/{pid}/exe").exists()]
 
 
 def test_stop_leaves_no_process_and_start_brings_all_back(site: dict[str, Any], quickstart: Quickstart) -> None:
