@@ -21,6 +21,14 @@ The exporter answers at `/metrics`; `/metrics?collect[]=agents&collect[]=health`
 scrape is never lost to a slow collector: what it found before stands in where that is honest
 (`voltscope_collector_age_seconds`), else its series are missing (`voltscope_collector_success`). TLS, users and rate
 limits: [web configuration](web-configuration.md).
+
+What agents export themselves, the log shipper and the profiler among them, is in [exporting.md](exporting.md).
+
+The canary is off until the exporter's configuration says `{"canary": true}` (`vctl config store voltscope.exporter
+config FILE --json`; no restart). Its bridge then publishes a stamped record each minute on
+`datalogger/voltscope/canary/IDENTITY`, every historian with a SQLite store is looked through for it, and
+`volttron_historian_canary_age_seconds` says how old the newest one found is: bus, subscription, cache and store in one
+figure. It adds a row a minute to each historian.
 """
 
 

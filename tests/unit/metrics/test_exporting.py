@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from voltscope.exporting import MAX_SERIES, Metrics
+from voltscope.logs.metrics import families
+from voltscope.metrics.exported_names import Names
 from voltscope.platform.bounds import bound
 
 
@@ -83,6 +86,26 @@ def test_series_are_limited_and_said_once(caplog: pytest.LogCaptureFixture) -> N
     gauge.remove(x=0)
     gauge.set(1, x="new")
     assert bound(metrics.families()).dropped == {}
+
+
+def test_what_ours_export_is_documented_taken_and_named_like_nothing_declared() -> None:
+    status = {
+        "store": {"bytes": 1, "failures": 0},
+        "receivers": [{"name": "r", "up": True, "sent": 1, "missed": 0, "failures": 0, "behind": 0}],
+        "logs": [{"lag_bytes": 0}],
+        "bytes": 1,
+        "cut": 0,
+        "missed_generations": 0,
+    }
+    exported = families({("a", "info"): 1}, {"rule": 1}, {"campus/fake": 1}, status)
+    result = bound(exported)
+    assert not result.dropped and result.series == len(exported) + 2
+    names = Names()
+    assert [names.refusal(family, ours=True) for family in result.families] == [None] * len(exported)
+    document = (Path(__file__).parents[3] / "docs" / "exporting.md").read_text(encoding="utf-8")
+    for family in result.families:
+        labels = ", ".join(f"`{label}`" for label in family.samples[0][0]) or "–"
+        assert f"| `{family.name}` | {family.type} | {labels} |" in document
 
 
 def test_it_is_light() -> None:
