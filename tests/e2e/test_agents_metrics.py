@@ -192,7 +192,13 @@ def test_a_bad_configuration_is_refused_in_words_and_changes_nothing(live, tmp_p
         assert "prot" in answer["context"]["detail"] and "port" in answer["context"]["detail"]
         assert live.value("volttron_platform_up") == 1, "the exporter goes on with what it had"
     finally:
-        live.vctl("config", "delete", "voltscope.exporter", "config")
+        good = tmp_path / "good.json"
+        good.write_text((Path(live["home"]) / "etc" / "voltscope.exporter.json").read_text())
+        live.vctl("config", "store", "voltscope.exporter", "config", str(good), "--json")
+    wait_for(
+        lambda: live.rpc("voltscope.exporter", "health.get_status")["result"]["status"] == "GOOD", what="good health"
+    )
+    live.vctl("config", "delete", "voltscope.exporter", "config")
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +252,7 @@ def test_the_platform_has_logged_no_traceback_of_ours(live):
     """No call of ours makes either platform log a traceback."""
     logs = Path(live["log"]).parent.glob("volttron.log*")
     lines = [line for log in logs for line in log.read_text(errors="replace").splitlines()]
-    for identity in ("voltscope.exporter", "voltscope.logship"):
+    for identity in ("voltscope.exporter", "voltscope.logship", "voltscope.profiler"):
         mark = f"(PID:{live.pid(identity)})"
         assert [line for line in lines if mark in line and "Traceback" in line] == []
     assert [line for line in lines if "MethodNotFound" in line or "NotImplementedError" in line] == []

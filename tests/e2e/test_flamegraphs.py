@@ -102,14 +102,14 @@ def test_http_wants_a_token_and_serves_the_picture(live, busy):
 )
 def test_bad_requests_are_refused_in_words(live, arguments, words):
     answer = live.rpc("voltscope.profiler", "profile", {"seconds": 1, **arguments})
-    assert re.search(words, answer["error"]), answer
+    assert re.search(words, answer["result"]["error"]["message"]), answer
 
 
 def test_a_stopped_agent_cannot_be_profiled_and_the_answer_says_so(live):
     live.vctl("stop", "--tag", "listener")
     try:
         answer = live.rpc("voltscope.profiler", "profile", {"agent": "listener", "seconds": 1})
-        assert "listener" in answer["error"]
+        assert "listener" in answer["result"]["error"]["message"]
     finally:
         live.vctl("start", "--tag", "listener")
 

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import gevent
 import msgspec
@@ -39,8 +39,8 @@ class BridgeConfig(Config, frozen=True, kw_only=True):
     engine: dict[str, Any] = msgspec.field(default_factory=dict)
     interpreter: str | None = None
     data_dir: str | None = None
-    rpc_timeout_s: float = 2.0
-    health_interval_s: float = 10.0
+    rpc_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
+    health_interval_s: Annotated[float, msgspec.Meta(ge=0)] = 10.0
     canary: bool = False
 
 
@@ -89,10 +89,21 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
             self._supervisor.stop()
 
     def ask(self, method: str, params: dict[str, Any] | None = None, timeout: float = 10.0) -> Any:
-        """The engine's answer, for exported methods. Raises VoltscopeErrors, which RPC carries to the caller."""
+        """The engine's answer. Raises VoltscopeErrors."""
         if self._supervisor is None:
             raise VoltscopeError(f"{self.core.identity} is still starting.", "Try again in a moment.")
         return self._supervisor.request(method, params, timeout)
+
+    def answer(self, method: str, params: dict[str, Any] | None = None, timeout: float = 10.0) -> Any:
+        """For exported methods: the engine's answer, or `{"error": {"code", "message", "remedy"}}`.
+
+        Both platforms write a traceback into their log for whatever an exported method raises; a mistyped agent name
+        is not worth twenty lines of ERROR.
+        """
+        try:
+            return self.ask(method, params, timeout)
+        except VoltscopeError as error:
+            return {"error": error.as_dict()}
 
     @imports.RPC.export(METHOD)
     def metrics(self) -> Any:
@@ -115,7 +126,7 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
             "engine": self.engine,
             "engine_pid": supervisor.engine_pid if supervisor else None,
             "engine_restarts": supervisor.restarts if supervisor else 0,
-            "status": self.ask("status") if running else None,
+            "status": self.answer("status") if running else None,
         }
 
     def _configured(self, name: str, action: str, contents: Any) -> None:
@@ -132,6 +143,8 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
             else:
                 self._supervisor.configure(config.engine)
                 self._gatherer = self._make_gatherer(config)
+                if self._supervisor.engine_pid is not None:  # what was refused before is made good
+                    self._tell("running", "configuration applied")
         except VoltscopeError as error:
             self._tell("refused", f"configuration refused: {error}")
             return

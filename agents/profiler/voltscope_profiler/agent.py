@@ -19,20 +19,21 @@ class Profiler(Bridge):
         """Record `agent` for `seconds` at `rate` hertz and return the capture when it is done.
 
         `kind` is `cpu`, `wall` (idle included) or `gil`. The caller's own time limit must be longer than `seconds`.
+        What cannot be done is answered with `{"error": {"code", "message", "remedy"}}`, as by the other methods.
         """
         caller = str(self.vip.rpc.context.vip_message.peer)
         params = {"agent": agent, "seconds": seconds, "rate": rate, "kind": kind, "requested_by": caller}
-        return self.ask("profile", params, timeout=_seconds(seconds) + PROFILE_MARGIN_S)
+        return self.answer("profile", params, timeout=_seconds(seconds) + PROFILE_MARGIN_S)
 
     @RPC.export
     def captures(self) -> Any:
         """Every capture there is, newest first."""
-        return self.ask("captures")
+        return self.answer("captures")
 
     @RPC.export
     def capture(self, id: str, format: str = "svg") -> Any:
         """One capture's picture: `{"content": text}`; `format` is `svg`, `folded` or `speedscope.json`."""
-        return self.ask("capture", {"id": id, "format": format})
+        return self.answer("capture", {"id": id, "format": format})
 
 
 def _seconds(value: object) -> float:
