@@ -14,7 +14,8 @@ SAMPLES = BEFORE + DURING + AFTER
 HISTORIAN = {"agent": "platform.historian"}
 LISTENER = {"agent": "listener"}
 DEVICE = {"device": "campus/fake"}
-SECRET = {"agent": "voltscope.logship", "rule": "secret-key"}
+SECRET = {"rule": "secret-key"}
+LOGSHIP = {"agent": "voltscope.logship"}
 
 
 @dataclass(frozen=True)
@@ -195,13 +196,13 @@ FIRES = (
     Fires(
         "VolttronAgentRpcSlow",
         {
-            series("volttron_agent_rpc_latency_seconds_bucket", le="1", **LISTENER): f"0+3x{BEFORE + 39} 177+5x60",
-            series("volttron_agent_rpc_latency_seconds_bucket", le="2", **LISTENER): f"0+5x{BEFORE + 39} 295+5x60",
+            series("volttron_agent_rpc_latency_seconds_bucket", le="0.5", **LISTENER): f"0+3x{BEFORE + 39} 177+5x60",
+            series("volttron_agent_rpc_latency_seconds_bucket", le="1.0", **LISTENER): f"0+5x{BEFORE + 39} 295+5x60",
             series("volttron_agent_rpc_latency_seconds_bucket", le="+Inf", **LISTENER): f"0+5x{BEFORE + 39} 295+5x60",
         },
         "6m",
         "20m30s",
-        value="1.975s",
+        value="875ms",
         before="4m30s",
     ),
     Fires(
@@ -265,7 +266,8 @@ FIRES = (
             "volttron_historian_rows_written_total",
             f"{ramp(1000, 30, 20)} {flat((1600, 60))} {ramp(1600, 300, 20)}",
             **HISTORIAN,
-        ),
+        )
+        | one("volttron_historian_backlog_bytes", f"{flat((8192, 20))} {ramp(8192, 4096, 60)} 8192+0x19", **HISTORIAN),
         "16m30s",
         "20m30s",
         HISTORIAN,
@@ -322,7 +324,12 @@ FIRES = (
     ),
     Fires(
         "VolttronDeviceScrapeErrors",
-        one("volttron_device_scrape_errors_total", f"{flat((0, 20))} {ramp(1, 1, 20)} {flat((20, 80))}", **DEVICE),
+        one(
+            "volttron_device_scrape_errors_total",
+            f"{flat((0, 20))} {ramp(1, 1, 20)} {flat((20, 80))}",
+            **DEVICE,
+            **LOGSHIP,
+        ),
         "8m",
         "21m",
         DEVICE,
@@ -424,7 +431,7 @@ FIRES = (
     ),
     Fires(
         "VolttronSecretInLog",
-        one("volttron_log_secrets_total", flat((0, 20), (2, 80)), **SECRET),
+        one("volttron_log_secrets_total", flat((0, 20), (2, 80)), **SECRET, **LOGSHIP),
         "5m15s",
         "20m30s",
         SECRET,
@@ -432,7 +439,7 @@ FIRES = (
     ),
     Fires(  # the first of its kind
         "VolttronSecretInLog",
-        one("volttron_log_secrets_total", f"_x{2 * BEFORE} {flat((1, SAMPLES - 2 * BEFORE))}", **SECRET),
+        one("volttron_log_secrets_total", f"_x{2 * BEFORE} {flat((1, SAMPLES - 2 * BEFORE))}", **SECRET, **LOGSHIP),
         "10m15s",
         "15m30s",
         SECRET,
@@ -455,6 +462,8 @@ FIRES = (
         value="3",
         samples=160,
     ),
+    Fires("VoltscopeWebConfigInvalid", one("voltscope_web_config_valid", blip(0, 1)), "6m15s", "10m15s", {}),
+    Fires("VoltscopeExportFailing", one("voltscope_exported_up", blip(0, 1), **LISTENER), "8m15s", "10m15s"),
     Fires(
         "VoltscopeThirdPartyMetricsDropped",
         one(
@@ -552,7 +561,7 @@ SILENT = (
         "VolttronAgentRpcSlow",
         "one ping of a thousand was slow",
         {
-            series("volttron_agent_rpc_latency_seconds_bucket", le="1", **LISTENER): "0+999x99",
+            series("volttron_agent_rpc_latency_seconds_bucket", le="0.5", **LISTENER): "0+999x99",
             series("volttron_agent_rpc_latency_seconds_bucket", le="+Inf", **LISTENER): "0+1000x99",
         },
     ),
@@ -601,9 +610,8 @@ SILENT = (
     ),
     Silent(
         "VolttronHistorianNotPublishing",
-        "nothing waits to be stored",
-        one("volttron_historian_rows_written_total", flat((1000, SAMPLES)), **HISTORIAN)
-        | one("volttron_historian_backlog_records", flat((0, SAMPLES)), **HISTORIAN),
+        "nothing comes in, and its health is as old",
+        one("volttron_historian_rows_written_total", flat((1000, SAMPLES)), **HISTORIAN),
     ),
     Silent(
         "VolttronHistorianCacheFull",
@@ -635,7 +643,7 @@ SILENT = (
     Silent(
         "VolttronDeviceScrapeErrors",
         "a scrape fails now and then",
-        one("volttron_device_scrape_errors_total", flat((0, 30), (1, 30), (2, 40)), **DEVICE),
+        one("volttron_device_scrape_errors_total", flat((0, 30), (1, 30), (2, 40)), **DEVICE, **LOGSHIP),
     ),
     Silent(
         "VolttronDescriptorsExhausting",
@@ -687,7 +695,7 @@ SILENT = (
     Silent(
         "VolttronSecretInLog",
         "they are from before",
-        one("volttron_log_secrets_total", flat((7, SAMPLES)), **SECRET),
+        one("volttron_log_secrets_total", flat((7, SAMPLES)), **SECRET, **LOGSHIP),
     ),
     Silent(
         "VoltscopeCollectorFailing",
@@ -699,6 +707,8 @@ SILENT = (
         "it was restarted once",
         one("voltscope_engine_restarts_total", flat((2, 20), (3, 80))),
     ),
+    Silent("VoltscopeWebConfigInvalid", "it was being written", one("voltscope_web_config_valid", blip(0, 1, 2))),
+    Silent("VoltscopeExportFailing", "it was busy once", one("voltscope_exported_up", blip(0, 1, 4), **LISTENER)),
     Silent(
         "VoltscopeThirdPartyMetricsDropped",
         "nothing has been refused lately",

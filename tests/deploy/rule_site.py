@@ -74,6 +74,7 @@ def healthy(samples: int) -> dict[str, str]:
         ("volttron_process_worst_fd_ratio", {"agent": "listener"}, 0.03),
     )
     found |= {series(name, **labels): flat((value, samples)) for name, labels, value in constant}
+    found[series("volttron_historian_backlog_bytes", agent="platform.historian")] = flat((8192, samples))
     found[series("volttron_platform_uptime_seconds")] = ramp(20000, STEP_S, samples)
     found[series("volttron_historian_rows_written_total", agent="platform.historian")] = ramp(1000, 30, samples)
     found[series("volttron_process_cpu_seconds_total", agent="listener", mode="user")] = ramp(100, 0.1, samples)

@@ -147,14 +147,15 @@ def test_every_alert_says_what_to_do() -> None:
 
 
 def declared() -> dict[str, set[str]]:
-    """The labels of each metric in docs/metrics.md."""
+    """The labels of each metric in the references: the exporter's own, and those our other agents hand over."""
     found: dict[str, set[str]] = {}
-    for line in (ROOT / "docs/metrics.md").read_text().splitlines():
-        row = re.match(r"\| `(v\w+)` \| (\w+) \| ([^|]*) \|", line)
-        if row:
-            labels = set(re.findall(r"`(\w+)`", row[3]))
-            found |= {row[1] + end: labels | {"le"} for end in ("_bucket", "_sum", "_count")}
-            found[row[1]] = labels
+    for document in ("metrics.md", "exporting.md"):
+        for line in (ROOT / "docs" / document).read_text().splitlines():
+            row = re.match(r"\| `(v\w+)` \| (\w+) \| ([^|]*) \|", line)
+            if row:
+                labels = set(re.findall(r"`(\w+)`", row[3]))
+                found |= {row[1] + end: labels | {"le"} for end in ("_bucket", "_sum", "_count")}
+                found[row[1]] = labels
     return found
 
 

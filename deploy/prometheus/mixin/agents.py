@@ -6,7 +6,7 @@ from .rule import RUNNING, SITE, UP, Alert, Group, Record, number
 from .thresholds import Thresholds
 
 CPU = "agent:volttron_process_cpu_seconds:rate5m"
-RPC = "agent:volttron_agent_rpc_latency_seconds:p99_5m"
+RPC = "agent:volttron_agent_rpc_latency_seconds:p90_5m"
 
 
 def group(t: Thresholds) -> Group:
@@ -28,8 +28,8 @@ def group(t: Thresholds) -> Group:
             ),
             Record(
                 RPC,
-                "histogram_quantile(0.99, rate(volttron_agent_rpc_latency_seconds_bucket[5m]))",
-                "How long 99 of 100 pings of an agent take at most.",
+                "histogram_quantile(0.9, rate(volttron_agent_rpc_latency_seconds_bucket[5m]))",
+                "How long 9 of 10 pings of an agent take at most.",
             ),
             Alert(
                 "VolttronAgentHealthBad",
@@ -66,7 +66,7 @@ def group(t: Thresholds) -> Group:
                 "warning",
                 f"{RPC} > {number(t.rpc_slow_seconds)} {RUNNING} {UP}",
                 "<agent> on <instance> answers slowly",
-                "One ping in a hundred of <agent> on <instance> takes "
+                "One ping in ten of <agent> on <instance> takes "
                 "<$value | humanizeDuration> or more: something keeps its only thread.",
                 "An agent answers, but late: something keeps its only thread.",
                 "5m",

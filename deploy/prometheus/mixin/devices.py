@@ -34,7 +34,8 @@ def group(t: Thresholds) -> Group:
             Alert(
                 "VolttronDeviceScrapeErrors",
                 "warning",
-                f"increase(volttron_device_scrape_errors_total[10m]) > {number(t.device_errors)} {UP}",
+                f"sum without (agent) (increase(volttron_device_scrape_errors_total[10m]))"
+                f" > {number(t.device_errors)} {UP}",
                 "<device> on <instance> cannot be read",
                 "The platform driver of <instance> failed <$value | printf `%.0f`> times within 10 minutes "
                 "to read <device>.",

@@ -68,8 +68,9 @@ def _publishing(t: Thresholds) -> tuple[Alert, ...]:
         Alert(
             "VolttronHistorianNotPublishing",
             "critical",
+            # a stuck loop does not renew the backlog in its health: the cache itself must be seen to grow
             f"volttron_historian_publishing == 0 {RUNNING} {UP}\n"
-            f"  or (min_over_time(volttron_historian_backlog_records[10m]) > 0\n"
+            f"  or (delta(volttron_historian_backlog_bytes[10m]) > 0\n"
             f"    and on ({AGENT}) increase(volttron_historian_rows_written_total[10m]) == 0 {RUNNING} {UP})",
             "<agent> on <instance> does not write to its database",
             "<agent> on <instance> has records to store, but stores none: it says so, or its "

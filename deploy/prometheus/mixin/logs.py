@@ -9,7 +9,7 @@ RATE = "agent:volttron_log_records:rate2m"
 
 
 def group(t: Thresholds) -> Group:
-    """Counted by logship as it reads the log."""
+    """Counted by logship as it reads the log; what it counts of no agent has its own identity as `agent`."""
     return Group(
         "logs",
         "Floods and secrets in the platform's log.",
@@ -32,8 +32,9 @@ def group(t: Thresholds) -> Group:
                 "warning",
                 # a rule's series begins with its first secret, which is no increase; where nobody looked before,
                 # it may be an old one
-                "increase(volttron_log_secrets_total[15m]) > 0\n"
-                "  or (volttron_log_secrets_total > 0 unless volttron_log_secrets_total offset 5m\n"
+                "sum without (agent) (increase(volttron_log_secrets_total[15m])) > 0\n"
+                "  or (sum without (agent) (volttron_log_secrets_total) > 0\n"
+                "    unless sum without (agent) (volttron_log_secrets_total offset 5m)\n"
                 f"    and on ({SITE}) volttron_platform_up offset 5m)",
                 "Secrets are written into the log of <instance>",
                 "<$value | printf `%.0f`> secrets of the kind <rule> came into the platform's log on "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import UP, Alert, Group, number
+from .rule import RUNNING, UP, Alert, Group, number
 from .thresholds import Thresholds
 
 
@@ -29,6 +29,26 @@ def group(t: Thresholds) -> Group:
                 "The exporter of <instance> is restarted again and again",
                 "The exporter's engine on <instance> was started <$value | printf `%.0f`> times within 30 minutes.",
                 "The exporter's engine is started again and again.",
+            ),
+            Alert(
+                "VoltscopeWebConfigInvalid",
+                "warning",
+                "voltscope_web_config_valid == 0",
+                "The web configuration of the exporter of <instance> is not in force",
+                "The exporter's web configuration file on <instance> has an error: what it said before still holds, "
+                "and a renewed certificate or a changed password does not.",
+                "The exporter's web configuration file has an error; what it said before is in force.",
+                "1m",
+            ),
+            Alert(
+                "VoltscopeExportFailing",
+                "warning",
+                f"voltscope_exported_up == 0 {RUNNING} {UP}",
+                "<agent> on <instance> does not hand over its metrics",
+                "<agent> on <instance> runs, but did not answer `voltscope.metrics`: its metrics are missing; alerts "
+                "on them cannot fire.",
+                "An agent that exports metrics does not answer for them; logship's own, on the log, are among those.",
+                "3m",
             ),
             Alert(
                 "VoltscopeThirdPartyMetricsDropped",

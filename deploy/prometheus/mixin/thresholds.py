@@ -32,7 +32,9 @@ class Thresholds:
 
     heartbeat_age_seconds: float = _threshold(180, "Three heartbeats at VOLTTRON's default of 60 s.")
     health_bad_for: str = _threshold("1m", "Agents that are busy starting may say BAD for a moment.")
-    rpc_slow_seconds: float = _threshold(1, "99 of 100 pings; a healthy agent answers within 5 ms.")
+    rpc_slow_seconds: float = _threshold(
+        0.5, "One ping in ten, of 30 in five minutes: fewer are chance. A healthy agent answers within 5 ms."
+    )
     agent_busy_ratio: float = _threshold(
         0.95, "Of one core: an agent runs on one thread, and nearer to 1 its heartbeats and answers come late."
     )
