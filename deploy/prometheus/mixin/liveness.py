@@ -75,12 +75,12 @@ def _platform(t: Thresholds) -> tuple[Alert, ...]:
 
 def _crashes(loops: str) -> tuple[Alert, ...]:
     # A stopping agent may be gone before the platform has reaped it, and look crashed to one scrape: only with its
-    # exit status, or in two scrapes, it is one. The window of a minute keeps crashes that were restarted at once.
+    # exit status, or for two scrapes more, it is one. The window of a minute keeps crashes that were restarted at once.
     crashed = (
         f'(max_over_time(volttron_agent_state{{state="crashed"}}[1m]) == 1\n'
         f"    and on ({AGENT}) (max_over_time(volttron_agent_exit_status[1m]) > 0"
         f" or min_over_time(volttron_agent_exit_status[1m]) < 0)\n"
-        f'    or min_over_time(volttron_agent_state{{state="crashed"}}[30s]) == 1)'
+        f'    or min_over_time(volttron_agent_state{{state="crashed"}}[45s]) == 1)'
     )
     return (
         Alert(
