@@ -71,7 +71,9 @@ def test_every_running_agent_is_reachable_and_the_bus_goes_round(live):
 
 
 def test_installing_our_agents_restarted_nobody(live):
-    """The quickstart installs them last."""
+    """The quickstart installs them last, so on its first run theirs are the youngest processes."""
+    if "output" not in live.status:
+        pytest.skip("a home that was set up before has been started anew since")
     starts = {has["agent"]: value for has, value in live.scrape()["volttron_process_start_time_seconds"]}
     for agent in ("listener", "platform.driver", "platform.historian"):
         assert starts[agent] < starts["voltscope.exporter"]

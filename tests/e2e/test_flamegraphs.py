@@ -94,7 +94,7 @@ def test_http_wants_a_token_and_serves_the_picture(live, busy):
     ("arguments", "words"),
     [
         ({"agent": "no.such.agent"}, "no.such.agent"),
-        ({"agent": "listener", "seconds": 100000}, "seconds"),
+        ({"agent": "listener", "seconds": 100000}, "100000 s is over the limit"),
         ({"agent": "listener", "rate": 10**6}, "rate"),
         ({"agent": "listener", "kind": "magic"}, "kind"),
         ({"agent": "listener; touch /tmp/x"}, "no agent"),
