@@ -32,6 +32,15 @@ def test_historian_and_device_are_fresh(live):
     assert device is not None and device < 15
 
 
+def test_agents_are_reachable_export_metrics_and_the_bus_goes_round(live):
+    wait_for(lambda: live.value("volttron_bus_probe_success") == 1, what="a probe that came back")
+    wait_for(lambda: live.value("volttron_agent_rpc_reachable", agent="listener") == 1, what="an answer")
+    wait_for(lambda: live.value("voltscope_exported_up", agent="voltscope.logship") == 1, what="logship's metrics")
+    assert live.value("volttron_log_records_total", agent="listener", level="info")
+    wait_for(lambda: live.value("volttron_bus_messages_total", root="devices"), what="a device's message")
+    wait_for(lambda: live.value("volttron_historian_shadowed", agent="platform.historian") == 0, what="a verdict")
+
+
 def test_a_killed_agent_is_crashed_with_its_signal(live):
     os.kill(live.pid("listener"), signal.SIGKILL)
     assert live.state("listener") == "crashed"

@@ -63,7 +63,7 @@ class Exports:
         self._peers: dict[str, _Peer] = {}
 
     def ask(self, running: Mapping[str, int]) -> list[gevent.Greenlet]:
-        """Begin to ask those whose turn it is, of the connected agents and their pids; the greenlets that wait."""
+        """Greenlets, to be started, that ask those whose turn it is, of the connected agents by identity and pid."""
         for identity in list(self._peers):
             if running.get(identity) != self._peers[identity].pid:
                 del self._peers[identity]
@@ -73,7 +73,7 @@ class Exports:
             peer = self._peers.setdefault(identity, _Peer(pid))
             if not peer.busy and (peer.asked_at is None or now - peer.asked_at >= peer.pause):
                 peer.busy, peer.asked_at = True, now
-                greenlets.append(gevent.spawn(self._one, identity, peer))
+                greenlets.append(gevent.Greenlet(self._one, identity, peer))
         return greenlets
 
     def exported(self) -> dict[str, Exported]:

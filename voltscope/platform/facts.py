@@ -19,7 +19,7 @@ from voltscope.platform.canary import CanaryPublisher
 from voltscope.platform.devices import DeviceWatch
 from voltscope.platform.exported import Exports
 from voltscope.platform.home import instance_name, platform_pid
-from voltscope.platform.reachability import Call, Reachability
+from voltscope.platform.reachability import Call, Reachability, start_apart
 from voltscope.platform.text import utf8
 from voltscope.platform.times import epoch
 
@@ -90,6 +90,7 @@ class FactsGatherer:
         running = {agent.identity: agent.pid for agent in facts.agents if _runs(agent)}
         asked = watches.reachability.ask(running, connected)
         asked += watches.exports.ask({name: pid for name, pid in running.items() if pid and name in connected})
+        gevent.spawn(start_apart, asked)
         gevent.joinall(asked, timeout=PATIENCE_S)
         health = watches.reachability.health
         canary = self._canary()

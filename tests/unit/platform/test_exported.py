@@ -1,5 +1,6 @@
 """Agents that export metrics: found without a line in their log, asked in parallel, and bounded whatever they send."""
 
+import itertools
 import json
 import math
 import time
@@ -11,6 +12,7 @@ from gevent.event import AsyncResult
 
 from voltscope.platform.bounds import MAX_BYTES, MAX_SAMPLES, MAX_TEXT, bound
 from voltscope.platform.exported import MAX_TOTAL_BYTES, Exports
+from voltscope.platform.reachability import TOGETHER, start_apart
 
 
 def family(name="meter_power_watts", kind="gauge", samples=None, **more):
@@ -49,7 +51,9 @@ class Scrapes:
     def __call__(self, later=15.0):
         self.now += later
         before = len(self.peers.calls)
-        gevent.joinall(self.exports.ask(self.running), timeout=1)
+        asked = self.exports.ask(self.running)
+        start_apart(asked)
+        gevent.joinall(asked, timeout=1)
         self.asked = self.peers.calls[before:]
         return self.exports.exported()
 
@@ -114,6 +118,7 @@ def test_a_question_under_way_is_not_asked_again():
     scrape.peers.delay["slow"] = 0.03
     scrape.exports.timeout_s = 10
     greenlets = scrape.exports.ask(scrape.running)
+    start_apart(greenlets)
     gevent.sleep(0)
     assert scrape.exports.ask(scrape.running) == []
     gevent.joinall(greenlets, timeout=10)
@@ -200,3 +205,18 @@ def test_bytes_are_bounded():
     result = bound([family(samples=samples)])
     assert result.size <= MAX_BYTES and result.dropped["too-big"] == 900 - result.series
     assert len(msgspec.json.encode(result.families)) < MAX_BYTES * 1.2
+
+
+def test_many_questions_leave_the_hub_its_turns():
+    sent, turns = [], []
+
+    def other():
+        while len(sent) < 100:
+            turns.append(len(sent))
+            gevent.sleep(0)
+
+    gevent.spawn(other)
+    start_apart([gevent.Greenlet(sent.append, number) for number in range(100)])
+    gevent.sleep(0)
+    between = [after - before for before, after in itertools.pairwise(turns)]
+    assert sent == list(range(100)) and max(between) <= TOGETHER

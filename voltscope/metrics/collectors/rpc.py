@@ -5,11 +5,11 @@ from __future__ import annotations
 from voltscope.metrics.collectors import Collector, register
 from voltscope.metrics.families import Samples, gauge, histogram
 from voltscope.metrics.snapshot import Snapshot
-from voltscope.platform.agents import LATENCY_BUCKETS
+from voltscope.platform.agents import LATENCY_BUCKETS, State
 
 REACHABLE = gauge(
     "volttron_agent_rpc_reachable",
-    "Whether a running agent answered when it was last asked; absent of agents that do not run.",
+    "Whether a running agent answered when it was last asked; absent of agents that do not run or just started.",
     "agent",
 )
 LATENCY = histogram(
@@ -23,7 +23,7 @@ LATENCY = histogram(
 
 @register
 class RpcCollector(Collector):
-    """A zombie is no peer: it is not asked, and it is not reachable."""
+    """A zombie is no peer: it is not asked, and it is not reachable. One that just started has time to connect."""
 
     name = "rpc"
     help = "Whether agents answer over RPC, and how fast."
@@ -41,5 +41,7 @@ class RpcCollector(Collector):
             latency = snapshot.facts.latency.get(identity)
             if latency is not None and len(latency.counts) == len(LATENCY_BUCKETS) + 1:
                 samples.observed(LATENCY, latency.counts, latency.seconds, agent=identity)
-            if agent.health is not None:
-                samples.set(REACHABLE, float(agent.health.answered and identity in peers), agent=identity)
+            if agent.state is State.ZOMBIE:
+                samples.set(REACHABLE, 0.0, agent=identity)
+            elif agent.health is not None and identity in peers:
+                samples.set(REACHABLE, float(agent.health.answered), agent=identity)
