@@ -1,0 +1,68 @@
+"""Figures as every benchmark prints and keeps them, and ratios with the bound that must pass."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PAIRS = 11
+# Wilcoxon's signed ranks of eleven pairs: the 14th smallest mean of two is the one-sided 95 % bound of their centre
+_RANK = 13
+_PACKAGES = ("prometheus-client", "starlette", "uvicorn", "msgspec")
+
+
+def figure(name: str, value: float | None, unit: str, goal: str, of: str, skipped: str | None = None) -> dict[str, Any]:
+    """One figure; `skipped` says why there is no value."""
+    made = {"figure": name, "value": None if value is None else round(value, 3), "unit": unit, "goal": goal, "of": of}
+    return made if skipped is None else {**made, "skipped": skipped}
+
+
+def lower_bound(ratios: Sequence[float]) -> tuple[float, float]:
+    """The centre of eleven ratios (Hodges and Lehmann's) and the lower bound of its one-sided 95 % interval, by signed
+    ranks: one block that something else on the machine slowed down does not decide.
+    """
+    logs = [math.log(ratio) for ratio in ratios]
+    means = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(logs, 2))
+    return math.exp(statistics.median(means)), math.exp(means[_RANK])
+
+
+def show(made: dict[str, Any]) -> None:
+    """Print one figure as a line of JSON."""
+    print(json.dumps(made), flush=True)
+
+
+def keep(name: str, figures: list[dict[str, Any]], quick: bool) -> None:
+    """Write the figures with date, commit, machine and versions to bench/results/."""
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    document = {
+        "benchmark": name,
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "commit": commit.stdout.strip() or None,
+        "quick": quick,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
+        "python": platform.python_version(),
+        "packages": {package: _version(package) for package in _PACKAGES},
+        "figures": figures,
+    }
+    folder = ROOT / "bench" / "results"
+    folder.mkdir(exist_ok=True)
+    day = time.strftime("%Y-%m-%d") + ("-quick" if quick else "")
+    (folder / f"{name}-{day}.json").write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
