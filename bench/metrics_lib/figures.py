@@ -51,6 +51,7 @@ def keep(name: str, figures: list[dict[str, Any]], quick: bool) -> None:
         "commit": commit.stdout.strip() or None,
         "quick": quick,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
+        "load": [round(load, 1) for load in os.getloadavg()],  # what else ran: figures by the clock are as good as it
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in _PACKAGES},
         "figures": figures,
