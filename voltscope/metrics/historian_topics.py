@@ -11,6 +11,8 @@ from voltscope.metrics.historian_files import data_table, parse_timestamp, readi
 
 # A store of a hundred thousand topics is read through in 0.1 s: now and then, not at every scrape.
 REREAD_S = 300.0
+# Sooner while a device has no topic yet: a new site's first rows come seconds after its first scrape.
+REREAD_MISSING_S = 10.0
 MAX_TOPICS = 200_000
 MAX_DEVICES = 100
 # A point may be taken out of a device; the newest of several tells that the device itself is still recorded.
@@ -43,7 +45,8 @@ class RecordedTopics:
             table, topics = data_table(database), _topics_table(database)
             if not _has_index_on_topic(database, table):
                 return Recorded()
-            old = self._read_at is None or not 0 <= now - self._read_at < REREAD_S
+            pause = REREAD_S if wanted <= self._ids.keys() else REREAD_MISSING_S
+            old = self._read_at is None or not 0 <= now - self._read_at < pause
             if old or path != self._path or wanted != self._wanted:
                 self._ids = _ids(database, topics, wanted)
                 self._read_at, self._path, self._wanted = now, path, wanted
