@@ -88,6 +88,9 @@ class Console:
     def close(self) -> None:
         """End live tails; call it before the server stops."""
         self._closing.set()
+
+    def release(self) -> None:
+        """Let go of the log store; call it after the server has stopped, for a live tail may be reading until then."""
         self._logs.close()
 
     def _still_known(self, request: Request) -> bool:

@@ -43,6 +43,7 @@ class ConsoleServer:
         """End live tails, then the server."""
         self._console.close()
         self._server.stop()
+        self._console.release()
 
 
 def run(
