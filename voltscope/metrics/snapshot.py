@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voltscope.engine.service import FactsAnswer
-from voltscope.platform.agents import Agent, Facts, agents_of
+from voltscope.platform.agents import Agent, Facts, agents_of, there_at
 from voltscope.platform.home import platform_pid
 from voltscope.platform.processes import ProcessTable
-
-# `btime` of /proc/stat is whole seconds and the bridge's clock is read after the platform's answers.
-_START_SLACK_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -55,8 +52,7 @@ def take_snapshot(
     wanted = {agent.pid for agent in facts.agents if agent.pid is not None} if facts is not None else set()
     started_at = processes.started_at(wanted | ({pid} if pid is not None else set()))
     if facts is not None:
-        newest = facts.taken_at + _START_SLACK_S
-        started_at = {pid: at for pid, at in started_at.items() if at is None or at <= newest}
+        started_at = there_at(facts.taken_at, started_at)
     return Snapshot(
         now=now,
         volttron_home=volttron_home,

@@ -11,6 +11,8 @@ import msgspec
 # A process this young may not have connected to the bus yet: start-up took 1 to 4 s on both generations, and
 # ten times that on a board with an SD card is nothing unusual.
 CONNECT_GRACE_S = 30.0
+# `btime` of /proc/stat is whole seconds, and the bridge reads its clock after the platform's answers.
+START_SLACK_S = 2.0
 
 
 class State(str, enum.Enum):
@@ -207,6 +209,14 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ALIVE = (State.RUNNING, State.ZOMBIE, State.HUNG)
+
+
+def there_at(taken_at: float, started_at: Mapping[int, float | None]) -> dict[int, float | None]:
+    """Those of `started_at` that facts taken at `taken_at` can have spoken of (all in seconds since the epoch).
+
+    A process younger than the facts only bears the number of the one they meant.
+    """
+    return {pid: at for pid, at in started_at.items() if at is None or at <= taken_at + START_SLACK_S}
 
 
 def agents_of(facts: Facts, started_at: Mapping[int, float | None], now: float) -> list[Agent]:

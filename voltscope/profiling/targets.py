@@ -9,7 +9,7 @@ from pathlib import Path
 
 from voltscope.engine.service import FactsAnswer
 from voltscope.errors import TargetGone, UnknownAgent
-from voltscope.platform.agents import Facts
+from voltscope.platform.agents import Facts, there_at
 from voltscope.platform.home import platform_pid
 from voltscope.platform.processes import ProcessTable
 
@@ -36,10 +36,6 @@ PLATFORM_SERVICES = frozenset(
 
 # The bridge answers in some ms; a busy platform must not hold up a capture: older facts and /proc will do.
 FACTS_TIMEOUT_S = 0.3
-
-
-# Start times from /proc have the resolution of a clock tick, and the boot time that of a second.
-_START_SLACK_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -95,13 +91,8 @@ class Targets:
         told = {agent.identity: agent.pid for agent in facts.agents if agent.pid and agent.exit_status is None}
         if facts.platform_pid:
             told[PLATFORM] = facts.platform_pid
-        started = self._processes.started_at(told.values())
-        # A process younger than the facts only bears the number of the one they spoke of.
-        found = {
-            agent: pid
-            for agent, pid in told.items()
-            if (at := started.get(pid)) is not None and at <= facts.taken_at + _START_SLACK_S
-        }
+        there = there_at(facts.taken_at, self._processes.started_at(told.values()))
+        found = {agent: pid for agent, pid in told.items() if pid in there}
         # One that is gone may have been started anew since.
         return found if len(found) == len(told) and PLATFORM in found else {**self._scan(), **found}
 
