@@ -1,4 +1,4 @@
-"""What flows: a log record, the file generation it was read from, and its Elastic Common Schema document."""
+"""What flows: log records in batches of one file generation, and a record as an Elastic Common Schema document."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+import msgspec
+
 LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 NUMBERS = {number: name for name, number in LEVELS.items()}
 _WORDS = {**LEVELS, "warn": 30, "fatal": 50, "trace": 10, "notset": 10}
+
+# Flags of a record. SUMMARY: written by logship itself, for records it collapsed or dropped.
+STDOUT, STDERR, CUT, CONTINUED, SUMMARY = 1, 2, 4, 8, 16
 
 # An exception's last line: a dotted class name, then its message if it has one. The class must look like one
 # (capital letter, or a dotted path), or every "word: text" after a traceback would pass for an error.
@@ -24,47 +29,85 @@ def level_number(word: str) -> int:
     return _WORDS.get(word.lower(), 20)
 
 
-@dataclass(frozen=True)
-class Generation:
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """Whose log it is: what every record of a batch carries as labels and host."""
+
+    site: str
+    instance: str
+    host: str
+
+
+class Source(msgspec.Struct, frozen=True, array_like=True):
     """One life of a log file: from its creation to the next rotation, truncation or replacement.
 
-    `head`: SHA-256 of its first complete line; with `host` and `instance` it names the generation wherever the
-    bytes are moved to.
+    `generation` names it wherever its bytes are moved to: see `generation_of`.
     """
 
-    host: str
-    instance: str
     path: str
-    head: bytes
-
-    def event_id(self, offset: int) -> str:
-        """The `event.id` of the record whose first byte is at `offset`: 32 hexadecimal digits."""
-        digest = hashlib.sha256(b"\0".join((self.host.encode(), self.instance.encode(), self.head, b"%d" % offset)))
-        return digest.hexdigest()[:32]
+    generation: str
 
 
-@dataclass
-class Record:
-    """One log record; `text` is its whole message, continuation lines included.
+def generation_of(host_id: str, instance: str, head: bytes) -> str:
+    """20 hexadecimal digits of a hash over host, instance and `head`, the SHA-256 of the first complete line."""
+    return hashlib.sha256(b"\0".join((host_id.encode(), instance.encode(), head))).hexdigest()[:20]
 
-    `timestamp`: seconds since the epoch. `level`: 10 to 50. `offset`, `end`: its first byte and the byte after
-    its last in the generation. `stream`: `stdout` or `stderr` when the platform caught it there. `cut`: bytes
-    beyond the size limit were left out. `continued`: text that came after its record had to be closed.
+
+def event_id(generation: str, offset: int) -> str:
+    """The `event.id` of the record whose first byte is at `offset` of the uncompressed file: 32 hexadecimal digits.
+
+    The offset is kept readable behind the hash: neighbours have neighbouring ids, which indices look up faster, and
+    no record costs a hash.
+    """
+    return f"{generation}{offset:012x}"
+
+
+class Record(msgspec.Struct, array_like=True, gc=False):
+    """One log record; `text` is its whole message without secrets, continuation lines included.
+
+    `at`: milliseconds since the epoch. `level`: 10 to 50. `offset`, `size`: where its bytes are in the file
+    generation. `flags`: STDOUT, STDERR, CUT (bytes beyond the size limit were left out), CONTINUED (text that came
+    after its record had to be closed), SUMMARY.
     """
 
-    timestamp: float
+    at: int
     level: int
     agent: str
     logger: str
     text: str
     offset: int
-    end: int
+    size: int
     pid: int | None = None
     line: int | None = None
     version: str | None = None
-    stream: str | None = None
-    cut: bool = False
-    continued: bool = False
+    flags: int = 0
+
+
+class Batch(msgspec.Struct):
+    """Records of one source in their order; they become durable, and are read again, together.
+
+    Record i has the sequence `first` + i, counted from 1 within `spool` (a ULID). `created`: when they were read,
+    milliseconds since the epoch.
+    """
+
+    origin: Origin
+    source: Source
+    created: int
+    records: list[Record]
+    spool: str = ""
+    first: int = 0
+
+    @property
+    def last(self) -> int:
+        """The sequence of the last record."""
+        return self.first + len(self.records) - 1
+
+    def between(self, first: int, last: int) -> Batch:
+        """The part with the sequences `first` to `last`, both included; itself when that is all of it."""
+        if first <= self.first and last >= self.last:
+            return self
+        first = max(first, self.first)
+        records = self.records[first - self.first : last - self.first + 1]
+        return Batch(self.origin, self.source, self.created, records, self.spool, first)
 
 
 @dataclass(frozen=True)
@@ -95,65 +138,77 @@ def split_failure(text: str) -> tuple[str, Failure | None]:
     return text[:at].rstrip() or last or _TRACEBACK, Failure(kind, message, stack)
 
 
-@dataclass(frozen=True)
-class Hit:
-    """A stored record. `timestamp`: seconds since the epoch; `stack`: the traceback, None when there is none."""
+def stream_of(flags: int) -> str | None:
+    """`stdout` or `stderr` when the platform caught the record there."""
+    return "stdout" if flags & STDOUT else "stderr" if flags & STDERR else None
 
-    id: int
-    timestamp: float
-    level: str
-    agent: str
-    logger: str
-    message: str
-    stack: str | None
-    pid: int | None
-    event_id: str
-    line: int | None
-    version: str | None
-    stream: str | None
-    cut: bool
-    continued: bool
-    created: float
-    failure: Failure | None
-    labels: Mapping[str, str]
-    host: str
-    path: str
+
+def document(batch: Batch, index: int) -> dict[str, Any]:
+    """Record `index` of the batch in Elastic Common Schema, as Logstash and Elasticsearch take it."""
+    record, origin = batch.records[index], batch.origin
+    message, failure = split_failure(record.text)
+    labels = {"site": origin.site, "instance": origin.instance, "spool": batch.spool}
+    if stream := stream_of(record.flags):
+        labels["stream"] = stream
+    for flag, label in ((CUT, "cut"), (CONTINUED, "continued"), (SUMMARY, "summary")):
+        if record.flags & flag:
+            labels[label] = "true"
+    log: dict[str, Any] = {
+        "level": NUMBERS[record.level],
+        "logger": record.logger,
+        "file": {"path": batch.source.path},
+    }
+    if record.line is not None:
+        log["origin"] = {"file": {"line": record.line}}
+    service = {"type": "volttron", "name": record.agent}
+    if record.version:
+        service["version"] = record.version
+    made: dict[str, Any] = {
+        "@timestamp": iso(record.at / 1000),
+        "message": message,
+        "log": log,
+        "service": service,
+        "host": {"name": origin.host},
+        "event": {
+            "id": event_id(batch.source.generation, record.offset),
+            "sequence": batch.first + index,
+            "created": iso(batch.created / 1000),
+        },
+        "labels": labels,
+        "ecs": {"version": "8.11.0"},
+    }
+    if record.pid is not None:
+        made["process"] = {"pid": record.pid}
+    if failure is not None:
+        error = {"type": failure.type, "message": failure.message, "stack_trace": failure.stack}
+        made["error"] = {key: value for key, value in error.items() if value is not None}
+    return made
+
+
+class Hit:
+    """A record as a search finds it. `id` is its sequence; `timestamp`, `created`: seconds since the epoch."""
+
+    def __init__(self, batch: Batch, index: int) -> None:
+        self._batch, self._index = batch, index
+        record = batch.records[index]
+        self.id = batch.first + index
+        self.timestamp, self.created = record.at / 1000, batch.created / 1000
+        self.level, self.agent, self.logger = NUMBERS[record.level], record.agent, record.logger
+        self.message, self.failure = split_failure(record.text)
+        self.stack = self.failure.stack if self.failure else None
+        self.pid, self.line, self.version = record.pid, record.line, record.version
+        self.stream = stream_of(record.flags)
+        self.event_id = event_id(batch.source.generation, record.offset)
+        self.labels: Mapping[str, str] = {
+            "site": batch.origin.site,
+            "instance": batch.origin.instance,
+            "spool": batch.spool,
+        }
+        self.host, self.path = batch.origin.host, batch.source.path
 
     def doc(self) -> dict[str, Any]:
-        """The record in Elastic Common Schema, as Logstash and Elasticsearch take it."""
-        labels = dict(self.labels)
-        if self.stream:
-            labels["stream"] = self.stream
-        if self.cut:
-            labels["cut"] = "true"
-        if self.continued:
-            labels["continued"] = "true"
-        log: dict[str, Any] = {"level": self.level, "logger": self.logger, "file": {"path": self.path}}
-        if self.line is not None:
-            log["origin"] = {"file": {"line": self.line}}
-        service = {"type": "volttron", "name": self.agent}
-        if self.version:
-            service["version"] = self.version
-        doc: dict[str, Any] = {
-            "@timestamp": iso(self.timestamp),
-            "message": self.message,
-            "log": log,
-            "service": service,
-            "host": {"name": self.host},
-            "event": {"id": self.event_id, "sequence": self.id, "created": iso(self.created)},
-            "labels": labels,
-            "ecs": {"version": "8.11.0"},
-        }
-        if self.pid is not None:
-            doc["process"] = {"pid": self.pid}
-        if self.failure is not None:
-            error = {
-                "type": self.failure.type,
-                "message": self.failure.message,
-                "stack_trace": self.failure.stack,
-            }
-            doc["error"] = {key: value for key, value in error.items() if value is not None}
-        return doc
+        """The record in Elastic Common Schema."""
+        return document(self._batch, self._index)
 
 
 def iso(seconds: float) -> str:
