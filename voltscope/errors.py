@@ -209,9 +209,13 @@ class StoreError(LogError):
 
 
 class ReceiverError(LogError):
-    """A receiver of logs cannot be reached or stopped taking records."""
+    """A receiver of logs cannot be reached or stopped taking records. `permanent`: sending again cannot help."""
 
     code, status = "log-receiver", 502
+
+    def __init__(self, message: str, remedy: str | None = None, permanent: bool = False) -> None:
+        super().__init__(message, remedy)
+        self.permanent = permanent
 
 
 class ProfileError(VoltscopeError):

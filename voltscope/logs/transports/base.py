@@ -1,22 +1,64 @@
-"""What every way to a receiver is: send records in order, or raise."""
+"""What every way to a receiver is: send a batch of records in order and keep its promise, or raise."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from importlib import import_module
+from typing import Literal
 
-from voltscope.logs.record import Hit
+from voltscope.errors import ReceiverError
+from voltscope.logs.record import Batch
+from voltscope.logs.settings import Receiver
+
+Promise = Literal["nothing", "kernel", "acknowledged", "once"]
+
+# Imported when a receiver of the type is configured: most sites have one, and every module costs an engine memory.
+_TRANSPORTS = {
+    "syslog": "voltscope.logs.transports.syslog:SyslogTransport",
+    "relp": "voltscope.logs.transports.relp:RelpTransport",
+    "logstash-json": "voltscope.logs.transports.logstash_json:LogstashJsonTransport",
+    "file": "voltscope.logs.transports.file:FileTransport",
+    "stdout": "voltscope.logs.transports.stdout:StdoutTransport",
+}
 
 
 class Transport(ABC):
-    """One receiver. Connects when it has something to send; used by one thread."""
+    """One receiver. Connects when it has something to send; used by one thread.
 
-    name: str  # names the receiver's cursor: stays the same as long as the receiver does
+    `name` names the receiver's cursor: it stays the same as long as the receiver does. `promise` is what holds for
+    the records of a `send` that returned: `nothing`; the receiving host's `kernel` has them; the receiver
+    `acknowledged` them; each is there `once`, also when it was sent again. `max_records`: the most a `send` takes.
+    """
+
+    name: str
+    promise: Promise
+    max_records: int = 2000
 
     @abstractmethod
-    def send(self, hits: Sequence[Hit]) -> None:
-        """Hand over all of `hits`, in order. Raises ReceiverError: then none, some or all may have arrived."""
+    def send(self, batch: Batch) -> None:
+        """Hand over all records of `batch`, in order. Raises ReceiverError: then none, some or all may have arrived."""
 
     @abstractmethod
     def close(self) -> None:
         """Give up the connection; `send` makes a new one."""
+
+
+def transport_for(receiver: Receiver) -> Transport:
+    """The transport to a configured receiver; nothing is connected yet. Raises ConfigError for files it cannot read."""
+    module, _, name = _TRANSPORTS[type_of(receiver)].partition(":")
+    made: Transport = getattr(import_module(module), name)(receiver)
+    return made
+
+
+def type_of(receiver: Receiver) -> str:
+    """The receiver's `type` in the configuration."""
+    return str(receiver.__struct_config__.tag)
+
+
+def not_taken(name: str, error: Exception) -> ReceiverError:
+    """What to raise when `error` (OSError, or UnicodeError for a host that can be no host's name) ended a `send`."""
+    if type(error).__name__ == "SSLCertVerificationError":
+        remedy = "Check ca_file and server_name, and the certificate there. Nothing is lost meanwhile."
+    else:
+        remedy = "Is it running and reachable? Nothing is lost meanwhile."
+    return ReceiverError(f"{name} does not take log records: {error}.", remedy)

@@ -1,59 +1,117 @@
-"""RFC 5424 syslog over TCP, TLS or UDP, framed by newlines or by octet counting (RFC 6587)."""
+"""Syslog (RFC 5424, RFC 3164) or JSON lines over UDP, TCP or TLS.
+
+Promise: TCP and TLS, `kernel`: the receiving host's kernel has the records; a receiver that dies before it read
+them loses them. UDP: nothing.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import re
-import socket
-import ssl
-import struct
-import termios
-import time
-from collections.abc import Sequence
 
-from voltscope.errors import ReceiverError
-from voltscope.logs.record import Hit, iso
-from voltscope.logs.transports.base import Transport
+from voltscope.logs.record import NUMBERS, Batch, Origin, Record, split_failure, stream_of
+from voltscope.logs.settings import SyslogReceiver
+from voltscope.logs.transports.clock import MILLISECONDS, Second, bsd, utc
+from voltscope.logs.transports.ecs import EcsRenderer
+from voltscope.logs.transports.framing import Renderer, by_newline, by_octet_count
+from voltscope.logs.transports.unanswered import StreamOrDatagrams
 
-TIMEOUT_S = 10.0
-_SEVERITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 _FACILITY = 16  # local0
-_LARGEST_DATAGRAM = 60_000
+_PRIORITY = {level: _FACILITY * 8 + severity for level, severity in ((10, 7), (20, 6), (30, 4), (40, 3), (50, 2))}
 _NOT_NAME = re.compile(r"[^\x21-\x7e]")
+_NOT_TAG = re.compile(r"[^\x21-\x7e]|[:\[\]]")
+_MOST_KINDS = 4096
 # 32473 is the enterprise number RFC 5612 sets aside for documentation; voltscope has none of its own.
 _SD_ID = "voltscope@32473"
 
 
-def message(hit: Hit, escape_newlines: bool) -> bytes:
-    r"""One record as an RFC 5424 message: the agent is APP-NAME, all else is structured data.
+class Rfc5424:
+    r"""Records as RFC 5424 messages: the agent is APP-NAME, all else is structured data.
 
-    `escape_newlines`: newlines become the two characters \n, as newline framing needs.
+    `one_line`: newlines become the two characters \n, as newline framing needs. What records have in common, by
+    agent, level, pid and so on, is made once.
     """
-    text = hit.message
-    if hit.stack is not None and not hit.stack.endswith(hit.message):
-        text = f"{hit.message}\n{hit.stack}"
-    elif hit.stack is not None:
-        text = hit.stack
-    if escape_newlines:
-        text = text.replace("\r", "\\r").replace("\n", "\\n")
+
+    def __init__(self, one_line: bool) -> None:
+        self._one_line, self._second = one_line, Second(utc)
+        self._kinds: dict[tuple[object, ...], tuple[str, str]] = {}
+        self._of: tuple[Origin, str] | None = None
+
+    def __call__(self, batch: Batch) -> list[str]:
+        if (batch.origin, batch.spool) != self._of or len(self._kinds) > _MOST_KINDS:
+            self._of, self._kinds = (batch.origin, batch.spool), {}
+        kinds, second, one_line, generation = self._kinds, self._second, self._one_line, batch.source.generation
+        made = []
+        for number, record in enumerate(batch.records, batch.first):
+            into = record.at - second.base
+            if not 0 <= into < 1000:
+                into = second.turn(record.at)
+            text, error = record.text, None
+            if "\n" in text:
+                failure = split_failure(text)[1]
+                error = failure.type if failure else None
+                if one_line:
+                    text = text.replace("\n", "\\n")
+            if one_line and "\r" in text:
+                text = text.replace("\r", "\\r")
+            key = (
+                record.level,
+                record.agent,
+                record.logger,
+                record.pid,
+                record.line,
+                record.version,
+                record.flags,
+                error,
+            )
+            kind = kinds.get(key)
+            if kind is None:
+                kind = kinds[key] = _header(batch, record, error)
+            made.append(
+                f"{kind[0]}{second.text}{MILLISECONDS[into]}{kind[1]}{generation}{record.offset:012x}"
+                f'" sequence="{number}"] {text}'
+            )
+        return made
+
+
+def _header(batch: Batch, record: Record, error: str | None) -> tuple[str, str]:
+    """What is before the time, and what is between it and the event's id."""
     data = {
-        "id": hit.event_id,
-        "sequence": str(hit.id),
-        "level": hit.level,
-        "agent": hit.agent,
-        "logger": hit.logger,
-        **hit.labels,
-        "line": None if hit.line is None else str(hit.line),
-        "version": hit.version,
-        "stream": hit.stream,
-        "error_type": hit.failure.type if hit.failure else None,
+        "level": NUMBERS[record.level],
+        "agent": record.agent,
+        "logger": record.logger,
+        "site": batch.origin.site,
+        "instance": batch.origin.instance,
+        "spool": batch.spool,
+        "line": None if record.line is None else str(record.line),
+        "version": record.version,
+        "stream": stream_of(record.flags),
+        "error_type": error,
     }
     structured = "".join(f' {key}="{_value(value)}"' for key, value in data.items() if value)
-    header = (
-        f"<{_FACILITY * 8 + _SEVERITY[hit.level]}>1 {iso(hit.timestamp)} {_name(hit.host, 255)} "
-        f"{_name(hit.agent, 48)} {hit.pid if hit.pid is not None else '-'} - [{_SD_ID}{structured}] "
-    )
-    return (header + text).encode("utf-8", "replace")
+    pid = "-" if record.pid is None else record.pid
+    host, app = _name(batch.origin.host, 255), _name(record.agent, 48)
+    return f"<{_PRIORITY[record.level]}>1 ", f' {host} {app} {pid} - [{_SD_ID}{structured} id="'
+
+
+class Rfc3164:
+    """Records as RFC 3164 messages, for receivers that know nothing newer: they carry neither zone, year nor id."""
+
+    def __init__(self, one_line: bool) -> None:
+        self._one_line, self._second = one_line, Second(bsd)
+
+    def __call__(self, batch: Batch) -> list[str]:
+        second, one_line, host = self._second, self._one_line, _name(batch.origin.host, 255)
+        made = []
+        for record in batch.records:
+            if not 0 <= record.at - second.base < 1000:
+                second.turn(record.at)
+            text = record.text
+            if one_line:
+                text = text.replace("\r", "\\r").replace("\n", "\\n")
+            tag = _NOT_TAG.sub("_", record.agent)[:32] or "-"
+            pid = "" if record.pid is None else f"[{record.pid}]"
+            made.append(f"<{_PRIORITY[record.level]}>{second.text} {host} {tag}{pid}: {text}")
+        return made
 
 
 def _name(text: str, longest: int) -> str:
@@ -64,84 +122,19 @@ def _value(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("]", "\\]").replace("\n", " ")
 
 
-class SyslogTransport(Transport):
-    """A syslog receiver. TCP counts as taken what the receiving host's kernel has acknowledged."""
+class SyslogTransport(StreamOrDatagrams):
+    """A syslog receiver, or one that takes JSON lines."""
 
-    def __init__(self, host: str, port: int, protocol: str, framing: str, ca_file: str | None = None) -> None:
-        """`protocol`: tcp, udp or tls; `framing`: newline or octet-counting; `ca_file`: PEM, the system's when None."""
-        self.name = f"syslog+{protocol}://{host}:{port}"
-        self._address, self._protocol, self._framing, self._ca_file = (host, port), protocol, framing, ca_file
-        self._socket: socket.socket | None = None
-
-    def send(self, hits: Sequence[Hit]) -> None:
-        try:
-            connection = self._connected()
-            if self._protocol == "udp":
-                for hit in hits:
-                    connection.send(message(hit, escape_newlines=False)[:_LARGEST_DATAGRAM])
-                return
-            connection.sendall(b"".join(self._framed(hit) for hit in hits))
-            self._acknowledged(connection)
-        except (OSError, UnicodeError) as error:  # UnicodeError: a host that can be no host's name
-            self.close()
-            raise ReceiverError(
-                f"{self.name} does not take log records: {error}.",
-                "Is it running and reachable? Nothing is lost meanwhile.",
-            ) from error
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def _framed(self, hit: Hit) -> bytes:
-        if self._framing == "newline":
-            return message(hit, escape_newlines=True) + b"\n"
-        text = message(hit, escape_newlines=False)
-        return b"%d %s" % (len(text), text)
-
-    def _connected(self) -> socket.socket:
-        if self._socket is not None:
-            if self._protocol == "udp" or not self._hung_up(self._socket):
-                return self._socket
-            self.close()
-        if self._protocol == "udp":
-            family, kind, number, _, address = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)[0]
-            self._socket = socket.socket(family, kind, number)
-            self._socket.connect(address)
-            return self._socket
-        connection = socket.create_connection(self._address, timeout=TIMEOUT_S)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if self._protocol == "tls":
-            context = ssl.create_default_context(cafile=self._ca_file)
-            try:
-                connection = context.wrap_socket(connection, server_hostname=self._address[0])
-            except OSError:
-                connection.close()
-                raise
-        self._socket = connection
-        return connection
-
-    @staticmethod
-    def _hung_up(connection: socket.socket) -> bool:
-        """Whether the receiver has closed: a syslog receiver says nothing, so anything readable is its end."""
-        connection.setblocking(False)
-        try:
-            return connection.recv(1) == b""
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return False
-        except OSError:
-            return True
-        finally:
-            connection.settimeout(TIMEOUT_S)
-
-    @staticmethod
-    def _acknowledged(connection: socket.socket) -> None:
-        """Wait until the kernel's send queue is empty: written is not sent, and sent is not received."""
-        until = time.monotonic() + TIMEOUT_S
-        pause = 0.0005
-        while struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]:
-            if time.monotonic() > until:
-                raise TimeoutError("no acknowledgement in time")
-            time.sleep(pause)
-            pause = min(pause * 2, 0.05)
+    def __init__(self, receiver: SyslogReceiver) -> None:
+        """Raises ConfigError for keys and certificates that cannot be loaded."""
+        framing = receiver.framing or ("octet-counting" if receiver.protocol == "tls" else "newline")
+        one_line = framing == "newline" and receiver.protocol != "udp"
+        render: Renderer
+        if receiver.body == "json":
+            render = EcsRenderer()
+        elif receiver.format == "rfc5424":
+            render = Rfc5424(one_line)
+        else:
+            render = Rfc3164(one_line)
+        name = f"syslog+{receiver.protocol}://{receiver.host}:{receiver.port}"
+        super().__init__(name, receiver, render, by_newline if framing == "newline" else by_octet_count)

@@ -1,0 +1,156 @@
+"""A TCP or TLS connection to a receiver that tells its troubles apart: gone, hung up, or taking nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import socket
+import struct
+import termios
+import time
+from typing import TYPE_CHECKING
+
+from voltscope.errors import ConfigError
+from voltscope.logs.settings import TlsKeys
+
+if TYPE_CHECKING:  # half a megabyte, which plain TCP does not need
+    import ssl
+
+TIMEOUT_S = 10.0
+_PIECE = 1 << 18
+
+
+class Connection:
+    """Opened when first used. All methods but the constructor raise OSError (UnicodeError: no host has that name)."""
+
+    def __init__(self, host: str, port: int, tls: TlsKeys | None = None, timeout_s: float = TIMEOUT_S) -> None:
+        """`timeout_s`: how long a peer may make no progress at all. Raises ConfigError for keys it cannot load."""
+        self._address, self._timeout_s = (host, port), timeout_s
+        self._context = None if tls is None else tls_context(tls)
+        self._server_name = (tls and tls.server_name) or host
+        self._socket: socket.socket | None = None
+
+    def open(self) -> bool:
+        """Connect unless connected. True when the connection is a new one."""
+        if self._socket is not None:
+            return False
+        connection = socket.create_connection(self._address, timeout=self._timeout_s)
+        try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._context is not None:
+                connection = self._context.wrap_socket(connection, server_hostname=self._server_name)
+        except (OSError, ValueError) as error:
+            connection.close()
+            if isinstance(error, TimeoutError):
+                raise TimeoutError(f"it accepts connections and says nothing (for {self._timeout_s:g} s)") from error
+            raise
+        self._socket = connection
+        return True
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def hung_up(self) -> bool:
+        """Whether the peer has closed. For peers that have nothing to say: what they say all the same is thrown away.
+
+        A write to a connection the peer has closed succeeds, and what was written is lost: look before.
+        """
+        connection = self._open()
+        connection.setblocking(False)
+        try:
+            while connection.recv(1 << 16):
+                pass
+            return True
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            return type(error).__name__ != "SSLWantReadError"
+        finally:
+            connection.settimeout(self._timeout_s)
+
+    def write(self, data: bytes) -> None:
+        """Hand all of it to the kernel. Raises TimeoutError once not a byte was taken for `timeout_s`."""
+        connection = self._open()
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[connection.send(rest[:_PIECE]) :]
+            except TimeoutError as error:
+                raise TimeoutError(self._stalled(len(rest))) from error
+
+    def read(self, size: int = 1 << 16) -> bytes:
+        """The next bytes, at most `size`. Raises TimeoutError after `timeout_s`, ConnectionError at the end."""
+        try:
+            data = self._open().recv(size)
+        except TimeoutError as error:
+            raise TimeoutError(f"it has not answered for {self._timeout_s:g} s") from error
+        if not data:
+            raise ConnectionResetError("it closed the connection")
+        return data
+
+    def readable(self) -> bool:
+        """Whether `read` would return, or raise, at once."""
+        connection = self._open()
+        pending = getattr(connection, "pending", None)  # what TLS has decrypted already
+        return bool(pending and pending()) or bool(select.select([connection], [], [], 0)[0])
+
+    def drain(self) -> None:
+        """Wait until the peer's kernel has acknowledged all that was written: written is not sent, sent not received.
+
+        Raises TimeoutError when nothing more is acknowledged, ConnectionError when the peer hung up meanwhile.
+        """
+        connection = self._open()
+        least, since, pause = 1 << 62, time.monotonic(), 0.0005
+        while waiting := struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]:
+            now = time.monotonic()
+            if waiting < least:
+                least, since = waiting, now
+            elif now - since > self._timeout_s:
+                raise TimeoutError(self._stalled(waiting))
+            if broken := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(broken, os.strerror(broken))
+            time.sleep(pause)
+            pause = min(pause * 2, 0.02)
+        if self.hung_up():
+            raise ConnectionResetError("it closed the connection while records were on their way")
+
+    def _open(self) -> socket.socket:
+        self.open()
+        assert self._socket is not None  # noqa: S101  (open made it)
+        return self._socket
+
+    def _stalled(self, size: int) -> str:
+        return f"it accepts connections and reads nothing: {size} bytes have waited for {self._timeout_s:g} s"
+
+
+def tls_context(keys: TlsKeys) -> ssl.SSLContext:
+    """Verifies the receiver, TLS 1.2 or newer; with our certificate when the receiver wants one.
+
+    Raises ConfigError naming the file that cannot be loaded.
+    """
+    import ssl
+
+    try:
+        context = ssl.create_default_context(cafile=keys.ca_file)
+    except (OSError, ValueError) as error:
+        raise ConfigError("ca_file", f"{keys.ca_file} ({error})", "a readable PEM file of certificates") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if keys.certificate_file is not None:
+        try:
+            context.load_cert_chain(keys.certificate_file, keys.key_file, password=_no_password)
+        except (OSError, ValueError) as error:
+            found = f"{keys.certificate_file} with key {keys.key_file or '(in the same file)'} ({error})"
+            raise ConfigError(
+                "certificate_file", found, "a readable PEM certificate and its unencrypted key"
+            ) from error
+    return context
+
+
+def _no_password() -> str:
+    """Without it OpenSSL would ask on the terminal, and an engine has none."""
+    raise ValueError("the key is encrypted")

@@ -1,0 +1,74 @@
+"""Messages to receivers that never answer, over TCP, TLS or UDP: syslog, and JSON lines.
+
+Promise: TCP and TLS, `kernel`; UDP, nothing. What that loses is measured in docs/transports.md.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+
+from voltscope.logs.record import Batch
+from voltscope.logs.settings import LogstashJsonReceiver, SyslogReceiver
+from voltscope.logs.transports.base import Promise, Transport, not_taken
+from voltscope.logs.transports.connection import Connection
+from voltscope.logs.transports.framing import Renderer, as_datagrams
+
+# Records rendered together: some 100 kB of messages stay in the processor's cache and in memory the allocator keeps,
+# 0.6 µs a record; 2,000 at once take 0.85.
+_AT_ONCE = 256
+
+
+class StreamOrDatagrams(Transport):
+    """Renders a batch and sends it, in one piece or as a datagram a record."""
+
+    def __init__(
+        self,
+        name: str,
+        receiver: SyslogReceiver | LogstashJsonReceiver,
+        render: Renderer,
+        frame: Callable[[Sequence[str]], bytes],
+    ) -> None:
+        """Raises ConfigError for keys and certificates that cannot be loaded."""
+        self.name = name
+        self.promise: Promise = "nothing" if receiver.protocol == "udp" else "kernel"
+        self._render, self._frame = render, frame
+        self._address = (receiver.host, receiver.port)
+        self._stream = None
+        if receiver.protocol != "udp":
+            self._stream = Connection(*self._address, receiver if receiver.protocol == "tls" else None)
+        self._datagrams: socket.socket | None = None
+
+    def send(self, batch: Batch) -> None:
+        if not batch.records:
+            return
+        try:
+            if self._stream is None:
+                self._send_datagrams(as_datagrams(self._render, batch))
+            else:
+                self._send_stream(self._stream, batch)
+        except (OSError, UnicodeError) as error:
+            self.close()
+            raise not_taken(self.name, error) from error
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        if self._datagrams is not None:
+            self._datagrams.close()
+            self._datagrams = None
+
+    def _send_stream(self, stream: Connection, batch: Batch) -> None:
+        if not stream.open() and stream.hung_up():
+            stream.close()
+        for first in range(batch.first, batch.last + 1, _AT_ONCE):
+            stream.write(self._frame(self._render(batch.between(first, first + _AT_ONCE - 1))))
+        stream.drain()
+
+    def _send_datagrams(self, messages: Sequence[bytes]) -> None:
+        if self._datagrams is None:
+            family, kind, number, _, address = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)[0]
+            self._datagrams = socket.socket(family, kind, number)
+            self._datagrams.connect(address)
+        for message in messages:
+            self._datagrams.send(message)
