@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import select
 import socket
 import struct
 import termios
@@ -60,18 +59,12 @@ class Connection:
 
         A write to a connection the peer has closed succeeds, and what was written is lost: look before.
         """
-        connection = self._open()
-        connection.setblocking(False)
         try:
-            while connection.recv(1 << 16):
+            while self.read_ready():
                 pass
+        except OSError:
             return True
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            return type(error).__name__ != "SSLWantReadError"
-        finally:
-            connection.settimeout(self._timeout_s)
+        return False
 
     def write(self, data: bytes) -> None:
         """Hand all of it to the kernel. Raises TimeoutError once not a byte was taken for `timeout_s`."""
@@ -83,21 +76,31 @@ class Connection:
             except TimeoutError as error:
                 raise TimeoutError(self._stalled(len(rest))) from error
 
-    def read(self, size: int = 1 << 16) -> bytes:
+    def read(self, size: int = 1 << 16, timeout_s: float | None = None) -> bytes:
         """The next bytes, at most `size`. Raises TimeoutError after `timeout_s`, ConnectionError at the end."""
+        connection = self._open()
         try:
-            data = self._open().recv(size)
+            connection.settimeout(self._timeout_s if timeout_s is None else timeout_s)
+            return _some(connection.recv(size))
         except TimeoutError as error:
             raise TimeoutError(f"it has not answered for {self._timeout_s:g} s") from error
-        if not data:
-            raise ConnectionResetError("it closed the connection")
-        return data
+        finally:
+            connection.settimeout(self._timeout_s)
 
-    def readable(self) -> bool:
-        """Whether `read` would return, or raise, at once."""
+    def read_ready(self, size: int = 1 << 16) -> bytes:
+        """What there is to read now, empty when nothing is. Raises ConnectionError at the end."""
         connection = self._open()
-        pending = getattr(connection, "pending", None)  # what TLS has decrypted already
-        return bool(pending and pending()) or bool(select.select([connection], [], [], 0)[0])
+        connection.setblocking(False)
+        try:
+            return _some(connection.recv(size))
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            if type(error).__name__ == "SSLWantReadError":
+                return b""
+            raise
+        finally:
+            connection.settimeout(self._timeout_s)
 
     def drain(self) -> None:
         """Wait until the peer's kernel has acknowledged all that was written: written is not sent, sent not received.
@@ -126,6 +129,12 @@ class Connection:
 
     def _stalled(self, size: int) -> str:
         return f"it accepts connections and reads nothing: {size} bytes have waited for {self._timeout_s:g} s"
+
+
+def _some(data: bytes) -> bytes:
+    if not data:
+        raise ConnectionResetError("it closed the connection")
+    return data
 
 
 def tls_context(keys: TlsKeys) -> ssl.SSLContext:

@@ -11,12 +11,12 @@ _encode = msgspec.json.Encoder().encode
 _MOST_KINDS = 4096
 
 
-def quoted(text: str | None) -> str:
+def quoted(text: str) -> str:
     """`text` as JSON."""
     try:
         return _encode(text).decode()
     except UnicodeEncodeError:  # half a surrogate pair
-        return _encode((text or "").encode("utf-8", "replace").decode()).decode()
+        return _encode(text.encode("utf-8", "replace").decode()).decode()
 
 
 class EcsRenderer:
