@@ -1,163 +1,319 @@
-"""Records reach a real rsyslogd whole and in order, also one that was away."""
+"""Syslog and JSON lines reach a real rsyslogd whole and in order; what is wrong with a receiver is told."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
-import subprocess
+import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from logs_rig import Rig
+from batches import AT, batch, numbered
+from certificates import Authority
+from peers import peer, refused_port, silent
+from rsyslog_rig import Rsyslog, until
 
-from voltscope.logs.shipper import Shipper
-from voltscope.logs.transports.syslog import SyslogTransport
+from voltscope.configuration import load
+from voltscope.errors import ConfigError, ReceiverError
+from voltscope.logs.record import STDERR, Batch, document, event_id, iso
+from voltscope.logs.settings import LogshipConfig, SyslogReceiver
+from voltscope.logs.transports.framing import LARGEST_DATAGRAM, as_datagrams
+from voltscope.logs.transports.syslog import Rfc3164, Rfc5424, SyslogTransport
 
-RSYSLOGD = shutil.which("rsyslogd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-if RSYSLOGD is None and os.environ.get("CI"):
-    pytest.fail("rsyslogd is missing: apt-get install rsyslog", pytrace=False)
-pytestmark = pytest.mark.skipif(RSYSLOGD is None, reason="needs rsyslogd")
-
-CONFIGURATION = """
-global(workDirectory="{folder}" maxMessageSize="64k" parser.escapeControlCharactersOnReceive="off")
-module(load="imtcp")
-module(load="imudp")
-template(name="json" type="list" option.jsonf="on") {{
-    property(outname="message" name="msg" format="jsonf")
-    property(outname="app" name="app-name" format="jsonf")
-    property(outname="pid" name="procid" format="jsonf")
-    property(outname="severity" name="syslogseverity-text" format="jsonf")
-    property(outname="at" name="timereported" dateFormat="rfc3339" format="jsonf")
-    property(outname="data" name="structured-data" format="jsonf")
-}}
-ruleset(name="keep") {{ action(type="omfile" file="{folder}/received" template="json") }}
-input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="keep")
-input(type="imudp" address="127.0.0.1" port="{port}" ruleset="keep")
-"""
-
-
-class Receiver:
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.process = folder, None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        (folder / "rsyslog.conf").write_text(CONFIGURATION.format(folder=folder, port=self.port))
-
-    def start(self) -> None:
-        assert RSYSLOGD is not None
-        command = [RSYSLOGD, "-n", "-f", str(self.folder / "rsyslog.conf"), "-i", str(self.folder / "pid")]
-        self.process: subprocess.Popen[bytes] | None = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        _until(self._listens)
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(20)
-            self.process = None
-
-    def received(self) -> list[dict[str, str]]:
-        try:
-            lines = (self.folder / "received").read_text().splitlines()
-        except FileNotFoundError:
-            return []
-        return [json.loads(line) for line in lines]
-
-
-def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
+Start = Callable[..., Rsyslog]
+TRACEBACK = "Traceback (most recent call last):\n  File x\nValueError: bad"
 
 
 @pytest.fixture
-def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    folder = tmp_path / "receiver"
-    folder.mkdir()
-    made = Receiver(folder)
-    yield made
-    made.stop()
+def rsyslog(tmp_path: Path) -> Iterator[Start]:
+    started: list[Rsyslog] = []
+
+    def start(inputs: str = "plain", authority: Authority | None = None) -> Rsyslog:
+        started.append(Rsyslog(tmp_path / f"rsyslog{len(started)}", inputs, authority))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    (tmp_path / "site").mkdir()
-    rig = Rig(tmp_path / "site")
-    rig.store.set_labels({"site": "north", "instance": "vm", "host": "edge1"})
-    return rig
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "ca")
+
+
+def keys(authority: Authority, name: str = "edge1") -> dict[str, str]:
+    certificate, key = authority.sign(name, f"DNS:{name}")
+    return {"ca_file": str(authority.certificate), "certificate_file": str(certificate), "key_file": str(key)}
+
+
+def to(port: int, **further: object) -> SyslogTransport:
+    return SyslogTransport(SyslogReceiver(host="127.0.0.1", port=port, **further))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("protocol", "framing"), [("tcp", "newline"), ("tcp", "octet-counting"), ("udp", "octet-counting")]
+    ("protocol", "framing"), [("tcp", "newline"), ("tcp", "octet-counting"), ("udp", None), ("tls", None)]
 )
-def test_a_record_arrives_with_all_it_carries(receiver: Receiver, rig: Rig, protocol: str, framing: str) -> None:
-    receiver.start()
-    rig.write('first "quoted] \\ ü', "Traceback (most recent call last):\n  File x\nValueError: bad")
-    rig.drain()
-    shipper = Shipper(rig.store, SyslogTransport("127.0.0.1", receiver.port, protocol, framing))
-    shipper.start()
-    try:
-        _until(lambda: len(receiver.received()) >= 2)
-    finally:
-        shipper.stop()
+def test_a_record_arrives_with_all_it_carries(
+    rsyslog: Start, authority: Authority, protocol: str, framing: str | None
+) -> None:
+    receiver = rsyslog("tls" if protocol == "tls" else "plain", authority)
+    further = keys(authority) if protocol == "tls" else {}
+    transport = to(receiver.port, protocol=protocol, framing=framing, **further)
+    sent = batch('first "quoted] \\ ü € 𐍈', TRACEBACK, agent="demo agent[1]", version='1"2')
+    transport.send(sent)
+    until(lambda: len(receiver.received()) >= 2)
+    transport.close()
     first, second = receiver.received()
-    hit = rig.hits()[0]
-    assert first["message"].strip() == 'first "quoted] \\ ü'
-    assert (first["app"], first["pid"], first["severity"]) == ("unknown", "77", "info")
-    assert first["at"] == hit.doc()["@timestamp"]
-    assert f'id="{hit.event_id}"' in first["data"]
-    assert 'site="north"' in first["data"]
-    newline = "\\n" if framing == "newline" else "\n"
-    assert second["message"].strip() == newline.join(
-        ["Traceback (most recent call last):", "  File x", "ValueError: bad"]
-    )
+    assert first["message"] == 'first "quoted] \\ ü € 𐍈'
+    assert (first["app"], first["pid"], first["severity"], first["host"]) == ("demo_agent[1]", "77", "info", "edge1")
+    assert first["at"] == iso(AT / 1000)
+    assert f'id="{event_id(sent.source.generation, 100)}"' in first["data"]
+    for data in ('sequence="1"', 'site="north"', 'spool="01SPOOL"', 'agent="demo agent[1\\]"', 'version="1\\"2"'):
+        assert data in first["data"]
+    assert second["message"] == (TRACEBACK.replace("\n", "\\n") if framing == "newline" else TRACEBACK)
     assert 'error_type="ValueError"' in second["data"]
 
 
-def test_a_receiver_that_was_away_gets_everything_in_order(receiver: Receiver, rig: Rig) -> None:
-    shipper = Shipper(rig.store, SyslogTransport("127.0.0.1", receiver.port, "tcp", "octet-counting"))
-    shipper.start()
-    try:
-        rig.write(*[f"before {i}" for i in range(300)])
-        rig.drain()
-        _until(lambda: shipper.delivery.failures > 0)
-        assert not shipper.delivery.up
-        receiver.start()
-        _until(lambda: len(receiver.received()) == 300)
-        receiver.stop()
-        rig.write(*[f"meanwhile {i}" for i in range(300)])
-        rig.drain()
-        _until(lambda: not shipper.delivery.up)
-        assert len(rig.hits()) == 600  # reading never waited for the receiver
-        receiver.start()
-        rig.write("after")
-        rig.drain()
-        _until(lambda: len(receiver.received()) == 601)
-    finally:
-        shipper.stop()
-    wanted = [f"before {i}" for i in range(300)] + [f"meanwhile {i}" for i in range(300)] + ["after"]
-    assert [entry["message"].strip() for entry in receiver.received()] == wanted
+def test_many_records_arrive_in_order(rsyslog: Start) -> None:
+    receiver = rsyslog()
+    transport = to(receiver.port, framing="octet-counting")
+    for first in range(1, 5000, 1000):
+        transport.send(numbered(first, 1000))
+    until(lambda: len(receiver.received()) == 5000)
+    transport.close()
+    assert [each["message"] for each in receiver.received()] == [f"record {number}" for number in range(1, 5001)]
 
 
-def test_a_restarted_shipper_goes_on_where_it_stopped(receiver: Receiver, rig: Rig) -> None:
+def test_the_older_format_arrives(rsyslog: Start) -> None:
+    receiver = rsyslog()
+    transport = to(receiver.port, format="rfc3164")
+    transport.send(batch("old\nstyle", agent="platform.driver", level=40))
+    until(lambda: len(receiver.received()) == 1)
+    transport.close()
+    (seen,) = receiver.received()
+    assert (seen["message"].strip(), seen["tag"], seen["severity"]) == ("old\\nstyle", "platform.driver[77]:", "err")
+    local = time.localtime(AT // 1000)
+    assert seen["raw"].startswith(f"<131>{time.strftime('%b', local)} {local.tm_mday:2d} {time.strftime('%T', local)} ")
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_json_lines_are_elastic_common_schema(protocol: str) -> None:
+    sent = batch("line\nfeed", TRACEBACK, "ü\0\u2028", flags=STDERR, version="1.2")
+    received = take(sent, protocol=protocol, body="json")
+    assert [json.loads(line) for line in received.splitlines()] == [document(sent, index) for index in range(3)]
+
+
+def take(sent: Batch, protocol: str, **further: object) -> bytes:
+    """All bytes that arrive at a plain socket, datagrams with a newline behind each."""
+    if protocol == "udp":
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            server.settimeout(10)
+            transport = to(server.getsockname()[1], protocol="udp", **further)
+            transport.send(sent)
+            transport.close()
+            return b"\n".join(server.recv(1 << 17) for _ in sent.records)
+    received = bytearray()
+
+    def collect(connection: socket.socket) -> None:
+        while data := connection.recv(1 << 16):
+            received.extend(data)
+        done.set()
+
+    done = threading.Event()
+    with peer(collect) as port:
+        transport = to(port, **further)
+        transport.send(sent)
+        transport.close()
+        assert done.wait(10)
+    return bytes(received)
+
+
+def test_octet_counts_are_of_bytes() -> None:
+    data = take(batch("ascii", "ü€𐍈\n", "half a pair \ud800"), "tcp", framing="octet-counting")
+    seen = []
+    while data:
+        length, _, rest = data.partition(b" ")
+        seen.append(rest[: int(length)].decode().partition("] ")[2])
+        data = rest[int(length) :]
+    assert seen == ["ascii", "ü€𐍈\n", "half a pair ?"]
+
+
+@pytest.mark.parametrize("text", ["x" * 200_000, "€" * 70_000, "\n" * 70_000])
+@pytest.mark.parametrize("body", ["text", "json"])
+def test_a_datagram_is_never_too_long(text: str, body: str) -> None:
+    sent = batch("before", text, "after")
+    lines = take(sent, "udp", body=body).split(b"\n<" if body == "text" else b"\n{")
+    assert len(lines) == 3
+    assert 0.6 * LARGEST_DATAGRAM < len(lines[1]) <= LARGEST_DATAGRAM
+    lines[1].decode()
+    if body == "json":
+        cut = json.loads(b"{" + lines[1])
+        assert cut["labels"]["cut"] == "true"
+        assert text.startswith(cut["message"])
+
+
+def test_a_receivers_hang_up_is_seen_before_anything_is_lost(rsyslog: Start) -> None:
+    receiver = rsyslog()
+    transport = to(receiver.port)
+    transport.send(numbered(1, 3))
+    until(lambda: len(receiver.received()) == 3)
+    receiver.stop()
+    with pytest.raises(ReceiverError, match="Connection refused"):
+        transport.send(numbered(4, 3))
     receiver.start()
-    for number in range(3):
-        rig.write(f"record {number}")
-        rig.drain()
-        shipper = Shipper(rig.store, SyslogTransport("127.0.0.1", receiver.port, "tcp", "newline"))
-        shipper.start()
-        count = number + 1
-        name = shipper.transport.name
-        _until(lambda name=name, count=count: rig.store.cursor(name) == count)  # type: ignore[misc]
-        shipper.stop()
-    _until(lambda: len(receiver.received()) == 3)
-    assert [entry["message"].strip() for entry in receiver.received()] == ["record 0", "record 1", "record 2"]
+    transport.send(numbered(4, 3))
+    until(lambda: len(receiver.received()) == 6)
+    transport.close()
+    assert [each["message"] for each in receiver.received()] == [f"record {number}" for number in range(1, 7)]
+
+
+def test_a_receiver_that_reads_nothing_is_told_from_one_that_is_away() -> None:
+    with peer(silent) as port:
+        transport = to(port)
+        transport._stream._timeout_s = 0.5  # type: ignore[union-attr]
+        started = time.monotonic()
+        with pytest.raises(ReceiverError, match=r"accepts connections and reads nothing: [0-9]+ bytes have waited"):
+            for first in range(1, 100):
+                transport.send(batch("x" * 1_000_000, first=first))
+        assert time.monotonic() - started < 30
+        transport.close()
+    with pytest.raises(ReceiverError, match="Connection refused"):
+        to(refused_port()).send(numbered(1, 1))
+
+
+def test_a_receiver_that_dies_with_records_unread_is_noticed() -> None:
+    def dies(connection: socket.socket) -> None:
+        connection.recv(10)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with peer(dies) as port:
+        transport = to(port)
+        with pytest.raises(ReceiverError, match=r"reset|closed|Broken pipe"):
+            for first in range(1, 100):
+                transport.send(batch("x" * 100_000, first=first))
+
+
+def test_what_a_receiver_says_does_not_matter() -> None:
+    def chatters(connection: socket.socket) -> None:
+        while connection.recv(1 << 16):
+            connection.sendall(b"220 garbage\r\n" * 1000)
+
+    with peer(chatters) as port:
+        transport = to(port)
+        for first in range(1, 50):
+            transport.send(numbered(first, 1))
+        transport.close()
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70, "x..y"])
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_host_that_cannot_be_found_is_named(host: str, protocol: str) -> None:
+    transport = SyslogTransport(SyslogReceiver(host=host, port=514, protocol=protocol))  # type: ignore[arg-type]
+    with pytest.raises(ReceiverError, match=f"syslog.{protocol}://{host}:514 does not take log records"):
+        transport.send(numbered(1, 1))
+
+
+class TestTls:
+    def test_a_certificate_nobody_known_signed_is_refused(
+        self, rsyslog: Start, authority: Authority, tmp_path: Path
+    ) -> None:
+        receiver = rsyslog("tls", authority)
+        wrong = {**keys(authority), "ca_file": str(Authority(tmp_path / "another").certificate)}
+        with pytest.raises(ReceiverError, match=r"certificate verify failed.*Check ca_file"):
+            to(receiver.port, protocol="tls", **wrong).send(numbered(1, 1))
+
+    def test_the_certificate_must_have_the_servers_name(self, rsyslog: Start, authority: Authority) -> None:
+        receiver = rsyslog("tls", authority)
+        ours = keys(authority)
+        with pytest.raises(ReceiverError, match="certificate is not valid for 'elsewhere'"):
+            to(receiver.port, protocol="tls", server_name="elsewhere", **ours).send(numbered(1, 1))
+        to(receiver.port, protocol="tls", server_name="localhost", **ours).send(numbered(1, 1))
+        until(lambda: len(receiver.received()) == 1)
+
+    @pytest.mark.parametrize("ours", ["none", "a stranger's"])
+    def test_a_receiver_that_does_not_like_our_certificate_gets_nothing(
+        self, rsyslog: Start, authority: Authority, ours: str
+    ) -> None:
+        receiver = rsyslog("tls", authority)
+        given = keys(authority, "stranger") if ours != "none" else {"ca_file": str(authority.certificate)}
+        transport = to(receiver.port, protocol="tls", **given)
+        for _ in range(3):
+            with pytest.raises(ReceiverError):
+                transport.send(numbered(1, 1))
+        assert receiver.received() == []
+
+    def test_a_receiver_without_tls_is_refused(self, rsyslog: Start, authority: Authority) -> None:
+        receiver = rsyslog()
+        transport = to(receiver.port, protocol="tls", ca_file=str(authority.certificate))
+        transport._stream._timeout_s = 1.0  # type: ignore[union-attr]
+        with pytest.raises(ReceiverError):
+            transport.send(numbered(1, 1))
+
+    def test_files_that_cannot_be_loaded_are_named(self, authority: Authority, tmp_path: Path) -> None:
+        ours = keys(authority)
+        garbage = tmp_path / "garbage.pem"
+        garbage.write_text("garbage")
+        with pytest.raises(ConfigError, match=r"ca_file.*nowhere.pem"):
+            to(1, protocol="tls", ca_file=str(tmp_path / "nowhere.pem"))
+        with pytest.raises(ConfigError, match=r"ca_file.*garbage.pem"):
+            to(1, protocol="tls", ca_file=str(garbage))
+        with pytest.raises(ConfigError, match=r"certificate_file.*edge1.pem with key .*garbage.pem"):
+            to(1, protocol="tls", **{**ours, "key_file": str(garbage)})
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"protocol": "tcp", "ca_file": "x"}, "ca_file is for TLS"),
+        ({"protocol": "tls", "key_file": "x"}, "key_file needs certificate_file"),
+        ({"port": 0}, "port"),
+        ({"framing": "stx"}, "framing"),
+        ({"type": "sylog"}, "sylog"),
+        ({"cafile": "x"}, "cafile"),
+    ],
+)
+def test_a_configuration_that_cannot_be_meant_is_refused(given: dict[str, object], complaint: str) -> None:
+    receiver = {"type": "syslog", "host": "h", "port": 514, **given}
+    with pytest.raises(ConfigError, match=complaint):
+        load(LogshipConfig, {"receivers": [receiver]})
+
+
+def test_receivers_configured_so_far_mean_what_they_meant() -> None:
+    config = load(
+        LogshipConfig, {"receivers": [{"type": "syslog", "host": "h", "port": 5514, "framing": "octet-counting"}]}
+    )
+    (receiver,) = config.receivers
+    assert isinstance(receiver, SyslogReceiver)
+    assert SyslogTransport(receiver).name == "syslog+tcp://h:5514"
+    assert receiver.protocol == "tcp"
+
+
+def test_what_is_remembered_of_kinds_of_records_is_bounded() -> None:
+    render = Rfc5424(one_line=True)
+    for first in range(1, 50_000, 1000):
+        render(batch(*["x"] * 1000, first=first, line=first))
+        for index in range(200):
+            render(batch("x", line=first * 1000 + index))
+    assert len(render._kinds) < 6000
+
+
+def test_times_are_right_across_seconds_and_centuries() -> None:
+    render = Rfc5424(one_line=True)
+    sent = batch("a", "b", "c", "d", "e")
+    for record, at in zip(sent.records, (AT, AT + 876, AT + 877, -1, 253_402_300_799_999), strict=True):
+        record.at = at
+    seen = [text.split()[1] for text in render(sent)]
+    assert seen == [
+        "2026-11-21T04:00:00.123Z",
+        "2026-11-21T04:00:00.999Z",
+        "2026-11-21T04:00:01.000Z",
+        "1969-12-31T23:59:59.999Z",
+        "9999-12-31T23:59:59.999Z",
+    ]
+    assert len(as_datagrams(Rfc3164(one_line=False), sent)) == 5

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import select
 import socket
 import struct
 import termios
@@ -17,6 +19,7 @@ if TYPE_CHECKING:  # half a megabyte, which plain TCP does not need
     import ssl
 
 TIMEOUT_S = 10.0
+_VERDICT_S = 1.0
 _PIECE = 1 << 18
 
 
@@ -46,11 +49,18 @@ class Connection:
                 raise TimeoutError(f"it accepts connections and says nothing (for {self._timeout_s:g} s)") from error
             raise
         self._socket = connection
+        if self._context is not None:
+            self._await_verdict(connection)
         return True
 
     def close(self) -> None:
         """End the connection, if there is one."""
         if self._socket is not None:
+            if self._context is not None:
+                # Says that the end is the end (RFC 5425 section 4.4); not blocking, so nobody's answer is awaited.
+                with contextlib.suppress(OSError, ValueError):
+                    self._socket.setblocking(False)
+                    self._socket.unwrap()  # type: ignore[attr-defined]  # a context makes it an SSLSocket
             self._socket.close()
             self._socket = None
 
@@ -126,6 +136,22 @@ class Connection:
         self.open()
         assert self._socket is not None  # noqa: S101  (open made it)
         return self._socket
+
+    def _await_verdict(self, connection: socket.socket) -> None:
+        """Give the peer a moment to refuse our certificate, or its absence.
+
+        In TLS 1.3 the handshake is over for us before the peer has looked: what was written meanwhile would count as
+        taken. Peers that agree say so by sending tickets, nearly all of them at once.
+        """
+        if connection.version() == "TLSv1.3":  # type: ignore[attr-defined]  # a context makes it an SSLSocket
+            said = select.poll()
+            said.register(connection, select.POLLIN)
+            said.poll(min(_VERDICT_S, self._timeout_s) * 1000)
+            try:
+                self.read_ready()
+            except OSError:
+                self.close()
+                raise
 
     def _stalled(self, size: int) -> str:
         return f"it accepts connections and reads nothing: {size} bytes have waited for {self._timeout_s:g} s"
