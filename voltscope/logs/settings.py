@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from typing import Annotated, Literal
 
 import msgspec
@@ -59,7 +60,7 @@ class RelpReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type", tag="re
     host: str
     port: Port
     tls: bool = False
-    window: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
+    window: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1000
 
     def __post_init__(self) -> None:
         self.check_tls(self.tls)
@@ -86,8 +87,77 @@ class StdoutReceiver(Config, frozen=True, tag_field="type", tag="stdout"):
     """Elastic Common Schema documents, one a line, on the engine's standard output."""
 
 
+class LumberjackReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type", tag="lumberjack"):
+    """A Beats input. `window`: records sent before an acknowledgement is due; `compression`: of zlib, 0 for none."""
+
+    host: str
+    port: Port
+    tls: bool = False
+    window: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2000
+    compression: Annotated[int, msgspec.Meta(ge=0, le=9)] = 3
+
+    def __post_init__(self) -> None:
+        self.check_tls(self.tls)
+
+
+class ElasticsearchReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type", tag="elasticsearch"):
+    """Elasticsearch or OpenSearch, one cluster at one or several `urls`.
+
+    `index`: daily indices are named `<index>-YYYY.MM.DD`, by the record's own UTC day; with `data_stream` it is the
+    stream's name. `template`: make an index template of that name when there is none. `username` with
+    `password_file`, or `api_key_file` (the encoded form): secrets are in files of ours alone, mode 0600.
+    `compression`: of gzip, 0 for none. `dead_letter_mb`: how much of what the store refuses for good is kept.
+    """
+
+    urls: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    index: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$")] = "voltscope-logs"
+    data_stream: bool = False
+    template: bool = True
+    username: str | None = None
+    password_file: str | None = None
+    api_key_file: str | None = None
+    compression: Annotated[int, msgspec.Meta(ge=0, le=9)] = 1
+    dead_letter_mb: Positive = 16
+
+    def __post_init__(self) -> None:
+        for url in self.urls:
+            parts = urllib.parse.urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+                raise ValueError("urls are http(s)://host:port, and a path where there is one")
+            if parts.username is not None or parts.password is not None:
+                raise ValueError("no credentials in urls: they are for username and password_file, or api_key_file")
+        self.check_tls(any(url.startswith("https") for url in self.urls))
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file go together")
+        if self.username is not None and self.api_key_file is not None:
+            raise ValueError("either username or api_key_file")
+
+
+Member = (
+    SyslogReceiver
+    | RelpReceiver
+    | LogstashJsonReceiver
+    | FileReceiver
+    | StdoutReceiver
+    | LumberjackReceiver
+    | ElasticsearchReceiver
+)
+
+
+class GroupReceiver(Config, frozen=True, tag_field="type", tag="group"):
+    """Several receivers as one, with one cursor: every record goes to one of them.
+
+    `mode` failover: to the first that works; round-robin: batches go to each in turn; least-outstanding: batches are
+    cut up, and each receiver takes the next part when it is done with its last. `name` names the cursor.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    members: Annotated[tuple[Member, ...], msgspec.Meta(min_length=2)]
+    mode: Literal["failover", "round-robin", "least-outstanding"] = "failover"
+
+
 # Where records are sent besides the store: what each promises is in docs/transports.md.
-Receiver = SyslogReceiver | RelpReceiver | LogstashJsonReceiver | FileReceiver | StdoutReceiver
+Receiver = Member | GroupReceiver
 
 
 class LogshipConfig(Config, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from importlib import import_module
+from pathlib import Path
 from typing import Literal
 
 from voltscope.errors import ReceiverError
@@ -19,7 +20,11 @@ _TRANSPORTS = {
     "logstash-json": "voltscope.logs.transports.logstash_json:LogstashJsonTransport",
     "file": "voltscope.logs.transports.file:FileTransport",
     "stdout": "voltscope.logs.transports.stdout:StdoutTransport",
+    "lumberjack": "voltscope.logs.transports.lumberjack:LumberjackTransport",
+    "elasticsearch": "voltscope.logs.transports.elasticsearch:ElasticsearchTransport",
+    "group": "voltscope.logs.transports.group:GroupTransport",
 }
+_KEEP_FILES = {"elasticsearch", "group"}
 
 
 class Transport(ABC):
@@ -28,11 +33,13 @@ class Transport(ABC):
     `name` names the receiver's cursor: it stays the same as long as the receiver does. `promise` is what holds for
     the records of a `send` that returned: `nothing`; the receiving host's `kernel` has them; the receiver
     `acknowledged` them; each is there `once`, also when it was sent again. `max_records`: the most a `send` takes.
+    `dead_letters`: records refused for good so far, kept in a file.
     """
 
     name: str
     promise: Promise
     max_records: int = 2000
+    dead_letters: int = 0
 
     @abstractmethod
     def send(self, batch: Batch) -> None:
@@ -43,10 +50,14 @@ class Transport(ABC):
         """Give up the connection; `send` makes a new one."""
 
 
-def transport_for(receiver: Receiver) -> Transport:
-    """The transport to a configured receiver; nothing is connected yet. Raises ConfigError for files it cannot read."""
+def transport_for(receiver: Receiver, folder: Path) -> Transport:
+    """The transport to a configured receiver; nothing is connected yet. Raises ConfigError for files it cannot read.
+
+    `folder`: for what a receiver refuses for good.
+    """
     module, _, name = _TRANSPORTS[type_of(receiver)].partition(":")
-    made: Transport = getattr(import_module(module), name)(receiver)
+    arguments = (receiver, folder) if type_of(receiver) in _KEEP_FILES else (receiver,)
+    made: Transport = getattr(import_module(module), name)(*arguments)
     return made
 
 

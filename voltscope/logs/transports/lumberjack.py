@@ -48,6 +48,7 @@ class LumberjackTransport(Transport):
         self._connection = Connection(receiver.host, receiver.port, receiver if receiver.tls else None, ack_s)
         self._patience_s = patience_s
         self._render = EcsRenderer()
+        self._said = b""
         self._taken: tuple[str, int, int] | None = None  # spool, first: of a batch that failed; last acknowledged
 
     def send(self, batch: Batch) -> None:
@@ -55,7 +56,7 @@ class LumberjackTransport(Transport):
         if taken is not None and taken[:2] == (batch.spool, batch.first) and taken[2] < batch.last:
             batch = batch.between(taken[2] + 1, batch.last)
         self._taken = None
-        acknowledged = batch.first - 1
+        acknowledged, self._said = batch.first - 1, b""
         try:
             if not self._connection.open() and self._connection.hung_up():
                 self._connection.close()
@@ -93,17 +94,17 @@ class LumberjackTransport(Transport):
 
     def _acknowledged(self, size: int) -> Iterator[int]:
         """How many documents of the window the receiver has, each time it says so, up to `size`."""
-        count, until, buffer = 0, time.monotonic() + self._patience_s, b""
+        count, until = 0, time.monotonic() + self._patience_s
         while count < size:
-            while len(buffer) < _FRAME.size:
-                buffer += self._connection.read()
-                if not buffer.startswith(b"2A"[: len(buffer)]):
+            while len(self._said) < _FRAME.size or not self._said.startswith(b"2A"):
+                if not b"2A".startswith(self._said[:2]):
                     raise ReceiverError(
-                        f"{self.name} answers {buffer[:20]!r}, which is no acknowledgement.",
+                        f"{self.name} answers {self._said[:20]!r}, which is no acknowledgement.",
                         "Is it a Beats input (Lumberjack version 2)? Nothing is lost meanwhile.",
                         permanent=True,
                     )
-            said, buffer = _FRAME.unpack(buffer[: _FRAME.size])[2], buffer[_FRAME.size :]
+                self._said += self._connection.read()
+            said, self._said = _FRAME.unpack_from(self._said)[2], self._said[_FRAME.size :]
             if said > size:
                 raise ReceiverError(
                     f"{self.name} acknowledges {said} records of {size}.",
@@ -115,12 +116,6 @@ class LumberjackTransport(Transport):
                 yield count
             elif time.monotonic() > until:
                 raise TimeoutError(f"it has been at work on {size} records for {self._patience_s:g} s")
-        if buffer:
-            raise ReceiverError(
-                f"{self.name} says {buffer[:20]!r} after its acknowledgement.",
-                "Is it a Beats input (Lumberjack version 2)? Nothing is lost meanwhile.",
-                permanent=True,
-            )
 
 
 def _windows(documents: Iterator[bytes]) -> Iterator[list[bytes]]:

@@ -1,0 +1,7 @@
+module voltscope/tests/lumberjack
+
+go 1.20
+
+require github.com/elastic/go-lumber v0.1.0
+
+require github.com/klauspost/compress v1.16.7 // indirect
