@@ -50,6 +50,7 @@ class RelpTransport(Transport):
         self._number = 0
         self._waiting: dict[int, int] = {}  # sequences by the number of the transaction that carries them
         self._received = b""
+        self._ended = False  # by the receiver
         self._taken: tuple[str, int, int] | None = None  # spool, first: of a batch that failed; last acknowledged
 
     def send(self, batch: Batch) -> None:
@@ -71,6 +72,7 @@ class RelpTransport(Transport):
             unsent = batch.last + 1
             self._await(0)
         except (OSError, UnicodeError) as error:
+            self._take_rest()
             # all before the first that was not answered, in the order of the log
             self._taken = (whole.spool, whole.first, min(self._waiting.values(), default=unsent) - 1)
             self._drop()
@@ -86,22 +88,22 @@ class RelpTransport(Transport):
 
     def _drop(self) -> None:
         self._connection.close()
-        self._waiting, self._received, self._number = {}, b"", 0
+        self._waiting, self._received, self._number, self._ended = {}, b"", 0, False
 
     def _open(self) -> None:
         """A session: the one there is, unless the receiver has ended it."""
         if self._number:
-            try:
+            with contextlib.suppress(OSError):
                 self._take(self._connection.read_ready())
-                return
-            except OSError:
-                self._drop()
+                if not self._ended:
+                    return
+            self._drop()
         self._connection.open()
         number = self._next()
         self._connection.write(f"{number} open {len(_OFFER)} {_OFFER}\n".encode())
         frames: list[Frame] = []
         while not frames:
-            frames = self._frames_of(self._connection.read())
+            frames = [frame for frame in self._frames_of(self._connection.read()) if frame[0]]
         answered, command, data = frames[0]
         if (answered, command) != (number, b"rsp"):
             raise NotRelp(f"it answers to open with {_shown(b'%d %s' % (answered, command))}; is it a RELP receiver?")
@@ -140,9 +142,17 @@ class RelpTransport(Transport):
                     raise ConnectionRefusedError(f"it refuses a record: {_shown(data)}")
                 del self._waiting[number]
             elif command == b"serverclose":
-                raise ConnectionResetError("it ended the session")
+                self._ended = True
             elif number:  # a number of 0 marks a hint, and hints one does not know are to be ignored
                 raise NotRelp(f"it sends {_shown(command)} instead of answers")
+        if self._ended and self._waiting:
+            raise ConnectionResetError("it ended the session")
+
+    def _take_rest(self) -> None:
+        """After a failure: what was answered before it, so that it is not sent again."""
+        with contextlib.suppress(OSError):
+            while self._waiting and (received := self._connection.read_ready()):
+                self._take(received)
 
     def _frames_of(self, data: bytes) -> list[Frame]:
         """The frames that are whole with `data`; what is left of it waits for more."""
