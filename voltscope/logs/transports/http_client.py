@@ -1,0 +1,148 @@
+"""HTTP to one store at several URLs: a connection kept open, deadlines, credentials from files, no redirects."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import select
+import socket
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from voltscope.errors import ConfigError, ReceiverError
+from voltscope.logs.settings import ElasticsearchReceiver
+from voltscope.logs.transports.connection import tls_context
+
+ResultT = TypeVar("ResultT")
+
+TIMEOUT_S = 30.0
+_LARGEST_ANSWER = 64 << 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`body`: undecoded."""
+
+    status: int
+    body: bytes
+
+    def __str__(self) -> str:
+        return f"HTTP {self.status} ({self.body[:300].decode('utf-8', 'replace') or 'no body'})"
+
+
+class HttpClient:
+    """Stays with the URL that answered last; the others are tried when it does not. Used by one thread."""
+
+    def __init__(self, receiver: ElasticsearchReceiver, timeout_s: float = TIMEOUT_S) -> None:
+        """`timeout_s`: how long a peer may make no progress. Raises ConfigError for files that cannot be loaded."""
+        self.connections = 0  # made so far
+        self._urls = [urllib.parse.urlsplit(url) for url in receiver.urls]
+        self._receiver, self._timeout_s = receiver, timeout_s
+        self._context = tls_context(receiver) if any(url.scheme == "https" for url in self._urls) else None
+        self._connection: http.client.HTTPConnection | None = None
+        self._headers = authorization(receiver)  # now: a file that is not there is a fault of the configuration
+
+    def connect(self) -> None:
+        """Connect unless connected. Raises ReceiverError as `request` does."""
+        self._somewhere(self._opened)
+
+    def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+        """`path` begins with a slash. Raises ReceiverError naming what became of each URL when none answers."""
+        return self._somewhere(lambda url: self._asked(url, method, path, body, headers or {}))
+
+    def _somewhere(self, act: Callable[[urllib.parse.SplitResult], ResultT]) -> ResultT:
+        failures = []
+        for _ in self._urls:
+            url = self._urls[0]
+            try:
+                return act(url)
+            except (OSError, http.client.HTTPException, UnicodeError, ConfigError) as error:
+                self.close()
+                failures.append(f"{url.scheme}://{url.netloc}: {_reason(error, self._timeout_s)}")
+                self._urls.append(self._urls.pop(0))
+        raise ReceiverError(
+            f"the store does not take log records: {'; '.join(failures)}.",
+            "Is it running and reachable? Nothing is lost meanwhile.",
+        )
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _asked(
+        self, url: urllib.parse.SplitResult, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
+        connection = self._opened(url)
+        try:
+            connection.request(method, url.path.rstrip("/") + path, body, {**self._headers, **headers})
+        except (BrokenPipeError, ConnectionResetError):
+            # who finds a request too long says so, and hangs up before it has come to an end
+            if connection.sock is None:
+                raise
+        answer = connection.getresponse()
+        content = answer.read(_LARGEST_ANSWER + 1)
+        if len(content) > _LARGEST_ANSWER:
+            raise http.client.HTTPException(f"it answers with more than {_LARGEST_ANSWER >> 20} MiB")
+        return Answer(answer.status, content)
+
+    def _opened(self, url: urllib.parse.SplitResult) -> http.client.HTTPConnection:
+        connection = self._connection
+        if connection is not None:
+            # Servers hang up on idle connections: what is readable before we ask is the end of this one.
+            if connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]:
+                return connection
+            self.close()
+        self._headers = authorization(self._receiver)  # anew: keys are rotated
+        host = url.hostname or ""
+        secure = self._context if url.scheme == "https" else None
+        made = socket.create_connection((host, url.port or (443 if secure else 80)), self._timeout_s)
+        try:
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if secure is not None:
+                made = secure.wrap_socket(made, server_hostname=self._receiver.server_name or host)
+        except (OSError, ValueError):
+            made.close()
+            raise
+        connection = self._connection = http.client.HTTPConnection(host, url.port)
+        connection.sock, connection.auto_open = made, 0
+        self.connections += 1
+        return connection
+
+
+def authorization(receiver: ElasticsearchReceiver) -> dict[str, str]:
+    """The header that says who we are; empty when nobody asks. Raises ConfigError naming the file it cannot use."""
+    if receiver.api_key_file is not None:
+        return {"Authorization": f"ApiKey {_secret('api_key_file', receiver.api_key_file)}"}
+    if receiver.password_file is not None:
+        pair = f"{receiver.username}:{_secret('password_file', receiver.password_file)}"
+        return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+    return {}
+
+
+def _secret(key: str, name: str) -> str:
+    path = Path(name).expanduser()
+    try:
+        others = path.stat().st_mode & 0o077
+        secret = path.read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise ConfigError(key, f"{path} ({error})", "a readable file with the secret alone") from error
+    if others:
+        raise ConfigError(key, f"{path}, which others may read", "a file of mode 0600")
+    if not secret.isprintable() or not secret:
+        raise ConfigError(key, f"{path} with no line or several", "a file with the secret alone")
+    return secret
+
+
+def _reason(error: Exception, timeout_s: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer for {timeout_s:g} s"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "it closed the connection without an answer"
+    if isinstance(error, http.client.BadStatusLine):
+        return f"it answers no HTTP ({str(error)[:60]})"
+    return str(error) or type(error).__name__
