@@ -6,6 +6,7 @@ Promise: TCP and TLS, `kernel`; UDP, nothing. What that loses is measured in doc
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Sequence
 
 from voltscope.logs.record import Batch
@@ -17,6 +18,10 @@ from voltscope.logs.transports.framing import Renderer, as_datagrams
 # Records rendered together: some 100 kB of messages stay in the processor's cache and in memory the allocator keeps,
 # 0.6 µs a record; 2,000 at once take 0.85.
 _AT_ONCE = 256
+# Catching up as fast as possible would lose half: rsyslog on the same host lost nothing of 5,000 datagrams a second,
+# 0.4 % of 10,000, 29 % of 20,000. Its socket buffers some 270.
+_DATAGRAMS_A_SECOND = 5000
+_BURST = 50
 
 
 class StreamOrDatagrams(Transport):
@@ -38,6 +43,7 @@ class StreamOrDatagrams(Transport):
         if receiver.protocol != "udp":
             self._stream = Connection(*self._address, receiver if receiver.protocol == "tls" else None)
         self._datagrams: socket.socket | None = None
+        self._free_at = 0.0  # when the next burst of datagrams may leave
 
     def send(self, batch: Batch) -> None:
         if not batch.records:
@@ -70,5 +76,10 @@ class StreamOrDatagrams(Transport):
             family, kind, number, _, address = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)[0]
             self._datagrams = socket.socket(family, kind, number)
             self._datagrams.connect(address)
-        for message in messages:
-            self._datagrams.send(message)
+        for first in range(0, len(messages), _BURST):
+            now = time.monotonic()
+            if self._free_at > now:
+                time.sleep(self._free_at - now)
+            self._free_at = max(self._free_at, now) + _BURST / _DATAGRAMS_A_SECOND
+            for message in messages[first : first + _BURST]:
+                self._datagrams.send(message)
