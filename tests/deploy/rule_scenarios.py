@@ -15,6 +15,7 @@ HISTORIAN = {"agent": "platform.historian"}
 LISTENER = {"agent": "listener"}
 DEVICE = {"device": "campus/fake"}
 SECRET = {"rule": "secret-key"}
+STORE = {"key": "elasticsearch+https://store:9200/voltscope-logs"}
 LOGSHIP = {"agent": "voltscope.logship"}
 
 
@@ -445,6 +446,14 @@ FIRES = (
         SECRET,
         value="1",
     ),
+    Fires(
+        "VoltscopeLogRecordsMissing",
+        one("voltscope_log_verify_missing_records", blip(3), **STORE, **LOGSHIP),
+        "5m15s",
+        "10m15s",
+        STORE | LOGSHIP,
+        value="3",
+    ),
     # ourselves
     Fires(
         "VoltscopeCollectorFailing",
@@ -701,6 +710,12 @@ SILENT = (
         "VoltscopeCollectorFailing",
         "it was slow for a minute",
         one("voltscope_collector_success", blip(0, 1, 4), collector="historian"),
+    ),
+    Silent(
+        "VoltscopeLogRecordsMissing",
+        "they wait for a receiver that is down",
+        one("voltscope_log_verify_missing_records", flat((0, SAMPLES)), **STORE, **LOGSHIP)
+        | one("voltscope_log_behind_records", ramp(0, 1000, SAMPLES), **STORE, **LOGSHIP),
     ),
     Silent(
         "VoltscopeEngineRestarting",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from voltscope.logs.delivery_metrics import receiver_families, verification_families
+
 Family = dict[str, Any]
 
 
@@ -55,18 +57,8 @@ def families(
         ),
         _single("voltscope_log_store_bytes", "gauge", "Bytes the log store occupies.", store["bytes"]),
         _single("voltscope_log_store_failures_total", "counter", "Times the log store refused.", store["failures"]),
-        _by_receiver("voltscope_log_receiver_up", "gauge", "Whether a receiver takes records.", receivers, "up"),
-        _by_receiver("voltscope_log_sent_total", "counter", "Records a receiver took.", receivers, "sent"),
-        _by_receiver(
-            "voltscope_log_receiver_failures_total", "counter", "Times a receiver refused.", receivers, "failures"
-        ),
-        _by_receiver(
-            "voltscope_log_behind_records",
-            "gauge",
-            "Records stored that a receiver has yet to take.",
-            receivers,
-            "behind",
-        ),
+        *receiver_families(receivers),
+        *verification_families(status["verified"]),
     ]
 
 
@@ -81,7 +73,3 @@ def _family(name: str, kind: str, help_text: str, samples: list[tuple[dict[str, 
 
 def _single(name: str, kind: str, help_text: str, value: float) -> Family:
     return _family(name, kind, help_text, [({}, value)])
-
-
-def _by_receiver(name: str, kind: str, help_text: str, receivers: list[dict[str, Any]], key: str) -> Family:
-    return _family(name, kind, help_text, [({"key": receiver["name"]}, receiver[key]) for receiver in receivers])

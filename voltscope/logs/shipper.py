@@ -1,39 +1,40 @@
-"""Sends what is stored to one receiver, from its own cursor: a dead receiver holds up nobody and loses nothing."""
+"""Sends the spool's records to one receiver, from its own cursor: a dead receiver holds up nobody and loses nothing."""
 
 from __future__ import annotations
 
-import random
 import threading
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from typing import Any
 
-from voltscope.errors import LogError
-from voltscope.logs.store import Store
+from voltscope.errors import VoltscopeError
+from voltscope.logs.circuit import Circuit, State
+from voltscope.logs.delivery import Delivery
+from voltscope.logs.spool import Spool
 from voltscope.logs.transports.base import Transport
 
-_BATCH = 200
-_LOOK_EVERY_S = 0.5
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
-_CURSOR_EVERY_RECORDS = 1000
-
-
-@dataclass
-class Delivery:
-    """How a receiver does. `behind`: records stored, not taken yet; `missed`: retention deleted them first."""
-
-    up: bool = False
-    sent: int = 0
-    failures: int = 0
-    missed: int = 0
-    behind: int = 0
-    error: str | None = None
+_LOOK_EVERY_S = 0.5  # how long stopping may take when there is nothing to do
+_STOP_S = 5.0
 
 
 class Shipper:
-    """One thread for one receiver; a new receiver gets everything the store holds."""
+    """One thread for one receiver; a new receiver gets everything the spool holds.
 
-    def __init__(self, store: Store, transport: Transport) -> None:
+    Of records, it holds a single batch, and that only while it is on its way.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        transport: Transport,
+        circuit: Circuit | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock`: seconds since the epoch, as the records' times."""
         self.transport, self.delivery = transport, Delivery()
-        self._store = store
+        self._spool, self._clock = spool, clock
+        self._circuit = circuit or Circuit()
+        self._cursor: int | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"ship {transport.name}", daemon=True)
 
@@ -42,38 +43,64 @@ class Shipper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the batch under way; returns when the thread is gone."""
+        """Stop after the batch under way; a receiver that says nothing is not waited for longer than five seconds."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(_STOP_S)
+
+    def status(self) -> dict[str, Any]:
+        """Name, promise, circuit, counts and times, as plain values; `behind`: records it has yet to take."""
+        delivery, transport = self.delivery, self.transport
+        behind = 0 if self._cursor is None else max(0, self._spool.last - self._cursor)
+        since = delivery.waiting_since if behind else None
+        return {
+            "name": transport.name,
+            "promise": transport.promise,
+            "up": delivery.up,
+            "circuit": self._circuit.state,
+            "sent": delivery.sent,
+            "failures": delivery.failures,
+            "missed": delivery.missed,
+            "behind": behind,
+            "oldest_waiting_s": max(0.0, self._clock() - since) if since is not None else 0.0,
+            "dead_letters": transport.dead_letters,
+            "delivery_s": delivery.seconds,
+            "within": list(delivery.within),
+            "error": delivery.error,
+            "members": transport.status(),
+        }
+
+    @property
+    def circuit(self) -> State:
+        """Whether it works, waits or tries."""
+        return self._circuit.state
 
     def _run(self) -> None:
-        pause = _FIRST_PAUSE_S
-        cursor: int | None = None
-        saved = 0
-        while not self._stop.is_set():
+        while not self._stop.wait(self._circuit.wait_s()):
+            if not self._circuit.ready():
+                continue
             try:
-                if cursor is None:
-                    cursor = saved = self._store.cursor(self.transport.name) or 0
-                hits = self._store.tail(cursor, limit=_BATCH)
-                self.delivery.behind = max(0, self._store.last_id() - cursor)
-                if hits:
-                    # Ids have no holes: one in front means retention was faster than the receiver.
-                    missed = hits[0].id - cursor - 1 if cursor else 0
-                    self.transport.send(hits)
-                    cursor = hits[-1].id
-                    self.delivery.missed += missed
-                    self.delivery.sent += len(hits)
-                    self.delivery.behind -= min(self.delivery.behind, len(hits) + missed)
-                    self.delivery.up, self.delivery.error = True, None
-                    pause = _FIRST_PAUSE_S
-                if cursor != saved and (cursor - saved >= _CURSOR_EVERY_RECORDS or len(hits) < _BATCH):
-                    self._store.save_cursor(self.transport.name, cursor)
-                    saved = cursor
-                if len(hits) < _BATCH:
-                    self._stop.wait(_LOOK_EVERY_S)
-            except LogError as error:
-                self.delivery.up, self.delivery.error = False, str(error)
-                self.delivery.failures += 1
-                self._stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311  (jitter, no secret)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                self._step()
+            except Exception as error:  # a thread that died would end all shipping, and nobody would hear of it
+                self.delivery.refused(error)
+                self._circuit.failed(isinstance(error, VoltscopeError) and error.permanent)
         self.transport.close()
+
+    def _step(self) -> None:
+        """Send one batch, or wait a moment for one. Raises ReceiverError and SpoolError."""
+        spool, delivery, name = self._spool, self.delivery, self.transport.name
+        if self._cursor is None:
+            # A spool that lost its end gives its sequences again: nothing behind it was ever sent.
+            self._cursor = min(spool.cursor(name) or 0, spool.last)
+        batch = spool.read(self._cursor, self.transport.max_records)
+        if batch is None:
+            delivery.waiting_since = None
+            spool.wait(self._cursor, _LOOK_EVERY_S)
+            return
+        delivery.waiting_since = batch.created / 1000
+        self.transport.send(batch)
+        delivery.took(batch, self._clock())
+        self._circuit.worked()
+        if self._cursor:
+            delivery.missed += batch.first - self._cursor - 1
+        self._cursor = batch.last
+        spool.save_cursor(name, self._cursor)

@@ -1,4 +1,4 @@
-"""What the platform's log gives away: floods and secrets."""
+"""What the platform's log gives away, floods and secrets, and records that did not arrive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def group(t: Thresholds) -> Group:
     """Counted by logship as it reads the log; what it counts of no agent has its own identity as `agent`."""
     return Group(
         "logs",
-        "Floods and secrets in the platform's log.",
+        "Floods and secrets in the platform's log, and records that receivers lost.",
         (
             Record(
                 RATE, "sum without (level) (rate(volttron_log_records_total[2m]))", "Records an agent logs in a second."
@@ -40,6 +40,15 @@ def group(t: Thresholds) -> Group:
                 "<$value | printf `%.0f`> secrets of the kind <rule> came into the platform's log on "
                 "<instance> within 15 minutes. voltscope ships them masked; the file itself has them.",
                 "The platform's log file has secrets in it; what voltscope ships has them masked.",
+            ),
+            Alert(
+                "VoltscopeLogRecordsMissing",
+                "critical",
+                f"voltscope_log_verify_missing_records > {number(t.log_missing_records)}",
+                "Log records of <instance> are missing at a receiver",
+                "<$value | printf `%.0f`> records of <instance> that <key> took were not found there when it was read "
+                "back. `voltscope logs verify` names them.",
+                "A receiver of logs took records and does not have them.",
             ),
         ),
     )

@@ -58,6 +58,9 @@ class Thresholds:
     log_records_per_second: float = _threshold(
         100, "Of one agent: a small platform at -vv writes about 40 altogether; floods once made one unresponsive."
     )
+    log_missing_records: float = _threshold(
+        0, "Records that a receiver took and does not have: one is one too many where it acknowledges them."
+    )
     bus_slow_seconds: float = _threshold(0.5, "Round trip of our own message; 2 to 7 ms on an idle bus.")
 
 

@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 @contextmanager
 def sender(folder: Path, *urls: str, timeout_s: float = 30.0, **keys: Any) -> Iterator[ElasticsearchTransport]:
-    transport = ElasticsearchTransport(ElasticsearchReceiver(urls=urls, **keys), folder, timeout_s)
+    transport = ElasticsearchTransport(ElasticsearchReceiver(urls=urls, **keys), folder.parent, timeout_s)
     try:
         yield transport
     finally:
@@ -215,11 +215,11 @@ def test_dead_letters_are_bounded(opensearch: OpenSearch, folder: Path) -> None:
     assert 50_000 < sum(path.stat().st_size for path in folder.iterdir()) <= 0.1 * 2**20
 
 
-def test_dead_letters_that_cannot_be_kept_are_sent_again(opensearch: OpenSearch, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+def test_dead_letters_that_cannot_be_kept_are_sent_again(opensearch: OpenSearch, folder: Path) -> None:
+    folder.write_text("a file where the folder should be")
     nothing = {"index_patterns": ["unkept-*"], "template": {"mappings": {"dynamic": "strict"}}}
     opensearch.ask("PUT", "/_index_template/unkept", nothing)
-    with sender(tmp_path / "file", opensearch.url, index="unkept") as transport:
+    with sender(folder, opensearch.url, index="unkept") as transport:
         for _ in range(2):
             with pytest.raises(ReceiverError, match="cannot be kept"):
                 transport.send(numbered(1, 2))

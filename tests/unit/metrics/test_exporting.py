@@ -91,7 +91,11 @@ def test_series_are_limited_and_said_once(caplog: pytest.LogCaptureFixture) -> N
 def test_what_ours_export_is_documented_taken_and_named_like_nothing_declared() -> None:
     status = {
         "store": {"bytes": 1, "failures": 0},
-        "receivers": [{"name": "r", "up": True, "sent": 1, "missed": 0, "failures": 0, "behind": 0}],
+        "receivers": [
+            {"name": "r", "up": True, "circuit": "closed", "sent": 1, "missed": 0, "failures": 0, "behind": 0}
+            | {"oldest_waiting_s": 0.0, "dead_letters": 0, "delivery_s": 1.5, "within": [0] * 7, "members": []}
+        ],
+        "verified": [{"name": "r", "missing": 0, "at": 1.0}],
         "logs": [{"lag_bytes": 0}],
         "bytes": 1,
         "cut": 0,
@@ -99,7 +103,7 @@ def test_what_ours_export_is_documented_taken_and_named_like_nothing_declared() 
     }
     exported = families({("a", "info"): 1}, {"rule": 1}, {"campus/fake": 1}, status)
     result = bound(exported)
-    assert not result.dropped and result.series == len(exported) + 2
+    assert not result.dropped and result.series == len(exported) + 2 + 2 + 6  # dropped, circuit, within
     names = Names()
     assert [names.refusal(family, ours=True) for family in result.families] == [None] * len(exported)
     document = (Path(__file__).parents[3] / "docs" / "exporting.md").read_text(encoding="utf-8")

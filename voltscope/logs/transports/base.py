@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from voltscope.errors import ReceiverError
 from voltscope.logs.record import Batch
@@ -48,6 +48,10 @@ class Transport(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give up the connection; `send` makes a new one."""
+
+    def status(self) -> list[dict[str, Any]]:
+        """Of a group, how its members do: name, promise, up, circuit, sent, failures, error."""
+        return []
 
 
 def transport_for(receiver: Receiver, folder: Path) -> Transport:

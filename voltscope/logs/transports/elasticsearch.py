@@ -22,7 +22,7 @@ from voltscope.logs.transports.index_template import template
 # A request's body before compression. Elasticsearch advises 5 to 15 MB and refuses 100; proxies refuse less.
 _REQUEST_BYTES = 8 << 20
 _DAY_MS = 86_400_000
-_PAGE = 10_000  # a search gives no more
+PAGE = 10_000  # a search gives no more
 
 # The store answers before we stop listening; of each item only what is read here comes back.
 _BULK = "/_bulk?timeout=20s&filter_path=errors,items.create.status,items.create.error.type,items.create.error.reason"
@@ -78,7 +78,7 @@ class ElasticsearchTransport(Transport):
     """
 
     def __init__(self, receiver: ElasticsearchReceiver, folder: Path, timeout_s: float = TIMEOUT_S) -> None:
-        """`folder`: for dead letters. `timeout_s`: of a request. Raises ConfigError for files it cannot read."""
+        """`folder`: dead letters are in `dead-letters` below it. `timeout_s`: of a request. Raises ConfigError for files it cannot read."""
         self.name = f"elasticsearch+{receiver.urls[0].rstrip('/')}/{receiver.index}"
         self.promise: Promise = "acknowledged" if receiver.data_stream else "once"
         self.max_records = 2000
@@ -91,7 +91,7 @@ class ElasticsearchTransport(Transport):
         self._days: dict[int, str] = {}
         self._left: tuple[str, int, int, list[int]] | None = None  # spool, first and last of a batch; what is to do
         self._dead = DeadLetters(
-            folder / f"{re.sub('[^a-z0-9.-]+', '_', self.name)}.ndjson", int(receiver.dead_letter_mb * 1024 * 1024)
+            folder / "dead-letters" / f"{re.sub('[^a-z0-9.-]+', '_', self.name)}.ndjson", int(receiver.dead_letter_mb * 1024 * 1024)
         )
 
     def send(self, batch: Batch) -> None:
@@ -138,7 +138,7 @@ class ElasticsearchTransport(Transport):
         What two indices have comes twice. Raises ReceiverError.
         """
         query = {
-            "size": _PAGE,
+            "size": PAGE,
             "_source": False,
             "track_total_hits": False,
             "sort": [{"event.sequence": {"order": "asc", "unmapped_type": "long"}}],
