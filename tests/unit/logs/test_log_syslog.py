@@ -273,9 +273,10 @@ class TestTls:
         ({"protocol": "tcp", "ca_file": "x"}, "ca_file is for TLS"),
         ({"protocol": "tls", "key_file": "x"}, "key_file needs certificate_file"),
         ({"port": 0}, "port"),
-        ({"framing": "stx"}, "framing"),
-        ({"type": "sylog"}, "sylog"),
-        ({"cafile": "x"}, "cafile"),
+        ({"framing": "stx"}, r"receivers\[0\].framing: found 'stx'; allowed: newline, octet-counting"),
+        ({"protocol": "sctp"}, r"receivers\[0\].protocol: found 'sctp'; allowed: tcp, udp, tls"),
+        ({"type": "sylog"}, r"receivers\[0\].type: found 'sylog'; allowed: syslog, relp, "),
+        ({"cafile": "x"}, r"receivers\[0\].cafile: found an unknown key; allowed: .*ca_file.*host, port, protocol"),
     ],
 )
 def test_a_configuration_that_cannot_be_meant_is_refused(given: dict[str, object], complaint: str) -> None:
