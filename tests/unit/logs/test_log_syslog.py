@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -51,8 +52,8 @@ def keys(authority: Authority, name: str = "edge1") -> dict[str, str]:
     return {"ca_file": str(authority.certificate), "certificate_file": str(certificate), "key_file": str(key)}
 
 
-def to(port: int, **further: object) -> SyslogTransport:
-    return SyslogTransport(SyslogReceiver(host="127.0.0.1", port=port, **further))  # type: ignore[arg-type]
+def to(port: int, timeout_s: float = 10.0, host: str = "127.0.0.1", **further: object) -> SyslogTransport:
+    return SyslogTransport(SyslogReceiver(host=host, port=port, **further), timeout_s)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -175,8 +176,7 @@ def test_a_receivers_hang_up_is_seen_before_anything_is_lost(rsyslog: Start) -> 
 
 def test_a_receiver_that_reads_nothing_is_told_from_one_that_is_away() -> None:
     with peer(silent) as port:
-        transport = to(port)
-        transport._stream._timeout_s = 0.5  # type: ignore[union-attr]
+        transport = to(port, timeout_s=0.5)
         started = time.monotonic()
         with pytest.raises(ReceiverError, match=r"accepts connections and reads nothing: [0-9]+ bytes have waited"):
             for first in range(1, 100):
@@ -214,9 +214,21 @@ def test_what_a_receiver_says_does_not_matter() -> None:
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70, "x..y"])
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_a_host_that_cannot_be_found_is_named(host: str, protocol: str) -> None:
-    transport = SyslogTransport(SyslogReceiver(host=host, port=514, protocol=protocol))  # type: ignore[arg-type]
+    transport = to(514, host=host, protocol=protocol)
     with pytest.raises(ReceiverError, match=f"syslog.{protocol}://{host}:514 does not take log records"):
         transport.send(numbered(1, 1))
+
+
+def test_datagrams_find_the_address_where_somebody_listens() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(10)
+        transport = to(server.getsockname()[1], host="localhost", protocol="udp")
+        for _ in range(4):  # the refusal of a datagram is told to the next one
+            with contextlib.suppress(ReceiverError):
+                transport.send(numbered(1, 2))
+        assert server.recv(1 << 16)
+        transport.close()
 
 
 class TestTls:
@@ -250,8 +262,7 @@ class TestTls:
 
     def test_a_receiver_without_tls_is_refused(self, rsyslog: Start, authority: Authority) -> None:
         receiver = rsyslog()
-        transport = to(receiver.port, protocol="tls", ca_file=str(authority.certificate))
-        transport._stream._timeout_s = 1.0  # type: ignore[union-attr]
+        transport = to(receiver.port, timeout_s=0.5, protocol="tls", ca_file=str(authority.certificate))
         with pytest.raises(ReceiverError):
             transport.send(numbered(1, 1))
 

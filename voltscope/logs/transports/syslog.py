@@ -11,6 +11,7 @@ import re
 from voltscope.logs.record import NUMBERS, Batch, Origin, Record, split_failure, stream_of
 from voltscope.logs.settings import SyslogReceiver
 from voltscope.logs.transports.clock import MILLISECONDS, Second, bsd, utc
+from voltscope.logs.transports.connection import TIMEOUT_S
 from voltscope.logs.transports.ecs import EcsRenderer
 from voltscope.logs.transports.framing import Renderer, by_newline, by_octet_count
 from voltscope.logs.transports.unanswered import StreamOrDatagrams
@@ -125,8 +126,11 @@ def _value(text: str) -> str:
 class SyslogTransport(StreamOrDatagrams):
     """A syslog receiver, or one that takes JSON lines."""
 
-    def __init__(self, receiver: SyslogReceiver) -> None:
-        """Raises ConfigError for keys and certificates that cannot be loaded."""
+    def __init__(self, receiver: SyslogReceiver, timeout_s: float = TIMEOUT_S) -> None:
+        """`timeout_s`: how long the receiver may make no progress at all.
+
+        Raises ConfigError for keys and certificates that cannot be loaded.
+        """
         framing = receiver.framing or ("octet-counting" if receiver.protocol == "tls" else "newline")
         one_line = framing == "newline" and receiver.protocol != "udp"
         render: Renderer
@@ -137,4 +141,5 @@ class SyslogTransport(StreamOrDatagrams):
         else:
             render = Rfc3164(one_line)
         name = f"syslog+{receiver.protocol}://{receiver.host}:{receiver.port}"
-        super().__init__(name, receiver, render, by_newline if framing == "newline" else by_octet_count)
+        frame = by_newline if framing == "newline" else by_octet_count
+        super().__init__(name, receiver, render, frame, timeout_s)

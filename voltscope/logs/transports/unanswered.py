@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from voltscope.logs.record import Batch
 from voltscope.logs.settings import LogstashJsonReceiver, SyslogReceiver
 from voltscope.logs.transports.base import Promise, Transport, not_taken
-from voltscope.logs.transports.connection import Connection
+from voltscope.logs.transports.connection import TIMEOUT_S, Connection
 from voltscope.logs.transports.framing import Renderer, as_datagrams
 
 # Records rendered together: some 100 kB of messages stay in the processor's cache and in memory the allocator keeps,
@@ -33,16 +33,21 @@ class StreamOrDatagrams(Transport):
         receiver: SyslogReceiver | LogstashJsonReceiver,
         render: Renderer,
         frame: Callable[[Sequence[str]], bytes],
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
-        """Raises ConfigError for keys and certificates that cannot be loaded."""
+        """`timeout_s`: how long the receiver may make no progress at all.
+
+        Raises ConfigError for keys and certificates that cannot be loaded.
+        """
         self.name = name
         self.promise: Promise = "nothing" if receiver.protocol == "udp" else "kernel"
         self._render, self._frame = render, frame
         self._address = (receiver.host, receiver.port)
         self._stream = None
         if receiver.protocol != "udp":
-            self._stream = Connection(*self._address, receiver if receiver.protocol == "tls" else None)
+            self._stream = Connection(*self._address, receiver if receiver.protocol == "tls" else None, timeout_s)
         self._datagrams: socket.socket | None = None
+        self._failures = 0
         self._free_at = 0.0  # when the next burst of datagrams may leave
 
     def send(self, batch: Batch) -> None:
@@ -54,6 +59,7 @@ class StreamOrDatagrams(Transport):
             else:
                 self._send_stream(self._stream, batch)
         except (OSError, UnicodeError) as error:
+            self._failures += 1
             self.close()
             raise not_taken(self.name, error) from error
 
@@ -73,7 +79,9 @@ class StreamOrDatagrams(Transport):
 
     def _send_datagrams(self, messages: Sequence[bytes]) -> None:
         if self._datagrams is None:
-            family, kind, number, _, address = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)[0]
+            found = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
+            # each failure leads to the host's next address: localhost is ::1 first, where rsyslog may not listen
+            family, kind, number, _, address = found[self._failures % len(found)]
             self._datagrams = socket.socket(family, kind, number)
             self._datagrams.connect(address)
         for first in range(0, len(messages), _BURST):
