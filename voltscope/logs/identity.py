@@ -7,11 +7,14 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from pathlib import Path
 
-from voltscope.logs.parse import Prefix
+from voltscope.logs.parse import Header
+from voltscope.logs.record import STDERR, STDOUT
 from voltscope.platform.agents import Facts
 
 PLATFORM = "platform"
 UNKNOWN = "unknown"
+# What a record that tells of identities holds, one of them.
+TELLING = (b" has PID ", b" connecting to address")
 # Both generations' aip; monolithic names the agent with the path of its folder.
 _STARTED = re.compile(r"agent (?P<agent>\S+) has PID (?P<pid>\d{1,9})\b")
 # Monolithic agents say who they are when they connect.
@@ -36,8 +39,9 @@ class Identities:
         self._names: dict[str, str] = {}
         self._unknown: set[int] = set()
         self._fresh: list[Known] = []
+        self.learned = 0  # how often: what `of` said before may have changed
         for pid, since, identity, version in known:
-            self._history.setdefault(pid, []).append((since, identity, version))
+            self._insert(pid, since, identity, version)
 
     def take_fresh(self) -> list[Known]:
         """What was learned since the last call, to be kept with the records."""
@@ -56,6 +60,7 @@ class Identities:
     def learn_facts(self, facts: Facts) -> None:
         """Take over what the bridge knows of names and running processes."""
         self._unknown.clear()
+        self.learned += 1
         self._names = _unambiguous((agent.name, agent.identity) for agent in facts.agents)
         for agent in facts.agents:
             if agent.pid is None:
@@ -66,32 +71,35 @@ class Identities:
                 # Of a process nobody saw start, every line so far is taken to be its own.
                 self._learn(agent.pid, history[-1][0] if history else 0.0, agent.identity, version)
 
-    def of(self, prefix: Prefix, text: str) -> tuple[str, str | None]:
-        """(identity, version) of the record that begins so."""
-        if prefix.pid is None:
-            if prefix.name is None and (started := _STARTED.search(text)):
-                self._started(int(started["pid"]), prefix.timestamp, started["agent"])
-            return PLATFORM, None
-        if (connecting := _CONNECTING.search(text)) and prefix.stream is None:
-            version = split_name(prefix.name)[1] if prefix.name else ""
-            if self._at(prefix.pid, prefix.timestamp)[0] != connecting["identity"]:
-                self._learn(prefix.pid, prefix.timestamp, connecting["identity"], version)
-        identity, version = self._at(prefix.pid, prefix.timestamp)
-        if not identity:
-            identity, version = self._look(prefix)
-        if prefix.name:
-            version = version or split_name(prefix.name)[1]
-        return identity, version or None
+    def listen(self, header: Header, at: float, text: str) -> None:
+        """Learn from a record that says who is who, one with a word of TELLING. `at`: seconds since the epoch."""
+        if header.pid is None:
+            if header.name is None and (started := _STARTED.search(text)):
+                self._started(int(started["pid"]), at, started["agent"])
+        elif not header.flags & (STDOUT | STDERR) and (connecting := _CONNECTING.search(text)):
+            version = split_name(header.name)[1] if header.name else ""
+            if self._at(header.pid, at)[0] != connecting["identity"]:
+                self._learn(header.pid, at, connecting["identity"], version)
 
-    def _at(self, pid: int, timestamp: float) -> tuple[str, str]:
+    def of(self, header: Header, at: float) -> tuple[str, str | None, bool]:
+        """(identity, version, lasting) of the process at that time: lasting until `learned` changes."""
+        if header.pid is None:
+            return PLATFORM, None, True
+        identity, version, lasting = self._at(header.pid, at)
+        if not identity:
+            identity, version = self._look(header)
+            lasting = True
+        if header.name:
+            version = version or split_name(header.name)[1]
+        return identity, version or None, lasting
+
+    def _at(self, pid: int, at: float) -> tuple[str, str, bool]:
         history = self._history.get(pid)
         if not history:
-            return "", ""
-        if len(history) == 1:
-            return history[0][1:]
+            return "", "", False
         # A line may be dated just before the platform's own line about the start.
-        at = bisect_right(history, timestamp + 1, key=lambda entry: entry[0])
-        return history[max(0, at - 1)][1:]
+        index = max(0, bisect_right(history, at + 1, key=lambda entry: entry[0]) - 1)
+        return *history[index][1:], index == len(history) - 1
 
     def _started(self, pid: int, timestamp: float, agent: str) -> None:
         name = agent.rstrip("/").rpartition("/")[2]
@@ -99,15 +107,15 @@ class Identities:
         identity = self._named(name) or (self._identity_file(Path(folder)) if folder else "")
         self._learn(pid, timestamp, identity or split_name(name)[0], split_name(name)[1])
 
-    def _look(self, prefix: Prefix) -> tuple[str, str]:
+    def _look(self, header: Header) -> tuple[str, str]:
         """A pid that no line told of: ask /proc, then the agent's name."""
-        assert prefix.pid is not None  # noqa: S101  (the caller's condition)
-        identity = self._running(prefix.pid) or (self._named(prefix.name) if prefix.name else "")
-        version = split_name(prefix.name)[1] if prefix.name else ""
+        assert header.pid is not None  # noqa: S101  (the caller's condition)
+        identity = self._running(header.pid) or (self._named(header.name) if header.name else "")
+        version = split_name(header.name)[1] if header.name else ""
         if not identity:
-            self._unknown.add(prefix.pid)
-            identity = split_name(prefix.name)[0] if prefix.name else UNKNOWN
-        self._learn(prefix.pid, 0.0, identity, version)
+            self._unknown.add(header.pid)
+            identity = split_name(header.name)[0] if header.name else UNKNOWN
+        self._learn(header.pid, 0.0, identity, version)
         return identity, version
 
     def _running(self, pid: int) -> str:
@@ -146,12 +154,13 @@ class Identities:
             return ""
 
     def _learn(self, pid: int, since: float, identity: str, version: str) -> None:
-        history = self._history.setdefault(pid, [])
-        if history and history[-1][0] == since:
-            history.pop()
-        history.append((since, identity, version))
-        history.sort(key=lambda entry: entry[0])
+        self.learned += 1
+        self._insert(pid, since, identity, version)
         self._fresh.append((pid, since, identity, version))
+
+    def _insert(self, pid: int, since: float, identity: str, version: str) -> None:
+        history = self._history.setdefault(pid, [])
+        history[:] = sorted([*(entry for entry in history if entry[0] != since), (since, identity, version)])
 
 
 def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

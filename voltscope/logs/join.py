@@ -1,103 +1,129 @@
-"""Lines become records: unprefixed lines join the record before them, and so do the lines of one stderr traceback."""
+"""A traceback that an agent printed, which the platform logs as one record a line, as the one event it is."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from voltscope.logs.parse import Prefix
-from voltscope.logs.tail import LONGEST_LINE
-
 TRACEBACK = "Traceback (most recent call last):"
+# A traceback is written within milliseconds; a line of the same process this much later is another event. By the
+# log's own time, so that it does not matter when, and in which pieces, the log is read.
+GAP_MS = 2000
+MAX_OPEN = 64
+_MAX_CHARS = 1024 * 1024
+_LONGEST_LINE = 64 * 1024
 _CHAIN = re.compile(r"During handling of the above exception|The above exception was the direct cause")
 # gevent's own last line: "2026-11-21T03:59:42Z <Greenlet at 0x7f..: function(...)> failed with KeyError"
 _GREENLET = re.compile(r"\d{4}-\d\d-\d\dT\S+ <\w*Greenlet ")
 
 
 @dataclass
-class Joined:
-    """The lines of one record. `prefix` is that of its first line, or of the record it continues."""
+class Traceback:
+    """One that may still grow. `ranges`: offset and size of its lines in the file; other processes' lie between."""
 
-    prefix: Prefix
-    offset: int
-    end: int
+    header: str
+    at: int
+    last_at: int
     lines: list[str]
-    size: int
-    cut: bool = False
-    continued: bool = False
-    before: str = ""
-    _state: str = field(default="", repr=False)
+    ranges: list[tuple[int, int]]
+    chars: int
+    _state: str = field(default="frames", repr=False)
 
     @property
     def text(self) -> str:
         """The whole message."""
         return "\n".join(self.lines)
 
-    def extend(self, text: str, end: int, cut: bool) -> None:
-        """Take a further line; what is over the limit of a record is left out."""
-        room = LONGEST_LINE - self.size - 1
-        if len(text) > room:
-            text, cut = text[: max(0, room)], True
-        if room > 0:
-            self.lines.append(text)
-            self.size += len(text) + 1
-        self.end, self.cut = end, self.cut or cut
-
-
-class Joiner:
-    """Holds the one record that may still grow. Not thread-safe."""
-
-    def __init__(self, unknown: Prefix) -> None:
-        """`unknown`: stands for the prefix of lines that come before any that has one."""
-        self._last = unknown
-        self._open: Joined | None = None
+    @property
+    def offset(self) -> int:
+        """The first byte of its first line."""
+        return self.ranges[0][0]
 
     @property
-    def open_offset(self) -> int | None:
-        """The first byte of the record still open, None when there is none."""
-        return self._open.offset if self._open else None
+    def size(self) -> int:
+        """Bytes of its lines."""
+        return sum(size for _, size in self.ranges)
 
-    def feed(self, prefix: Prefix | None, text: str, offset: int, end: int, cut: bool, before: str) -> Joined | None:
-        """Take a line; returns the record it closes, if any. `before`: see `Line.before`."""
-        if self._open is not None and self._belongs(self._open, prefix, text):
-            self._open.extend(text, end, cut)
-            return None
-        closed = self._open
-        continued = prefix is None
-        if prefix is None:
-            if not text and before:  # the newline of a line that was handed out already
-                self._open = None
-                return closed
-            prefix = self._last
-        self._last = prefix
-        self._open = Joined(prefix, offset, end, [text], len(text), cut, continued, before)
-        if prefix.stream == "stderr" and text.lstrip(" +|") == TRACEBACK:
-            self._open._state = "frames"
-        return closed
+    def add(self, at: int, text: str, offset: int, size: int) -> None:
+        """Take a further line."""
+        self.lines.append(text)
+        self.chars += len(text) + 1
+        self.last_at = at
+        last, length = self.ranges[-1]
+        if last + length == offset:
+            self.ranges[-1] = (last, length + size)
+        else:
+            self.ranges.append((offset, size))
 
-    def flush(self) -> Joined | None:
-        """Close the open record: nothing came for a while, or its file ended."""
-        closed, self._open = self._open, None
-        return closed
+    def continues(self, at: int, text: str) -> bool:
+        """Whether that is its next line.
 
-    @staticmethod
-    def _belongs(record: Joined, prefix: Prefix | None, text: str) -> bool:
-        if prefix is None:
-            return not record.before or not record.continued
-        if not record._state or prefix.stream != "stderr" or prefix.pid != record.prefix.pid:
+        The platform prefixes every line an agent writes on stderr, so a traceback is told by its own grammar:
+        indented frames, the exception's line, then perhaps a chained traceback or gevent's closing line.
+        """
+        if abs(at - self.last_at) > GAP_MS or self.chars > _MAX_CHARS:
             return False
-        # The platform prefixes every line an agent writes on stderr, so a traceback is told by its own grammar:
-        # indented frames, the exception's line, then perhaps a chained traceback or gevent's closing line.
-        if record._state == "frames":
+        text = text.partition("\n")[0]
+        if self._state == "frames":
             if text and not text[0].isspace():
-                record._state = "ended"
+                self._state = "ended"
             return True
         if not text or text[0].isspace() or _GREENLET.match(text):
             return True
         if _CHAIN.match(text):
-            record._state = "chained"
+            self._state = "chained"
             return True
-        if record._state == "chained" and text == TRACEBACK:
-            record._state = "frames"
+        if self._state == "chained" and text == TRACEBACK:
+            self._state = "frames"
             return True
         return False
+
+
+class Tracebacks:
+    """Those that are open, one a process: agents print at the same time. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Traceback] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    def __iter__(self) -> Iterator[Traceback]:
+        return iter(list(self._open.values()))
+
+    def feed(self, pid: int, header: str, at: int, text: str, offset: int, size: int) -> tuple[list[Traceback], bool]:
+        """Take a line of stderr: the tracebacks it closes, and whether it is part of one itself."""
+        closed = []
+        current = self._open.get(pid)
+        if len(text) > _LONGEST_LINE:
+            return self.close(pid), False
+        if current is not None:
+            if current.continues(at, text):
+                current.add(at, text, offset, size)
+                return [], True
+            closed = self.close(pid)
+        if text.partition("\n")[0].lstrip(" +|") != TRACEBACK:
+            return closed, False
+        if len(self._open) >= MAX_OPEN:
+            closed += self.close(min(self._open, key=lambda other: self._open[other].last_at))
+        self._open[pid] = Traceback(header, at, at, [text], [(offset, size)], len(text))
+        return closed, True
+
+    def reopen(self, pid: int, one: Traceback) -> None:
+        """Take up one that was open before a restart."""
+        self._open[pid] = one
+
+    def close(self, pid: int) -> list[Traceback]:
+        """Close that of a process, if it has one."""
+        return [self._open.pop(pid)] if pid in self._open else []
+
+    def expire(self, at: int) -> list[Traceback]:
+        """Close those to which nothing dated `at` or later can belong."""
+        return [self._open.pop(pid) for pid, one in list(self._open.items()) if at - one.last_at > GAP_MS]
+
+    def flush(self) -> list[Traceback]:
+        """Close all: nothing came for a while, or the file ended."""
+        closed = list(self._open.values())
+        self._open.clear()
+        return closed

@@ -1,30 +1,47 @@
-"""One log file's way into the store: tail, parse, join, redact, name, commit; exactly once."""
+"""One log file's way into the spool: tail, assemble, redact, police, commit; exactly once."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import tzinfo
 from pathlib import Path
 
-from voltscope.errors import StoreError
+import msgspec
+
+from voltscope.errors import SpoolError
 from voltscope.logs import scrapes
+from voltscope.logs.assemble import Assembler
 from voltscope.logs.identity import Identities
-from voltscope.logs.join import Joined, Joiner
-from voltscope.logs.parse import Clock, Prefix, decode, parse
-from voltscope.logs.record import LEVELS, NUMBERS, Generation, Record
+from voltscope.logs.moments import Clock
+from voltscope.logs.parse import Format, format_of
+from voltscope.logs.police import Police, PoliceState
+from voltscope.logs.record import Batch, Origin, Record, Source, generation_of
 from voltscope.logs.redact import Redactor
-from voltscope.logs.store import Position, Store
-from voltscope.logs.tail import Batch, Line, Resume, Tailer
+from voltscope.logs.settings import Policing
+from voltscope.logs.spool import Position, Spool
+from voltscope.logs.tail import CHUNK, Resume, Tailer
 
 # A multi-line message is one write of the logger; this long without growth, it is complete.
 QUIET_S = 0.3
-_BATCH_RECORDS = 2000
-_BATCH_CHARS = 4_000_000
-_COMMIT_EVERY_S = 0.5
+_BATCH_RECORDS = 4000
+_BATCH_BYTES = 4 * 1024 * 1024
+_COMMIT_EVERY_S = 0.25
+
+
+class State(msgspec.Struct, array_like=True, omit_defaults=True):
+    """What a position holds besides the offset. `last`: time of the last record, milliseconds.
+
+    `header`: of the last record, for lines that continue it. `open`: tracebacks that may still grow and lie before
+    the offset: first and last time, and their ranges, from which they are read again.
+    """
+
+    last: int = 0
+    header: str = ""
+    open: list[tuple[int, int, list[tuple[int, int]]]] = []
+    police: PoliceState = PoliceState()
 
 
 class Pipeline:
@@ -33,103 +50,114 @@ class Pipeline:
     def __init__(
         self,
         path: Path,
-        store: Store,
+        spool: Spool,
         identities: Identities,
         redactor: Redactor,
         zone: tzinfo,
-        host: str,
-        instance: str,
+        host_id: str,
+        origin: Origin,
         first_bytes: int,
+        form: Format | None = None,
+        policing: Policing | None = None,
         clock: Callable[[], float] = time.monotonic,
         counts: Counter[tuple[str, str]] | None = None,
+        dropped: Counter[tuple[str, str]] | None = None,
         scrape_errors: Counter[str] | None = None,
+        chunk: int = CHUNK,
     ) -> None:
-        """`first_bytes`: how much of what is already there is read at first sight.
+        """`first_bytes`: how much of what is already there is read at first sight. `chunk`: bytes read at once.
 
-        `counts` has the records committed, by agent and level; `scrape_errors` those that tell of a device's failure.
+        `counts` has the records seen, by agent and level; `dropped` those of them the police left out, by agent and
+        reason; `scrape_errors` those that tell of a device's failure. All count what is durable.
         """
-        self.path, self.redactor = path, redactor
-        self._store, self._identities, self._monotonic = store, identities, clock
-        self._host, self._instance = host, instance
-        position = store.position(str(path))
-        state = json.loads(position.state) if position else {}
+        self.path, self.origin = path, origin
+        self._spool, self._identities, self._monotonic, self._host_id = spool, identities, clock, host_id
+        position = spool.position(str(path))
+        self._state = msgspec.json.decode(position.state, type=State) if position else State()
+        self._resumed = position
         resume = Resume(position.head, position.inode, position.offset, position.at) if position else None
-        self._clock = Clock(zone, float(state.get("last", 0.0)))
-        self._tailer = Tailer(path, resume, first_bytes, self._is_known, clock)
-        self._joiner = Joiner(_prefix_of(state.get("prefix")))
-        self._prefix = _prefix_of(state.get("prefix"))
-        self._records: list[Record] = []
-        self._generation: Generation | None = None
+        self._tailer = Tailer(path, resume, first_bytes, self._is_known, clock, chunk)
+        form, policing = form or format_of(), policing or Policing()
+        self.police = Police(policing, lambda text: self.redactor.redact(text), counts, dropped, clock)
+        self._assembler = Assembler(
+            form, Clock(zone, self._state.last, form.seconds), identities, redactor, self.police, self._state.header
+        )
         self._committed_at = self._grown_at = clock()
-        self._waiting_chars = 0
-        self._placed = position is not None
-        self.counts: Counter[tuple[str, str]] = Counter() if counts is None else counts
+        self._placed, self._zone, self._policing = position is not None, zone, policing
         self.scrape_errors: Counter[str] = Counter() if scrape_errors is None else scrape_errors
-        self.bytes = self.cut = 0
+        self.bytes = self._waiting = 0  # read, read since the last commit
+
+    @property
+    def redactor(self) -> Redactor:
+        """What takes the secrets out."""
+        return self._assembler.redactor
 
     @property
     def missed(self) -> int:
         """Generations whose rest could not be found any more."""
         return self._tailer.missed
 
+    @property
+    def cut(self) -> int:
+        """Records that were over the size limit."""
+        return self._assembler.cut
+
     def lag_bytes(self) -> int:
         """Bytes of the log that were not read yet."""
         return self._tailer.lag_bytes()
 
-    def set_zone(self, zone: tzinfo) -> None:
-        """From the next line on, times are of `zone`."""
-        self._clock = Clock(zone, self._clock.last)
+    def configure(self, redactor: Redactor, form: Format, zone: tzinfo, policing: Policing) -> None:
+        """From the next record on, go by these."""
+        self._assembler.redactor = redactor
+        if form is not self._assembler.format or zone is not self._zone:
+            self._zone = zone
+            self._assembler.set_format(form, zone)
+        if policing != self._policing:
+            self._policing = policing
+            self.police.configure(policing)
 
     def step(self) -> bool:
         """Read one chunk and commit what is due. False when there is nothing to do at once.
 
-        Raises StoreError, OSError; what was read stays and is committed by a later step.
+        Raises SpoolError, OSError; what was read stays and is committed by a later step.
         """
         if self._full():
             self.commit()  # the disk refused before: read on only when it takes what is here
-        batch = self._tailer.poll()
-        self._take(batch)
+        if self._resumed is not None and not self._resume(self._resumed):
+            return False
+        poll = self._tailer.poll()
         now = self._monotonic()
-        if batch.ended or (batch.idle and now - self._grown_at >= QUIET_S):
-            self._close(self._joiner.flush())
-        complete = batch.idle and self._joiner.open_offset is None
-        due = self._records and (complete or (not batch.idle and now - self._committed_at >= _COMMIT_EVERY_S))
-        if batch.ended or due or self._full() or not self._placed:
+        assembler = self._assembler
+        for piece in poll.pieces:
+            self.bytes += len(piece.data)
+            self._waiting += len(piece.data)
+            assembler.take(piece)
+            self._grown_at = now
+        self.police.tick()
+        if poll.ended or (poll.idle and now - self._grown_at >= QUIET_S):
+            assembler.flush(poll.ended)
+        complete = poll.idle and not assembler.holding
+        due = assembler.records and (complete or (not poll.idle and now - self._committed_at >= _COMMIT_EVERY_S))
+        if poll.ended or due or self._full() or not self._placed:
             self.commit()
-        if batch.ended:
+        if poll.ended:
             self._tailer.next_generation()
-            self._generation = None
-        return not batch.idle
+        return not poll.idle
 
     def commit(self) -> None:
-        """Make what is read durable, with the position after it. Raises StoreError."""
-        generation = self._current()
-        if generation is None:
+        """Make what is read durable, with the position after it. Raises SpoolError."""
+        head = self._tailer.head
+        if head is None:
             return
-        open_at = self._joiner.open_offset
-        offset = self._tailer.line_start if open_at is None else open_at
-        device, inode = self._tailer.inode
-        state = {"last": self._clock.last, "prefix": _as_state(self._prefix)}
-        position = Position(str(self.path), device, inode, generation.head, offset, json.dumps(state))
-        fresh = self._identities.take_fresh()
-        try:
-            self._store.add(generation, self._records, position, fresh)
-        except StoreError:
-            self._identities.put_back(fresh)
-            raise
-        for record in self._records:
-            self.counts[(record.agent, NUMBERS[record.level])] += 1
-            scrapes.count(self.scrape_errors, record)
-        self._records.clear()
-        self._waiting_chars, self._placed = 0, True
-        self._committed_at = self._monotonic()
+        self._append(head, self._assembler.records, self._position(head))
+        self._placed = True
 
     def close(self) -> None:
         """Commit the complete records; the open one is read again next time."""
         try:
             self.commit()
-        except StoreError:
-            return  # the position stays where the store is: nothing is lost
+        except SpoolError:
+            return  # the position stays where the spool is: nothing is lost
         finally:
             self._tailer.close()
 
@@ -138,58 +166,58 @@ class Pipeline:
         self._tailer.close()
 
     def _full(self) -> bool:
-        return len(self._records) >= _BATCH_RECORDS or self._waiting_chars >= _BATCH_CHARS
+        records = self._assembler.records
+        return len(records) >= _BATCH_RECORDS or (self._waiting >= _BATCH_BYTES and bool(records))
 
-    def _take(self, batch: Batch) -> None:
-        if batch.lines:
-            self._grown_at = self._monotonic()
-        for line in batch.lines:
-            self._line(line)
+    def _append(self, head: bytes, records: list[Record], position: Position) -> None:
+        source = Source(str(self.path), self._generation(head))
+        fresh = self._identities.take_fresh()
+        try:
+            self._spool.append(Batch(self.origin, source, round(time.time() * 1000), records), position, fresh)
+        except SpoolError:
+            self._identities.put_back(fresh)
+            raise
+        # The batch keeps its list: readers of the spool may hold it.
+        self._assembler.records = []
+        self._waiting = 0
+        self.police.committed()
+        for record in self._assembler.scrapes:
+            scrapes.count(self.scrape_errors, record)
+        self._assembler.scrapes.clear()
+        self._committed_at = self._monotonic()
 
-    def _line(self, line: Line) -> None:
-        self.bytes += line.end - line.offset
-        text = decode(line.data)
-        before = decode(line.before) if line.before else ""
-        prefix, rest = (None, text) if before else parse(text, self._clock)
-        self._close(self._joiner.feed(prefix, rest, line.offset, line.end, line.cut, before))
+    def _position(self, head: bytes) -> Position:
+        """After what was read, or at the record that is still open; open tracebacks before it are in the state."""
+        assembler = self._assembler
+        offset = self._tailer.line_start if assembler.open_offset is None else assembler.open_offset
+        tracebacks = [(one.at, one.last_at, one.ranges) for one in assembler.tracebacks]
+        state = State(assembler.clock.last, assembler.header, tracebacks, self.police.state())
+        device, inode = self._tailer.inode
+        text = msgspec.json.encode(state).decode()
+        return Position(str(self.path), device, inode, head, offset, text, time.time())
 
-    def _close(self, joined: Joined | None) -> None:
-        if joined is None:
-            return
-        prefix = joined.prefix
-        self._prefix = prefix
-        text = self.redactor.redact_rest(joined.before, joined.text)
-        agent, version = self._identities.of(prefix, text if len(text) < 4096 else text[:4096])
-        self.cut += joined.cut
-        self._waiting_chars += len(text)
-        self._records.append(
-            Record(
-                timestamp=prefix.timestamp or self._clock.last or time.time(),
-                level=prefix.level,
-                agent=agent,
-                logger=prefix.logger,
-                text=text,
-                offset=joined.offset,
-                end=joined.end,
-                pid=prefix.pid,
-                line=prefix.line,
-                version=version,
-                stream=prefix.stream,
-                cut=joined.cut,
-                continued=joined.continued,
-            )
-        )
+    def _resume(self, position: Position) -> bool:
+        """Take up what was open when the last commit was made; False while there is no file."""
+        if self._tailer.inode == (0, 0) and not self._tailer.open():
+            return False
+        self.police.restore(self._state.police)
+        if self._tailer.missed:
+            # What the police held is of a generation that is gone: its event ids are.
+            gone = msgspec.json.encode(State(self._state.last, self._state.header)).decode()
+            self._append(position.head, self.police.take_summaries(), msgspec.structs.replace(position, state=gone))
+            self._resumed = None
+            return True
+        self._resumed = None
+        for at, last_at, ranges in self._state.open:
+            lines = [(offset, self._tailer.read_again(offset, size)) for offset, size in ranges]
+            self._assembler.reopen(at, last_at, lines)
+        return True
 
-    def _current(self) -> Generation | None:
-        head = self._tailer.head
-        if head is None:
-            return None
-        if self._generation is None or self._generation.head != head:
-            self._generation = Generation(self._host, self._instance, str(self.path), head)
-        return self._generation
+    def _generation(self, head: bytes) -> str:
+        return generation_of(self._host_id, self.origin.instance, head)
 
     def _is_known(self, head: bytes) -> bool:
-        return self._store.knows(Generation(self._host, self._instance, str(self.path), head))
+        return self._spool.knows(self._generation(head))
 
 
 def host_id() -> str:
@@ -199,13 +227,3 @@ def host_id() -> str:
     except (OSError, UnicodeDecodeError):
         own = Path("/etc/hostname").read_text("utf-8").strip() if Path("/etc/hostname").exists() else "localhost"
     return hashlib.sha256(f"voltscope:{own}".encode()).hexdigest()[:16]
-
-
-def _as_state(prefix: Prefix) -> list[object]:
-    return [prefix.timestamp, prefix.level, prefix.logger, prefix.pid, prefix.name, prefix.line, prefix.stream]
-
-
-def _prefix_of(state: list[object] | None) -> Prefix:
-    if not state:
-        return Prefix(0.0, LEVELS["info"], "", None, None, None, None)
-    return Prefix(*state)  # type: ignore[arg-type]  # written by _as_state

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from voltscope.errors import ConfigError
+from voltscope.logs.record import Record
+from voltscope.logs.scan import positions
 
 MASK = "[REDACTED]"
+_offset_of = attrgetter("offset")
 
 # A value in quotes, escaped as often as JSON in JSON or a repr makes it; one that is not closed ends with the
 # line. The outer quotes stay, so the text around still reads. None, null and the like are no secrets.
 _QUOTED = r"""(?P<esc>\\{0,15})(?P<q>["'])(?:\\[^\n]|[^\\\n])*?(?=(?P=esc)(?P=q)|\\?(?:\n|\Z))"""
-_BARE = r"""(?!(?:None|null|True|False|true|false)\b)[^\s&,"')}\]><\\]+"""
+# One without quotes ends where space, a quote or & is; a comma or a bracket ends it where nothing follows that could
+# be more of it.
+_BARE = (
+    r"""(?!(?:None|null|True|False|true|false)\b)"""
+    r"""(?:[^\s&,"')}\]><\\]|[,)}\]>](?=[^\s&"',)}\]><\\]))(?:[^\s&,"')}\]><\\]|[,)}\]>](?=[^\s&"',)}\]><\\]))*"""
+)
 _SPACE = r"\s{0,100}"
 _SEPARATOR = (
     rf"""(?:\\{{0,15}}["']?{_SPACE}(?:=>|=|:|%3D|>){_SPACE}(?:b(?=["']))?"""
@@ -24,6 +34,7 @@ _NAMES = (
     r"secret[_-]?key|secret|passw(?:or)?d|passphrase|pass[_-]?word|api[_-]?key|private[_-]?key|"
     r"token|access[_-]?key"
 )
+_NAMED_HINTS = ("secret", "passw", "passphrase", "pass-word", "pass_word", "key", "token")
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class Rule:
 
 
 def _rule(name: str, hints: tuple[str, ...], pattern: str, replacement: str) -> Rule:
-    return Rule(name, hints, re.compile(pattern), replacement)
+    return Rule(name, hints, re.compile(pattern, re.ASCII), replacement)
 
 
 RULES = (
@@ -61,15 +72,38 @@ RULES = (
         r"""[^\s"',}\]\\]+""",
         rf"\1{MASK}",
     ),
+    # A header goes to the end of its line, a value in quotes to its quote, cookies={...} to the bracket.
     _rule(
-        "named",
-        ("secret", "passw", "passphrase", "key", "token"),
-        rf"(?i)((?:{_NAMES}){_SEPARATOR})(?:{_QUOTED}|{_BARE})",
+        "cookie",
+        ("cookie",),
+        rf"(?i)((?<![a-z0-9])(?:set-)?cookies?2?{_SEPARATOR})(?:\{{[^{{}}]*(?:\}}|\Z)|{_QUOTED}|[^\s\"'\\{{][^\n\"']*)",
         "",
     ),
-    _rule("option", ("--",), rf"(?i)(--(?:\w{{1,20}}-)?(?:{_NAMES})\s)[^\s-]\S*", rf"\1{MASK}"),
+    _rule("named", _NAMED_HINTS, rf"(?i)((?:{_NAMES}){_SEPARATOR})(?:{_QUOTED}|{_BARE})", ""),
+    # Not the shell's working directory in an environment: PWD=/home/volttron.
+    _rule(
+        "pwd",
+        ("pwd",),
+        rf"((?<![A-Za-z])(?!(?:OLD)?PWD{_SEPARATOR}\\{{0,15}}[\"']?[/~])(?i:\w{{0,20}}pwd){_SEPARATOR})(?:{_QUOTED}|{_BARE})",
+        "",
+    ),
+    _rule("option", _NAMED_HINTS, rf"(?i)(--(?:\w{{1,20}}-)?(?:{_NAMES})\s)[^\s-]\S*", rf"\1{MASK}"),
     _rule("bearer", ("bearer",), r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}", rf"\1{MASK}"),
-    _rule("url-password", ("://",), r"""(://[^\s/:@"'?#]{0,256}:)[^\s/"'?#]{1,512}@""", rf"\1{MASK}@"),
+    # A password may hold what it should not without being encoded: / ? # and @, up to the last one. An address with
+    # a port, and a path after it that holds an @, looks alike; a user named by digits and dots is taken for a host.
+    _rule(
+        "url-password",
+        ("://",),
+        r"""(://(?!(?:[\d.]{7,15}|localhost):\d{1,5}[/?#])[^\s/:@"'?#]{0,256}:)(?!\d{1,5}/\S{0,512}\s)[^\s"']{1,512}@""",
+        rf"\1{MASK}@",
+    ),
+    # A token in the place of a user: all there is before the @ of a web address, and what is long elsewhere.
+    _rule(
+        "url-token",
+        ("://",),
+        r"""((?i:https?|git|ftps?|wss?)://|://(?=[^\s/:@"'?#]{20}))(?!git@)[^\s/:@"'?#\[]{1,512}(?=@)""",
+        rf"\1{MASK}",
+    ),
     _rule("jwt", ("eyj",), r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", MASK),
 )
 
@@ -77,9 +111,19 @@ RULES = (
 class Redactor:
     """Applies the rules; `counts` has the secrets taken out, by rule. Not thread-safe."""
 
-    def __init__(self, extra: Iterable[str] = (), counts: Counter[str] | None = None) -> None:
-        """`extra`: regular expressions; what they match is replaced whole. Raises ConfigError."""
+    def __init__(
+        self, extra: Iterable[str] = (), counts: Counter[str] | None = None, off: Collection[str] = ()
+    ) -> None:
+        """`extra`: regular expressions; what they match is replaced whole. `off`: names of rules not to apply.
+
+        Raises ConfigError.
+        """
         self.counts: Counter[str] = Counter() if counts is None else counts
+        names = [rule.name for rule in RULES]
+        if unknown := [name for name in off if name not in names]:
+            raise ConfigError("redaction_off", repr(unknown[0]), f"names of rules: {', '.join(names)}")
+        self._rules = tuple(rule for rule in RULES if rule.name not in off)
+        self._hints = tuple(sorted({hint.encode() for rule in self._rules for hint in rule.hints}))
         self._extra: list[re.Pattern[str]] = []
         for index, pattern in enumerate(extra):
             try:
@@ -97,7 +141,7 @@ class Redactor:
     def redact(self, text: str) -> str:
         """`text` without secrets."""
         low = text.lower()
-        for rule in RULES:
+        for rule in self._rules:
             # A dozen searches for fixed strings, 1 µs for a common line; the expressions together take 60.
             if any(hint in low for hint in rule.hints):
                 text, count = rule.pattern.subn(_mask if not rule.replacement else rule.replacement, text)
@@ -108,6 +152,23 @@ class Redactor:
             if count:
                 self.counts["configured"] += count
         return text
+
+    def redact_block(self, data: bytes, offset: int, records: Sequence[Record]) -> None:
+        """Redact the texts of records, in the order of their offsets, whose bytes are in `data`, which is at `offset`.
+
+        The same as `redact` of each, but hints are looked for once in all of them: 0.15 µs a record instead of 1.5.
+        """
+        if self._extra:
+            for record in records:
+                record.text = self.redact(record.text)
+            return
+        low = data.lower()
+        suspects: set[int] = set()
+        for hint in self._hints:
+            for at in positions(low, hint):
+                suspects.add(bisect_right(records, offset + at, key=_offset_of) - 1)
+        for index in suspects - {-1}:
+            records[index].text = self.redact(records[index].text)
 
     def redact_rest(self, before: str, rest: str) -> str:
         """`rest` of a line whose beginning was handed out earlier: a secret cut in two is seen as a whole."""

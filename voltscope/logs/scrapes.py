@@ -15,12 +15,13 @@ _LINES = (
     (re.compile(r"Failed to poll (\S+?):? "), True),  # modular
     (re.compile(r"Exception while polling (.+?): "), False),  # modular, by the remote's own name
 )
-_DRIVER = "driver"
+DRIVER = "driver"  # in the name of the logger
+BEGINNINGS = ("Failed to ", "Exception while polling ")
 
 
 def failed_device(record: Record) -> str | None:
     """The device a driver failed to read, as the exporter names it; None for every other record."""
-    if _DRIVER not in record.logger or not record.text.startswith(("Failed to ", "Exception while polling ")):
+    if DRIVER not in record.logger or not record.text.startswith(BEGINNINGS):
         return None
     for pattern, is_point in _LINES:
         found = pattern.match(record.text)

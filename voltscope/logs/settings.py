@@ -160,11 +160,46 @@ class GroupReceiver(Config, frozen=True, tag_field="type", tag="group"):
 Receiver = Member | GroupReceiver
 
 
+class Limit(Config, frozen=True):
+    """What may pass of each agent whose identity matches `agent` (*, ? and [...] as in file names).
+
+    `level`: only of that level, of all when None. `records_per_second`: averaged over `average_s`.
+    `keep_one_in`: of so many records one passes.
+    """
+
+    agent: str = "*"
+    level: Literal["debug", "info", "warning", "error", "critical"] | None = None
+    records_per_second: Positive | None = None
+    average_s: Positive = 30
+    keep_one_in: Annotated[int, msgspec.Meta(ge=2)] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.records_per_second is None) == (self.keep_one_in is None):
+            raise ValueError("either records_per_second or keep_one_in")
+
+
+class Policing(Config, frozen=True):
+    """`debug_records_per_second`: of one agent, averaged over 30 s, 0 for no limit.
+
+    `collapse_after`: so many records of one agent, logger and level with the same text, one after the other, pass
+    within `window_s`; what is more is counted in one record. 0: all pass. Whatever is left out is told of by a record
+    after `window_s` at the latest.
+    """
+
+    limits: tuple[Limit, ...] = ()
+    debug_records_per_second: Annotated[float, msgspec.Meta(ge=0)] = 500
+    collapse_after: Annotated[int, msgspec.Meta(ge=0)] = 5
+    window_s: Positive = 10
+
+
 class LogshipConfig(Config, frozen=True):
     """All keys have defaults. Empty `log_files`: the running platform's log, found by itself.
 
     `timezone`: of the log's local times, the host's when None. `first_mb`: how much of a log that is there at first
     sight is read; `from_start` false reads none of it. `site`: label, the host's name when empty.
+    `format`, `datefmt`: of a log whose format is not the platform's own, as `logging` takes them, or for `format` an
+    expression with the groups time, ms, level, logger, pid, name, line. `redaction_patterns`: taken out besides what
+    the built-in rules find; `redaction_off`: names of rules that are not to be applied.
     """
 
     log_files: tuple[str, ...] = ()
@@ -175,4 +210,8 @@ class LogshipConfig(Config, frozen=True):
     retention_mb: Positive = 512
     receivers: tuple[Receiver, ...] = ()
     redaction_patterns: tuple[str, ...] = ()
+    redaction_off: tuple[str, ...] = ()
+    format: str = ""
+    datefmt: str = ""
+    policing: Policing = Policing()
     site: str = ""

@@ -11,7 +11,7 @@ from voltscope.logs.record import Record
 
 
 def _record(text: str, logger: str = "platform_driver.driver") -> Record:
-    return Record(timestamp=0.0, level=40, agent="platform.driver", logger=logger, text=text, offset=0, end=1)
+    return Record(at=0, level=40, agent="platform.driver", logger=logger, text=text, offset=0, size=1)
 
 
 @pytest.mark.parametrize(
