@@ -23,7 +23,10 @@ VoltscopeError
 ├── LogError
 │   ├── QueryError          a log query cannot be read, with the character's position
 │   ├── StoreError          the embedded log store cannot be opened or written
-│   └── ReceiverError       a receiver of logs does not take them
+│   ├── SpoolError          the spool of logs cannot be opened, read or written
+│   │   └── SpoolFull       it may not grow, and a receiver still needs what is oldest
+│   ├── ReceiverError       a receiver of logs does not take them
+│   └── UnknownReceiver     no receiver of that name, or none that can be read back
 └── ProfileError
     ├── TargetGone          the process to profile is not there
     ├── ProfilingRefused    the kernel or the profiler refused, with the remedy
@@ -208,6 +211,22 @@ class StoreError(LogError):
     code = "log-store"
 
 
+class SpoolError(LogError):
+    """The spool cannot be opened, read or written; nothing changed. `permanent`: trying again cannot help."""
+
+    code = "log-spool"
+
+    def __init__(self, message: str, remedy: str | None = None, permanent: bool = False) -> None:
+        super().__init__(message, remedy)
+        self.permanent = permanent
+
+
+class SpoolFull(SpoolError):
+    """The spool has its largest size, and is configured to keep what a receiver has not taken yet."""
+
+    code, status = "spool-full", 507
+
+
 class ReceiverError(LogError):
     """A receiver of logs cannot be reached or stopped taking records. `permanent`: sending again cannot help."""
 
@@ -216,6 +235,12 @@ class ReceiverError(LogError):
     def __init__(self, message: str, remedy: str | None = None, permanent: bool = False) -> None:
         super().__init__(message, remedy)
         self.permanent = permanent
+
+
+class UnknownReceiver(LogError):
+    """No receiver of logs has that name, or none can be read back."""
+
+    code, status, permanent = "unknown-receiver", 404, True
 
 
 class ProfileError(VoltscopeError):

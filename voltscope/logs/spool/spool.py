@@ -1,0 +1,406 @@
+"""The spool's one writer: a batch and the position after it become durable together, by one write and one fsync."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from voltscope.errors import SpoolError, SpoolFull
+from voltscope.logs.record import Batch
+from voltscope.logs.spool import retention
+from voltscope.logs.spool.cursors import Cursors
+from voltscope.logs.spool.filesystem import SYSTEM, FileSystem, Lock, close_quietly, write_whole
+from voltscope.logs.spool.format import NEW, Entry, Pid, Position, Retained, pack, segment_name
+from voltscope.logs.spool.ledger import Ledger
+from voltscope.logs.spool.limits import Limits, SpoolStat
+from voltscope.logs.spool.reader import SpoolReader
+from voltscope.logs.spool.recovery import Recovered, finish_retention, keep_evidence, recover
+from voltscope.logs.spool.segment import SegmentInfo
+from voltscope.ulid import new_ulid
+
+_DEFAULT = Limits()
+# Writing again at once, elsewhere, does not help against these.
+_HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class Spool:
+    """Safe to share between threads. Made by `open`."""
+
+    def __init__(self, folder: Path, limits: Limits, files: FileSystem, lock: Lock) -> None:
+        self.folder, self.limits, self.id = folder, limits, ""
+        self._files, self._lock, self._closed = files, lock, False
+        self._reader = SpoolReader(folder, files)
+        self._writing = threading.RLock()  # held across writes and syncs; taken before the other
+        self._changed = threading.Condition()  # guards what follows; never held across a system call
+        self._sealed: list[SegmentInfo] = []
+        self._extras: dict[str, int] = {}  # other files of the folder that count
+        self._last = 0
+        self._ledger = Ledger()
+        self._cache: list[tuple[Batch, int]] = []
+        self._cache_firsts: list[int] = []
+        self._cached_bytes = 0
+        self._gaps: dict[int, int] = {}
+        # the segment being written; sound while all that was written to it is durable
+        self._file: int | None = None
+        self._path, self._first, self._bytes, self._began, self._sound = folder, 1, 0, 0, False
+        self._cursors: Cursors
+
+    @classmethod
+    def open(
+        cls, folder: Path, limits: Limits = _DEFAULT, files: FileSystem = SYSTEM, lock_timeout_s: float = 5.0
+    ) -> Spool:
+        """The spool in `folder`, made when there is none, as it was last durable.
+
+        Raises SpoolError, EngineLocked when another process has it.
+        """
+        folder = Path(folder)
+        lock: Lock | None = None
+        try:
+            _make(files, folder)
+            lock = files.lock(folder, lock_timeout_s)
+            spool = cls(folder, limits, files, lock)
+            spool._begin(recover(files, folder))
+        except BaseException as error:
+            if lock is not None:
+                lock.release()
+            if isinstance(error, OSError):
+                raise SpoolError(
+                    f"the spool {folder} cannot be opened: {error}.",
+                    "Check the disk and whose it is; nothing has to be deleted.",
+                ) from error
+            raise
+        return spool
+
+    @property
+    def first(self) -> int:
+        """The oldest sequence there is; last + 1 when there is none."""
+        with self._changed:
+            return self._sealed[0].first if self._sealed else self._first
+
+    @property
+    def last(self) -> int:
+        """The newest durable sequence, 0 when there never was one."""
+        return self._last
+
+    def position(self, path: str) -> Position | None:
+        """Up to where that log was read."""
+        with self._changed:
+            return self._ledger.positions.get(path)
+
+    def pids(self) -> list[Pid]:
+        """Which processes were whose, oldest first."""
+        with self._changed:
+            return list(self._ledger.pids)
+
+    def knows(self, generation: str) -> bool:
+        """Whether records of that file generation were appended."""
+        with self._changed:
+            return generation in self._ledger.generations
+
+    # Writing
+
+    def append(self, batch: Batch, position: Position, learned: Sequence[Pid] = ()) -> Batch:
+        """Make the records and the position after them durable, in one frame; sets `spool` and `first` of the batch.
+
+        Raises SpoolError, SpoolFull: then nothing changed, and it may be called again, with the same or more. The
+        batch's list of records must not be changed afterwards: readers share it.
+        """
+        with self._writing:
+            self._check()
+            first = self._last + 1
+            entry = Entry(
+                batch.origin, batch.source, batch.created, batch.records, position, list(learned), self._ledger.retained
+            )
+            frame = _packed(entry, first)
+            self._make_room(len(frame))
+            self._write(frame)
+            with self._changed:
+                batch.spool, batch.first = self.id, first
+                self._ledger.apply(entry)
+                self._bytes += len(frame)
+                self._last += len(batch.records)
+                if batch.records:
+                    self._remember(batch, len(frame))
+                    self._changed.notify_all()
+            self._cursors.flush_due()
+            return batch
+
+    def maintain(self, now: float) -> int:
+        """Apply the limits; how many records were dropped. Call it every some seconds. Raises SpoolError."""
+        with self._writing:
+            self._check()
+            try:
+                self._extras = retention.extras(self._files, self.folder)
+                if self._last >= self._first and now - self._began / 1000 > self.limits.max_age_s / 10:
+                    self._begin_segment(now)
+                dropped = 0
+                while self._sealed and retention.is_over_age(self._ended(), now, self.limits.max_age_s):
+                    dropped += self._drop_oldest()
+                while self._sealed and self._usage() > self.limits.total_bytes and not self._is_kept():
+                    dropped += self._drop_oldest()
+            except OSError as error:
+                raise self._failed(error) from error
+            self._cursors.flush_due()
+            return dropped
+
+    def close(self) -> None:
+        """Make cursors durable and let go of the folder. Raises SpoolError when cursors could not be written."""
+        with self._writing:
+            with self._changed:
+                if self._closed:
+                    return
+                self._closed = True
+                self._changed.notify_all()
+            try:
+                self._cursors.close()
+            except OSError as error:
+                raise SpoolError(
+                    f"the cursors of {self.folder} cannot be written: {error}.",
+                    "Nothing is lost; receivers may be sent some records again.",
+                ) from error
+            finally:
+                if self._file is not None:
+                    close_quietly(self._files, self._file)
+                self._lock.release()
+
+    # Reading
+
+    def read(self, after: int, max_records: int = 2000) -> Batch | None:
+        """The next durable records after that sequence, at most of one frame; None when there are none yet.
+
+        `first` of the batch is more than after + 1 where records are gone. Raises SpoolError.
+        """
+        with self._changed:
+            self._check()
+            if after >= self._last:
+                return None
+            at = bisect_right(self._cache_firsts, after + 1) - 1
+            if at >= 0 and (batch := self._cache[at][0]).last > after:
+                wanted = max(after + 1, batch.first)
+                return batch.between(wanted, wanted + max_records - 1)
+            segments = self._segments()
+        try:
+            found = self._reader.read_in(segments, after, max_records)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        following = segments[-1].next if found is None else found.first
+        wanted = max(after + 1, self.first)  # retention may have gone on meanwhile
+        if following > wanted:
+            with self._changed:
+                self._gaps[following] = max(self._gaps.get(following, 0), following - wanted)
+        return found
+
+    def wait(self, after: int, timeout_s: float) -> bool:
+        """Until something after that sequence is durable; False when the time is up, or the spool closed."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._cursors.flush_due()
+            with self._changed:
+                left = deadline - time.monotonic()
+                if self._last > after or self._closed or left <= 0:
+                    return self._last > after and not self._closed
+                due = self._cursors.due_in()
+                self._changed.wait(left if due is None else min(left, max(due, 0.01)))
+
+    def cursor(self, receiver: str) -> int | None:
+        """The last sequence the receiver took; None when it has no cursor."""
+        return self._cursors.get(receiver)
+
+    def save_cursor(self, receiver: str, sequence: int) -> None:
+        """What the receiver has taken, up to that sequence. Durable some `cursor_every_s` later, or by `close`.
+
+        A receiver has a cursor, and its needs count when the spool is full, from the first call on. Raises SpoolError.
+        """
+        self._check()
+        self._cursors.set(receiver, max(0, min(sequence, self._last)))
+        self._cursors.flush_due()
+
+    def forget_cursor(self, receiver: str) -> None:
+        """The receiver is no more."""
+        self._check()
+        self._cursors.set(receiver, None)
+        self._cursors.flush_due()
+
+    def stat(self) -> SpoolStat:
+        """How it does. Raises SpoolError."""
+        with self._writing:  # nothing is dropped meanwhile
+            self._check()
+            with self._changed:
+                segments, retained, newest = self._segments(), self._ledger.retained, self._ledger.newest
+                usage, lost = self._usage(), sum(self._gaps.values())
+            try:
+                oldest = self._reader.read_in(segments, 0, 1)
+            except OSError as error:
+                raise self._unreadable(error) from error
+        return SpoolStat(
+            id=self.id, first=segments[0].first, last=self._last, segments=len(segments), bytes=usage,
+            oldest=oldest.created / 1000 if oldest else None, newest=newest / 1000 if newest else None,
+            dropped=retained.dropped, unsent=retained.unsent, lost=lost,
+            cursors=self._cursors.all(), cursor_error=self._cursors.error,
+        )  # fmt: skip
+
+    # Inside
+
+    def _check(self) -> None:
+        if self._closed:
+            raise SpoolError(f"the spool {self.folder} is closed.", permanent=True)
+
+    def _begin(self, recovered: Recovered) -> None:
+        self.id = recovered.spool or new_ulid()
+        self._last, self._ledger, self._gaps = recovered.last, recovered.ledger, recovered.gaps
+        finish_retention(self._files, recovered)
+        self._extras = retention.extras(self._files, self.folder)
+        self._cursors = Cursors(self.folder, self.id, self._files, self.limits.cursor_every_s)
+        self._cursors.load(self._last)
+        if recovered.segments:
+            *self._sealed, active = recovered.segments
+            self._path, self._first, self._bytes, self._began = active.path, active.first, active.bytes, recovered.began
+            self._file = self._files.open(active.path, write=True)
+            if not recovered.clean and self._last < self._first:
+                keep_evidence(self._files, active.path)
+        if not recovered.clean or not recovered.segments or recovered.spool is None:
+            self._begin_segment(time.time())
+        self._sound = True
+
+    def _begin_segment(self, now: float) -> None:
+        """A new segment, durable with its name, is the one being written. Raises OSError; then the old one still is."""
+        first, began = self._last + 1, round(now * 1000)
+        path = self.folder / segment_name(first)
+        new = path.with_suffix(NEW)
+        frame = pack(self._ledger.state(self.id, began), first)
+        file = self._files.create(new)
+        try:
+            write_whole(self._files, file, frame, 0)
+            self._files.fsync(file)
+            # From here on the name may stand for the new segment: nothing may be written to the old one any more.
+            self._sound = False
+            self._files.rename(new, path)
+            self._files.fsync_dir(self.folder)
+        except BaseException:
+            close_quietly(self._files, file)
+            raise
+        with self._changed:
+            if self._file is not None:
+                close_quietly(self._files, self._file)
+                if self._path != path:
+                    size = self._files.stat(self._path).size
+                    self._sealed.append(SegmentInfo(self._path, self._first, first, size, True))
+            self._file, self._path, self._first, self._bytes, self._began = file, path, first, len(frame), began
+            self._sound = True
+
+    def _write(self, frame: bytearray) -> None:
+        """Make a frame durable at the end of the segment, or in a new one. Raises SpoolError."""
+        for again in (True, False):
+            try:
+                full = self._bytes + len(frame) > self._segment_bytes() and self._last >= self._first
+                if full or not self._sound or self._file is None:
+                    self._begin_segment(time.time())
+                self._sound = False  # until the frame is durable
+                assert self._file is not None  # noqa: S101  a segment was begun
+                write_whole(self._files, self._file, frame, self._bytes)
+                self._files.fsync(self._file)
+                self._sound = True
+                return
+            except OSError as error:
+                if not again or error.errno in _HOPELESS:
+                    raise self._failed(error) from error
+
+    def _make_room(self, size: int) -> None:
+        try:
+            while self._sealed and self._usage() + size > self.limits.total_bytes:
+                if self._is_kept():
+                    raise SpoolFull(
+                        f"the spool {self.folder} has its {self.limits.total_bytes} bytes, and a receiver still needs "
+                        "the oldest records.",
+                        "Reading waits and the log file keeps what follows: mend the receiver, or allow more.",
+                    )
+                self._drop_oldest()
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _drop_oldest(self) -> int:
+        """Unlink the oldest segment; how many records it had. Raises OSError."""
+        segment = self._sealed[0]
+        self._files.unlink(segment.path)
+        records = segment.next - segment.first
+        taken = min(self._cursors.all().values(), default=segment.next)
+        unsent = max(0, segment.next - max(taken + 1, segment.first))
+        with self._changed:
+            del self._sealed[0]
+            old = self._ledger.retained
+            self._ledger.retained = Retained(segment.next, old.dropped + records, old.unsent + unsent)
+        for name in retention.beside(segment.path, self._extras):
+            del self._extras[name]
+            with contextlib.suppress(FileNotFoundError):
+                self._files.unlink(self.folder / name)
+        return records
+
+    def _is_kept(self) -> bool:
+        """Whether the oldest segment must stay: somebody needs it, and the spool blocks rather than to drop."""
+        if self.limits.when_full != "block":
+            return False
+        return any(cursor < self._sealed[0].next - 1 for cursor in self._cursors.all().values())
+
+    def _ended(self) -> float | None:
+        """When the oldest segment was sealed, seconds since the epoch, as far as that is known."""
+        for following in self._sealed[1:]:
+            if state := self._reader.state(following):
+                return state.began / 1000
+        return self._began / 1000
+
+    def _usage(self) -> int:
+        return sum(segment.bytes for segment in self._sealed) + self._bytes + sum(self._extras.values())
+
+    def _segment_bytes(self) -> int:
+        """A quarter of the whole at most: whole segments are dropped."""
+        return min(self.limits.segment_bytes, self.limits.total_bytes // 4)
+
+    def _segments(self) -> list[SegmentInfo]:
+        active = SegmentInfo(self._path, self._first, self._last + 1, self._bytes, False)
+        return [*self._sealed, active]
+
+    def _remember(self, batch: Batch, size: int) -> None:
+        self._cache.append((batch, size))
+        self._cache_firsts.append(batch.first)
+        self._cached_bytes += size
+        surplus = 0
+        while self._cached_bytes > self.limits.cache_bytes and surplus < len(self._cache) - 1:
+            self._cached_bytes -= self._cache[surplus][1]
+            surplus += 1
+        del self._cache[:surplus], self._cache_firsts[:surplus]
+
+    def _unreadable(self, error: OSError) -> SpoolError:
+        return SpoolError(f"the spool {self.folder} cannot be read: {error}.", "Check the disk.")
+
+    def _failed(self, error: OSError) -> SpoolError:
+        return SpoolError(
+            f"the spool {self.folder} cannot be written: {error}.",
+            "Reading waits and the log file keeps what follows: check the disk.",
+        )
+
+
+def _make(files: FileSystem, folder: Path) -> None:
+    """Make the folder and those above it, each with a durable name."""
+    start, missing = folder, []
+    while not files.is_dir(folder):
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        files.mkdir(each)
+        if each != start:
+            files.fsync_dir(each.parent)
+    files.fsync_dir(start.parent)  # always: one that was made just before a crash may still be in a cache alone
+
+
+def _packed(entry: Entry, first: int) -> bytearray:
+    try:
+        return pack(entry, first)
+    except (msgspec.MsgspecError, UnicodeEncodeError, OverflowError, TypeError) as error:
+        raise SpoolError(f"a batch of {entry.source.path!r} cannot be packed: {error}.", permanent=True) from error
