@@ -19,12 +19,12 @@ _offset_of = attrgetter("offset")
 # A value in quotes, escaped as often as JSON in JSON or a repr makes it; one that is not closed ends with the
 # line. The outer quotes stay, so the text around still reads. None, null and the like are no secrets.
 _QUOTED = r"""(?P<esc>\\{0,15})(?P<q>["'])(?:\\[^\n]|[^\\\n])*?(?=(?P=esc)(?P=q)|\\?(?:\n|\Z))"""
-# One without quotes ends where space, a quote or & is; a comma or a bracket ends it where nothing follows that could
-# be more of it.
-_BARE = (
-    r"""(?!(?:None|null|True|False|true|false)\b)"""
-    r"""(?:[^\s&,"')}\]><\\]|[,)}\]>](?=[^\s&"',)}\]><\\]))(?:[^\s&,"')}\]><\\]|[,)}\]>](?=[^\s&"',)}\]><\\]))*"""
+# One without quotes ends at space, a quote, </ or the next parameter of a URL; a comma or a bracket ends it where
+# nothing follows that could be more of it.
+_MORE = (
+    r"""(?:[^\s&,"')}\]><\\]|[,)}\]>](?=[^\s&"',)}\]><\\])|<(?=[^\s/"'])|&(?!\w{1,40}=)(?=[^\s"'])|\\(?=[A-Za-z0-9]))"""
 )
+_BARE = rf"""(?!(?:None|null|True|False|true|false)(?:[\s,;)}}\]>"'&\\]|\Z)){_MORE}{{1,4096}}"""
 _SPACE = r"\s{0,100}"
 _SEPARATOR = (
     rf"""(?:\\{{0,15}}["']?{_SPACE}(?:=>|=|:|%3D|>){_SPACE}(?:b(?=["']))?"""
@@ -68,8 +68,8 @@ RULES = (
     _rule(
         "authorization",
         ("authorization",),
-        r"""(?i)((?<![A-Za-z_])authorization\\*["']?\s*(?:[:=,]|%3A)\s*(?:b(?=["']))?\\*["']?)(?:(?:basic|bearer|digest|token|negotiate)\s+)?"""
-        r"""[^\s"',}\]\\]+""",
+        r"""(?i)((?<![A-Za-z_])authorization\\*["']?\s*(?:[:=,]|%3A)\s*(?:b(?=["']))?\\*["']?)(?:digest\s[^\n]*|(?:(?:basic|bearer|token|negotiate)\s+)?"""
+        r"""[^\s"',}\]\\]+)""",
         rf"\1{MASK}",
     ),
     # A header goes to the end of its line, a value in quotes to its quote, cookies={...} to the bracket.
@@ -79,7 +79,7 @@ RULES = (
         rf"(?i)((?<![a-z0-9])(?:set-)?cookies?2?{_SEPARATOR})(?:\{{[^{{}}]*(?:\}}|\Z)|{_QUOTED}|[^\s\"'\\{{][^\n\"']*)",
         "",
     ),
-    _rule("named", _NAMED_HINTS, rf"(?i)((?:{_NAMES}){_SEPARATOR})(?:{_QUOTED}|{_BARE})", ""),
+    _rule("named", _NAMED_HINTS, rf"(?i)((?<!</)(?:{_NAMES}){_SEPARATOR})(?:{_QUOTED}|{_BARE})", ""),
     # Not the shell's working directory in an environment: PWD=/home/volttron.
     _rule(
         "pwd",
@@ -93,15 +93,16 @@ RULES = (
     # a port, and a path after it that holds an @, looks alike; a user named by digits and dots is taken for a host.
     _rule(
         "url-password",
-        ("://",),
+        ("@",),
         r"""(://(?!(?:[\d.]{7,15}|localhost):\d{1,5}[/?#])[^\s/:@"'?#]{0,256}:)(?!\d{1,5}/\S{0,512}\s)[^\s"']{1,512}@""",
         rf"\1{MASK}@",
     ),
     # A token in the place of a user: all there is before the @ of a web address, and what is long elsewhere.
     _rule(
         "url-token",
-        ("://",),
-        r"""((?i:https?|git|ftps?|wss?)://|://(?=[^\s/:@"'?#]{20}))(?!git@)[^\s/:@"'?#\[]{1,512}(?=@)""",
+        ("@",),
+        r"""((?i:https?|git|ftps?|wss?)://(?=[^\s/:@"'?#\[]{1,512}@)|://(?=[^\s/:@"'?#\[]{20,512}(?:@|:[^\s"'@/]{0,512}@)))"""
+        r"""(?!git@)[^\s/:@"'?#\[]+""",
         rf"\1{MASK}",
     ),
     _rule("jwt", ("eyj",), r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", MASK),

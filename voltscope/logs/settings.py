@@ -200,6 +200,9 @@ class LogshipConfig(Config, frozen=True):
     `format`, `datefmt`: of a log whose format is not the platform's own, as `logging` takes them, or for `format` an
     expression with the groups time, ms, level, logger, pid, name, line. `redaction_patterns`: taken out besides what
     the built-in rules find; `redaction_off`: names of rules that are not to be applied.
+    `retention_days`, `retention_mb`: what the spool holds, with the search's indexes. `when_full`: drop the oldest
+    records, or block: leave the rest in the log file until receivers have taken them. `search` false: no indexes are
+    made, and a search reads all there is.
     """
 
     log_files: tuple[str, ...] = ()
@@ -207,7 +210,9 @@ class LogshipConfig(Config, frozen=True):
     from_start: bool = True
     first_mb: Positive = 64
     retention_days: Positive = 14
-    retention_mb: Positive = 512
+    retention_mb: Annotated[float, msgspec.Meta(ge=1)] = 512
+    when_full: Literal["drop-oldest", "block"] = "drop-oldest"
+    search: bool = True
     receivers: tuple[Receiver, ...] = ()
     redaction_patterns: tuple[str, ...] = ()
     redaction_off: tuple[str, ...] = ()

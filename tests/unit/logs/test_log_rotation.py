@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from logs_rig import Rig, record
+from logs_rig import Rig, covered, record
 
 from voltscope.logs.record import CONTINUED, CUT
 from voltscope.logs.tail import LONGEST_LINE, PARTIAL_TIMEOUT_S
@@ -189,3 +189,157 @@ def test_lines_written_while_stopped_before_any_record_are_not_skipped(tmp_path:
     rig.restart()
     rig.drain()
     assert rig.messages() == ["new"]
+
+
+def test_an_inode_given_out_again_is_another_file(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.write("one", "two")
+    rig.drain()
+    rig.pipeline.close()
+    rig.spool.close()
+    inode = rig.log.stat().st_ino
+    with rig.log.open("r+") as file:  # the same inode, as a file system gives it to the next file made
+        file.truncate(0)
+        file.write("".join(record(f"of another life {i}") + "\n" for i in range(20)))
+    assert rig.log.stat().st_ino == inode
+    rig.open()
+    rig.drain(3)
+    assert rig.messages() == ["one", "two", *[f"of another life {i}" for i in range(20)]]
+    assert rig.pipeline.missed == 1
+    ids = [hit.event_id for hit in rig.hits()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_copy_and_truncation_while_stopped_loses_nothing(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.write("one")
+    rig.drain()
+    rig.pipeline.close()
+    rig.spool.close()
+    rig.write("two")
+    shutil.copy2(rig.log, tmp_path / "volttron.log.1")
+    rig.log.write_text(record("three") + "\n")  # copied and truncated while nobody looked
+    rig.open()
+    rig.drain(3)
+    assert rig.messages() == ["one", "two", "three"]
+
+
+def test_a_rotated_file_compressed_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, chunk=256)
+    rig.write(*[f"line {i}" for i in range(50)])
+    rig.pipeline.step()
+    rig.log.rename(tmp_path / "volttron.log.1")
+    with gzip.open(tmp_path / "volttron.log.1.gz", "wb") as packed:
+        packed.write((tmp_path / "volttron.log.1").read_bytes())
+    (tmp_path / "volttron.log.1").unlink()
+    rig.write("after")
+    rig.drain(3)
+    assert rig.messages() == [*[f"line {i}" for i in range(50)], "after"]
+
+
+def test_a_rotated_file_and_its_compressed_copy_are_one(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.write("one")
+    rig.drain()
+    rig.pipeline.close()
+    rig.spool.close()
+    rig.log.rename(tmp_path / "volttron.log.2")
+    rig.write("two")
+    rig.log.rename(tmp_path / "volttron.log.1")
+    for name in ("volttron.log.1", "volttron.log.2"):
+        with gzip.open(tmp_path / f"{name}.gz", "wb") as packed:
+            packed.write((tmp_path / name).read_bytes())
+    rig.write("three")
+    rig.open()
+    rig.drain(5)
+    assert rig.messages() == ["one", "two", "three"]
+
+
+def test_a_restart_in_the_middle_of_a_compressed_file_goes_on_there(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, chunk=128)
+    rig.write(*[f"line {i}" for i in range(40)])
+    rig.pipeline.step()
+    rig.pipeline.commit()
+    with gzip.open(tmp_path / "volttron.log.1.gz", "wb") as packed:
+        packed.write(rig.log.read_bytes())
+    rig.log.unlink()
+    rig.kill()
+    rig.pipeline.step()
+    rig.pipeline.commit()
+    rig.kill()
+    rig.write("after")
+    rig.drain(3)
+    assert rig.messages() == [*[f"line {i}" for i in range(40)], "after"]
+
+
+def test_many_files_beside_each_other_do_not_mix(tmp_path: Path) -> None:
+    rigs = []
+    for number in range(12):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        rigs.append(Rig(folder))
+        rigs[-1].log = tmp_path / f"volttron{number}.log"
+        rigs[-1].restart()
+    for turn in range(3):
+        for number, rig in enumerate(rigs):
+            rig.write(f"{number} {turn}")
+            rig.drain(0.5)
+            if turn == 1:
+                rig.log.rename(f"{rig.log}.1")
+    for number, rig in enumerate(rigs):
+        rig.drain(3)
+        assert rig.messages() == [f"{number} {turn}" for turn in range(3)]
+
+
+def test_long_records_stay_whole(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, chunk=64 * 1024)
+    long, lines = "x" * 100_000, "\n".join("y" * 99 for _ in range(30_000))
+    rig.write("one", long, "two", lines, "z" * (10 * 1024 * 1024 - 200), "three")
+    rig.drain()
+    texts = [one.text for one in rig.records()]
+    assert texts == ["one", long, "two", lines, "z" * (10 * 1024 * 1024 - 200), "three"]
+    assert covered(rig.records()) == rig.log.stat().st_size
+
+
+def test_a_record_of_too_many_lines_is_cut_and_says_so(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.write("one", "\n".join("y" * 999 for _ in range(12_000)), "three")
+    rig.drain()
+    first, second, third = rig.records()
+    assert (first.text, third.text) == ("one", "three")
+    assert second.flags & CUT and LONGEST_LINE - 1000 < len(second.text) <= LONGEST_LINE
+    assert covered(rig.records()) == rig.log.stat().st_size
+
+
+def test_garbage_does_not_grow_beyond_the_limit(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    with rig.log.open("ab") as file:
+        file.write(record("one").encode() + b"\xff" * (LONGEST_LINE - 1000) + b"\n")
+    rig.write("two")
+    rig.drain()
+    first, second = rig.records()
+    assert first.flags & CUT and LONGEST_LINE - 3 <= len(first.text.encode()) <= LONGEST_LINE
+    assert second.text == "two"
+
+
+def test_a_last_line_without_its_newline_is_kept_at_a_rotation(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.write("one")
+    with rig.log.open("a") as file:
+        file.write(record("cut off"))
+    rig.drain()
+    rig.log.rename(tmp_path / "volttron.log.1")
+    rig.write("two")
+    rig.drain(3)
+    assert rig.messages() == ["one", "cut off", "two"]
+
+
+def test_a_log_that_is_empty_or_missing_is_waited_for(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.drain()
+    rig.log.touch()
+    rig.drain()
+    rig.restart()
+    rig.write("one")
+    rig.drain()
+    assert rig.messages() == ["one"]
