@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timezone
 from pathlib import Path
 
@@ -77,6 +76,3 @@ def _sent(spool: Spool, transport: Transport) -> bool:
         cursor = batch.last
         spool.save_cursor(transport.name, cursor)
     return True
-
-
-Ship = Callable[[Path, int], int]

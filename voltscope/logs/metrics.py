@@ -12,18 +12,28 @@ Family = dict[str, Any]
 
 def families(
     counts: Mapping[tuple[str, str], int],
+    policed: Mapping[tuple[str, str], int],
     redactions: Mapping[str, int],
     scrape_errors: Mapping[str, int],
     status: dict[str, Any],
 ) -> list[Family]:
-    """Families as [{"name", "type", "help", "samples": [{"labels", "value"}]}]; `counts` by (agent, level)."""
-    store, receivers = status["store"], status["receivers"]
+    """Families as [{"name", "type", "help", "samples": [{"labels", "value"}]}].
+
+    `counts`: by (agent, level); `policed`: by (agent, reason).
+    """
+    spool, receivers = status["spool"], status["receivers"]
     return [
         _family(
             "volttron_log_records_total",
             "counter",
             "Log records, by the agent that wrote them and their level.",
             [({"agent": agent, "level": level}, value) for (agent, level), value in sorted(dict(counts).items())],
+        ),
+        _family(
+            "volttron_log_policed_total",
+            "counter",
+            "Log records left out by a limit, a sample or as repeats, by agent and reason; a record tells of them.",
+            [({"agent": agent, "reason": reason}, value) for (agent, reason), value in sorted(dict(policed).items())],
         ),
         _family(
             "volttron_device_scrape_errors_total",
@@ -48,15 +58,18 @@ def families(
             "voltscope_log_dropped_total",
             "counter",
             "What was lost: records cut at the size limit, log files gone before they were read to the end, records "
-            "retention deleted before a receiver took them.",
+            "retention deleted before a receiver took them, records the disk damaged.",
             [
                 ({"key": "cut"}, status["cut"]),
                 ({"key": "file-gone"}, status["missed_generations"]),
                 ({"key": "receiver-too-slow"}, sum(receiver["missed"] for receiver in receivers)),
+                ({"key": "damaged"}, spool["lost"]),
             ],
         ),
-        _single("voltscope_log_store_bytes", "gauge", "Bytes the log store occupies.", store["bytes"]),
-        _single("voltscope_log_store_failures_total", "counter", "Times the log store refused.", store["failures"]),
+        _single("voltscope_log_spool_bytes", "gauge", "Bytes of the spool and its indexes.", spool["bytes"]),
+        _single("voltscope_log_spool_limit_bytes", "gauge", "Bytes the spool may have.", spool["limit_bytes"]),
+        _single("voltscope_log_spool_failures_total", "counter", "Times the spool refused.", spool["failures"]),
+        _single("voltscope_log_spool_records", "gauge", "Records in the spool.", spool["last"] - spool["first"] + 1),
         *receiver_families(receivers),
         *verification_families(status["verified"]),
     ]
