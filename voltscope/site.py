@@ -38,10 +38,10 @@ class Site(Config, frozen=True, kw_only=True):
 
     @property
     def log_store_path(self) -> Path:
-        """The embedded log store: as configured, else where the logship engine keeps it."""
+        """The spool, which is the log store: as configured, else where the logship engine keeps it."""
         if self.log_store:
             return Path(self.log_store)
-        return Path(self.volttron_home) / "voltscope" / "logship" / "logs.sqlite"
+        return Path(self.volttron_home) / "voltscope" / "logship" / "spool"
 
 
 def find_site(path: str | os.PathLike[str] | None = None) -> Site:

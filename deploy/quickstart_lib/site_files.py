@@ -48,7 +48,7 @@ def site_document(home: Home, *, prometheus: bool, grafana: bool) -> dict[str, s
         "profiler": url(home.ports.profiler),
         "console": url(home.ports.console),
         "volttron_home": str(home.volttron),
-        "log_store": str(home.volttron / "voltscope" / "logship" / "logs.sqlite"),
+        "log_store": str(home.volttron / "voltscope" / "logship" / "spool"),
         "log": str(home.platform_log),
         "credentials": str(home.credentials),
     }

@@ -48,7 +48,7 @@ def test_a_site_file_is_found_by_argument_and_by_environment(tmp_path, monkeypat
     file.write_text(json.dumps({"site": "campus", "volttron_home": "/vh"}))
     assert find_site(file).site == "campus"
     monkeypatch.setenv("VOLTSCOPE_SITE", str(file))
-    assert str(find_site().log_store_path) == "/vh/voltscope/logship/logs.sqlite"
+    assert str(find_site().log_store_path) == "/vh/voltscope/logship/spool"
 
 
 def test_no_site_file_means_defaults_below_volttron_home(tmp_path, monkeypatch):

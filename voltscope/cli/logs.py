@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,12 +14,11 @@ from voltscope.cli import exits
 from voltscope.cli.moments import Moment
 from voltscope.cli.options import complete_agents, json_option, site_of
 from voltscope.cli.terminal import shown
-from voltscope.errors import QueryError, StoreError
+from voltscope.errors import QueryError
 
 if TYPE_CHECKING:
     from voltscope.logs.record import Hit
     from voltscope.logs.store import Store
-    from voltscope.site import Site
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 FOLLOW_INTERVAL_S = 0.5
@@ -29,7 +28,26 @@ _COLOUR = {"debug": "bright_black", "warning": "yellow", "error": "red", "critic
 _SHORT = {"warning": "WARN", "critical": "CRIT"}
 
 
-@click.command()
+class Logs(click.Command):
+    """A search, unless the first word is the name of a command below it; as a word to search for, put it in quotes."""
+
+    below = ("verify",)
+
+    def command(self, name: str) -> click.Command:
+        """The command of that name."""
+        from voltscope.cli.logs_verify import verify
+
+        return {"verify": verify}[name]
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args and args[0] in self.below:
+            return self.command(args[0]).make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=Logs)
 @click.argument("query", default="")
 @click.option("--since", type=Moment(), metavar="WHEN", help="Not before: 15m, 1h or 2d ago, or 2026-11-21T14:30.")
 @click.option("--until", type=Moment(), metavar="WHEN", help="Not after; as --since.")
@@ -66,11 +84,14 @@ def logs(
     \b
     voltscope logs 'error AND historian' --since 1h
     voltscope logs --agent platform.driver --level warning -f
+    voltscope logs verify --help
     """
     if follow and until is not None:
         raise click.UsageError("--follow shows what is to come; it cannot be joined with --until", ctx)
     level = level.lower() if level else None
-    store = _open(site_of(ctx))
+    from voltscope.logs.store import Store
+
+    store = Store.open(site_of(ctx).log_store_path)
     try:
         last = store.last_id() if follow else None
         found = store.search(query, agent=agent, level=level, since=since, until=until, limit=limit + 1)
@@ -90,31 +111,18 @@ def logs(
     return exits.OK
 
 
-def _open(site: Site) -> Store:
-    from voltscope.logs.store import Store
-
-    path = site.log_store_path
-    try:
-        if not path.is_file():
-            raise StoreError(
-                f"there is no log store at {path}.",
-                "The agent voltscope.logship fills it: is it installed and running? The site file (--site) says "
-                "where its store is.",
-            )
-    except PermissionError as error:
-        raise StoreError(f"the log store {path} is not ours to read.", "Run this as the platform's user.") from error
-    return Store.open(path, readonly=True)
-
-
 def _follow(store: Store, after: int, query: str, agent: str | None, level: str | None, as_json: bool) -> None:
     """Print what arrives until interrupted. The store is polled: its writer is another process."""
     while True:
+        newest = store.last_id()  # read first: what arrives meanwhile belongs to the next round
         hits = store.tail(after, agent=agent, level=level, query=query or None, limit=FOLLOW_BATCH)
-        if hits:
-            _print(hits, as_json)
+        _print(hits, as_json)
+        if len(hits) == FOLLOW_BATCH:
             after = hits[-1].id
-        if len(hits) < FOLLOW_BATCH:
-            time.sleep(FOLLOW_INTERVAL_S)
+            continue
+        # what the filter left out need not be looked at again
+        after = max([after, newest, *(hit.id for hit in hits)])
+        time.sleep(FOLLOW_INTERVAL_S)
 
 
 def _print(hits: Iterable[Hit], as_json: bool) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from voltscope.errors import QueryError, StoreError, VoltscopeError
+from voltscope.errors import QueryError, VoltscopeError
 
 if TYPE_CHECKING:
     from voltscope.logs.record import Hit
@@ -35,52 +35,41 @@ _Answer = TypeVar("_Answer")
 
 
 class LogReader:
-    """The store, read in threads of its own: SQLite blocks, and its connections stay with their thread."""
+    """The store, read in a thread of its own: it reads files, and would keep everybody else waiting."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="logs")
-        self._local = threading.local()
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="logs")
+        self._store: Store | None = None
 
     async def ask(self, question: Callable[[Store], _Answer]) -> _Answer:
         """Run `question` on the store. Raises StoreError in plain words while there is none."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: question(self._store()))
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: question(self._opened()))
 
     def close(self) -> None:
-        """Let the threads end; a question under way is answered first."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Let the thread end; a question under way is answered first."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _store(self) -> Store:
+    def _opened(self) -> Store:
         from voltscope.logs.store import Store  # needed only once somebody looks at logs
 
-        try:
-            found = self._path.stat().st_ino
-        except OSError as error:
-            raise StoreError(
-                f"there is no log store at {self._path} yet ({error.strerror}).",
-                "The agent voltscope.logship writes it: check with `vctl status` that it runs, "
-                "or correct `log_store` in the site file.",
-            ) from error
-        if getattr(self._local, "inode", None) != found:  # first use, or the store was made anew
-            old: Store | None = getattr(self._local, "store", None)
-            if old is not None:
-                old.close()
-            self._local.store = Store.open(self._path, readonly=True)
-            self._local.inode = found
-        store: Store = self._local.store
-        return store
+        if self._store is None:
+            self._store = Store.open(self._folder)
+        return self._store
 
 
 class LogsApi:
     """Handlers of /api/logs and /api/logs/tail."""
 
-    def __init__(self, path: Path, closing: threading.Event, still_known: Callable[[Request], bool]) -> None:
-        """`closing`: set when the server stops. `still_known`: whether a request's session still holds."""
-        self._reader, self._closing, self._still_known = LogReader(path), closing, still_known
+    def __init__(self, folder: Path, closing: threading.Event, still_known: Callable[[Request], bool]) -> None:
+        """`folder`: the spool. `closing`: set when the server stops. `still_known`: whether a request's session
+        still holds.
+        """
+        self._reader, self._closing, self._still_known = LogReader(folder), closing, still_known
         self._tails = 0
 
     def close(self) -> None:
-        """Release the reader's threads."""
+        """Release the reader's thread."""
         self._reader.close()
 
     async def search(self, request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voltscope.errors import QueryError
@@ -17,6 +18,31 @@ _TOKEN = re.compile(
 )
 _OPERATORS = ("AND", "OR", "NOT")
 
+# Characters for private use, which begin the index's own words: no text and no query may hold them. Lone surrogates
+# cannot be bound and NUL ends a string inside SQLite; neither can occur in an indexed word.
+PRIVATE = "\ue000\ue001"
+BLANKED = str.maketrans(dict.fromkeys("\0" + PRIVATE, " "))
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word or phrase, quoted as FTS5 takes it; `field`: agent, level or logger when it is looked for there alone."""
+
+    phrase: str
+    field: str | None
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query that could be read: `template` is an FTS5 expression with a {number} for each of `terms`."""
+
+    template: str
+    terms: Sequence[Term]
+
+    def spelled(self, spellings: Sequence[str]) -> str:
+        """The expression with `spellings` in place of the terms."""
+        return self.template.format(*spellings)
+
 
 @dataclass(frozen=True)
 class _Token:
@@ -27,8 +53,8 @@ class _Token:
     field: str | None = None
 
 
-def to_fts(query: str) -> str:
-    """The FTS5 expression of `query`: words (all must occur), "phrases", AND, OR, NOT, parentheses, prefix*.
+def parse(query: str) -> Query:
+    """`query` as people type it: words (all must occur), "phrases", AND, OR, NOT, parentheses, prefix*.
 
     `agent:`, `level:` and `logger:` before a word narrow it to that field. Operators are upper case. Raises
     QueryError with the position of the character at fault.
@@ -36,15 +62,14 @@ def to_fts(query: str) -> str:
     if len(query) > LONGEST:
         raise QueryError(f"the query has {len(query)} characters; {LONGEST} are allowed.", LONGEST)
     parser = _Parser(_tokens(query), len(query))
-    expression = parser.alternatives(0)
+    template = parser.alternatives(0)
     if parser.peek() is not None:
         raise QueryError("a closing parenthesis without an opening one.", parser.position())
-    return expression
+    return Query(template, parser.terms)
 
 
 def _tokens(query: str) -> list[_Token]:
-    # Lone surrogates cannot be bound and NUL ends a string inside SQLite; neither can occur in an indexed word.
-    query = query.encode("utf-8", "replace").decode().replace("\0", " ")
+    query = query.encode("utf-8", "replace").decode().translate(BLANKED)
     tokens: list[_Token] = []
     at = 0
     while found := _TOKEN.match(query, at):
@@ -87,6 +112,7 @@ class _Parser:
 
     def __init__(self, tokens: list[_Token], length: int) -> None:
         self._tokens, self._at, self._length = tokens, 0, length
+        self.terms: list[Term] = []
 
     def peek(self) -> _Token | None:
         return self._tokens[self._at] if self._at < len(self._tokens) else None
@@ -144,4 +170,5 @@ class _Parser:
             raise QueryError(f"a word is expected before {token.text!r}.", token.position)
         self._at += 1
         quoted = '"' + token.text.replace('"', '""') + '"' + ("*" if token.prefix else "")
-        return f"{token.field} : {quoted}" if token.field else quoted
+        self.terms.append(Term(quoted, token.field))
+        return f"{{{len(self.terms) - 1}}}"

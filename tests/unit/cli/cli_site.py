@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from voltscope.engine.service import EngineContext, FactsAnswer
-from voltscope.logs.record import Generation, Record
-from voltscope.logs.store import Store
 from voltscope.platform.agents import Device, Facts, Health, Heartbeat, InstalledAgent
 
 OPERATOR_SECRET = "operator-secret-7f3a9c"
@@ -144,19 +142,3 @@ def make_facts(parts: SiteParts, pid: int, **changes: Any) -> Facts:
         },
     }
     return Facts(**{**given, **changes})
-
-
-@dataclass
-class Writer:
-    """Adds records the way the log shipper does."""
-
-    store: Store
-    offset: int = 0
-
-    def add(self, text: str, *, agent: str = "listener", level: int = 20, at: float | None = None) -> None:
-        record = Record(
-            timestamp=time.time() if at is None else at, level=level, agent=agent, logger="listener.agent", text=text,
-            offset=self.offset, end=self.offset + len(text), pid=1,
-        )  # fmt: skip
-        self.offset += len(text)
-        self.store.add(Generation("host", "volttron1", "/var/log/volttron.log", b"h" * 32), [record], None)

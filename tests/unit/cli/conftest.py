@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_site import BUSY, OPERATOR_SECRET, VIEWER_SECRET, Cli, SiteParts, Writer, context, free_port, make_facts
+from cli_site import BUSY, OPERATOR_SECRET, VIEWER_SECRET, Cli, SiteParts, context, free_port, make_facts
+from spool_writer import SpoolWriter
 
-from voltscope.logs.store import Store
 from voltscope.platform.agents import Facts
 
 
@@ -30,7 +30,7 @@ def parts(tmp_path: Path) -> SiteParts:
     found = SiteParts(tmp_path, {})
     found.update(
         site="test", exporter=nobody, profiler=nobody, console=nobody, prometheus=nobody, credentials=str(credentials),
-        volttron_home=str(volttron_home), log_store=str(tmp_path / "logs.sqlite"),
+        volttron_home=str(volttron_home), log_store=str(tmp_path / "spool"),
         log=str(volttron_home / "volttron.log"),
     )  # fmt: skip
     return found
@@ -85,9 +85,8 @@ def profiler(parts: SiteParts, facts: list[Facts]) -> Iterator[str]:
 
 
 @pytest.fixture
-def store(parts: SiteParts) -> Iterator[Writer]:
+def store(parts: SiteParts) -> Iterator[SpoolWriter]:
     """The real log store, open for writing as the logship engine has it."""
-    opened = Store.open(parts.store)
-    opened.set_labels({"site": "test", "instance": "volttron1"})
-    yield Writer(opened)
-    opened.close()
+    writer = SpoolWriter(parts.store)
+    yield writer
+    writer.close()

@@ -10,15 +10,16 @@ import sys
 import time
 
 import pytest
-from cli_site import Cli, SiteParts, Writer
+from cli_site import Cli, SiteParts
+from spool_writer import SpoolWriter
 
 from voltscope.cli.moments import Moment
 
 
-def test_a_record_is_found_by_its_words_oldest_first(cli: Cli, store: Writer) -> None:
-    store.add("historian error one", agent="platform.historian", level=40)
-    store.add("nothing to see")
-    store.add("historian error two", agent="platform.historian", level=40)
+def test_a_record_is_found_by_its_words_oldest_first(cli: Cli, store: SpoolWriter) -> None:
+    store.write("historian error one", agent="platform.historian", level=40)
+    store.write("nothing to see")
+    store.write("historian error two", agent="platform.historian", level=40)
     done = cli("logs", "error AND historian", "--since", "1h")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -26,13 +27,13 @@ def test_a_record_is_found_by_its_words_oldest_first(cli: Cli, store: Writer) ->
     assert " ERROR platform.historian " in lines[0]
 
 
-def test_agent_level_since_and_limit_narrow(cli: Cli, store: Writer) -> None:
+def test_agent_level_since_and_limit_narrow(cli: Cli, store: SpoolWriter) -> None:
     now = time.time()
-    store.add("old warning", level=30, at=now - 7200)
+    store.write("old warning", level=30, at=now - 7200)
     for i in range(5):
-        store.add(f"info {i}", at=now - 60)
-    store.add("fresh warning", level=30, at=now - 30)
-    store.add("from another", agent="platform.driver", level=30, at=now - 20)
+        store.write(f"info {i}", at=now - 60)
+    store.write("fresh warning", level=30, at=now - 30)
+    store.write("from another", agent="platform.driver", level=30, at=now - 20)
     found = cli("logs", "--agent", "listener", "--level", "WARNING", "--since", "1h").stdout
     assert "fresh warning" in found
     assert "old warning" not in found
@@ -43,8 +44,8 @@ def test_agent_level_since_and_limit_narrow(cli: Cli, store: Writer) -> None:
     assert "The newest 2 of more" in limited.stderr
 
 
-def test_json_is_one_ecs_document_a_line(cli: Cli, store: Writer) -> None:
-    store.add("boom\nTraceback (most recent call last):\n  x\nValueError: bad", level=40)
+def test_json_is_one_ecs_document_a_line(cli: Cli, store: SpoolWriter) -> None:
+    store.write("boom\nTraceback (most recent call last):\n  x\nValueError: bad", level=40)
     (line,) = cli("logs", "--json").stdout.splitlines()
     found = json.loads(line)
     assert found["message"] == "boom"
@@ -54,21 +55,21 @@ def test_json_is_one_ecs_document_a_line(cli: Cli, store: Writer) -> None:
     assert found["labels"]["site"] == "test"
 
 
-def test_a_traceback_is_indented_below_its_record(cli: Cli, store: Writer) -> None:
-    store.add("boom\nTraceback (most recent call last):\n  File x\nValueError: bad", level=40)
+def test_a_traceback_is_indented_below_its_record(cli: Cli, store: SpoolWriter) -> None:
+    store.write("boom\nTraceback (most recent call last):\n  File x\nValueError: bad", level=40)
     lines = cli("logs").stdout.splitlines()
     assert lines[0].endswith("listener boom")
     assert lines[1:] == ["    Traceback (most recent call last):", "      File x", "    ValueError: bad"]
 
 
-def test_no_match_is_no_failure(cli: Cli, store: Writer) -> None:
-    store.add("something")
+def test_no_match_is_no_failure(cli: Cli, store: SpoolWriter) -> None:
+    store.write("something")
     done = cli("logs", "nowhere")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "No record matches.\n")
 
 
-def test_a_bad_query_shows_a_caret_under_the_place(cli: Cli, store: Writer) -> None:
-    store.add("something")
+def test_a_bad_query_shows_a_caret_under_the_place(cli: Cli, store: SpoolWriter) -> None:
+    store.write("something")
     query = "error AND (historian"
     done = cli("logs", query)
     assert done.returncode == 2
@@ -81,8 +82,8 @@ def test_a_bad_query_shows_a_caret_under_the_place(cli: Cli, store: Writer) -> N
     assert caret.index("^") - 2 == found["position"]
 
 
-def test_escape_sequences_in_messages_do_not_reach_the_terminal(cli: Cli, store: Writer) -> None:
-    store.add("evil \x1b]0;owned\x07\x1b[2J end", agent="x\x1b[31m")
+def test_escape_sequences_in_messages_do_not_reach_the_terminal(cli: Cli, store: SpoolWriter) -> None:
+    store.write("evil \x1b]0;owned\x07\x1b[2J end", agent="x\x1b[31m")
     cli.env["NO_COLOR"] = "1"
     _, text = cli.on_terminal("logs")
     assert "\x1b" not in text
@@ -105,15 +106,15 @@ def test_a_file_that_is_no_store_is_no_traceback(cli: Cli, parts: SiteParts) -> 
     assert "Traceback" not in done.stderr
 
 
-def test_follow_prints_what_arrives_until_interrupted(cli: Cli, store: Writer) -> None:
-    store.add("before")
+def test_follow_prints_what_arrives_until_interrupted(cli: Cli, store: SpoolWriter) -> None:
+    store.write("before")
     with subprocess.Popen(
         [sys.executable, "-m", "voltscope.cli", "logs", "-f", "--json"],
         env=cli.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["message"] == "before"
-        store.add("after")
+        store.write("after")
         assert json.loads(process.stdout.readline())["message"] == "after"
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
@@ -121,9 +122,9 @@ def test_follow_prints_what_arrives_until_interrupted(cli: Cli, store: Writer) -
         assert "Traceback" not in process.stderr.read()
 
 
-def test_a_reader_that_closes_early_is_no_error(cli: Cli, store: Writer) -> None:
+def test_a_reader_that_closes_early_is_no_error(cli: Cli, store: SpoolWriter) -> None:
     for i in range(30):  # far more than a pipe holds
-        store.add(f"record {i} " + "x" * 10_000)
+        store.write(f"record {i} " + "x" * 10_000)
     command = f"{sys.executable} -m voltscope.cli logs --limit 100000 | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", command], env=cli.environment(), capture_output=True, text=True, timeout=60, check=False

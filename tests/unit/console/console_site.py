@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
+from spool_writer import SpoolWriter
 
 from voltscope.console.server import ConsoleServer
 from voltscope.engine.service import EngineContext, FactsAnswer
-from voltscope.logs.record import Generation, Record
-from voltscope.logs.store import Store
 from voltscope.metrics.engine import ExporterEngine
 from voltscope.platform.agents import Device, Facts, Health, Heartbeat, InstalledAgent
 from voltscope.profiling.engine import ProfilerEngine
@@ -76,30 +75,17 @@ def free_port() -> int:
 class Logs:
     """The log store's one writer."""
 
-    def __init__(self, path: Path) -> None:
-        self._store = Store.open(path)
-        self._generation = Generation("host", INSTANCE, "/var/log/volttron.log", b"head")
-        self._offset = 0
+    def __init__(self, folder: Path) -> None:
+        self._writer = SpoolWriter(folder, instance=INSTANCE)
 
     def write(self, agent: str, level: int, text: str, at: float | None = None) -> None:
         """One record."""
-        start, self._offset = self._offset, self._offset + len(text) + 1
-        record = Record(
-            timestamp=time.time() if at is None else at,
-            level=level,
-            agent=agent,
-            logger=f"{agent.split('.')[-1]}.agent",
-            text=text,
-            offset=start,
-            end=self._offset,
-            pid=4242,
-            line=77,
-        )
-        self._store.add(self._generation, [record], None)
+        logger = f"{agent.split('.')[-1]}.agent"
+        self._writer.write(text, agent=agent, level=level, at=at, logger=logger, pid=4242, line=77)
 
     def close(self) -> None:
-        """Close the store."""
-        self._store.close()
+        """Close the spool."""
+        self._writer.close()
 
 
 class RunningSite:
@@ -147,7 +133,7 @@ def running_site(folder: Path) -> Iterator[RunningSite]:
         profiler.configure({"port": 0, "credentials": str(credentials), "site": "test"})
         profiler.start()
         stack.callback(profiler.stop)
-        logs = Logs(folder / "logs.sqlite")
+        logs = Logs(folder / "spool")
         stack.callback(logs.close)
         assert exporter.url is not None
         prometheus = _prometheus(stack, folder, exporter.url)
@@ -160,7 +146,7 @@ def running_site(folder: Path) -> Iterator[RunningSite]:
             console=f"http://127.0.0.1:{port}",
             prometheus=prometheus,
             volttron_home=str(folder),
-            log_store=str(folder / "logs.sqlite"),
+            log_store=str(folder / "spool"),
             credentials=str(credentials),
         )
         console = ConsoleServer(site, port=port)

@@ -55,7 +55,7 @@ def test_the_library_reads_the_site_file_and_the_credentials(home: Home) -> None
     site_files.write_site(home, ME, prometheus=True, grafana=False)
     site = find_site(home.site_file)
     assert (site.exporter, site.profiler) == ("http://127.0.0.1:21933", "http://127.0.0.1:21934")
-    assert site.log_store_path == home.volttron / "voltscope/logship/logs.sqlite"
+    assert site.log_store_path == home.volttron / "voltscope/logship/spool"
     assert site.credentials == str(home.credentials)
     user = Access(home.credentials).by_login("operator", site_files.operator_secret(home))
     assert user is not None

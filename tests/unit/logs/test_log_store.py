@@ -3,38 +3,70 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-import time
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from spool_writer import SpoolWriter
 
 from voltscope.errors import QueryError, StoreError
-from voltscope.logs.record import Generation, Record
-from voltscope.logs.store import Position, Store
+from voltscope.logs.record import Record
+from voltscope.logs.segment_index import index_sealed
+from voltscope.logs.spool import Limits
+from voltscope.logs.store import Store
 
-GENERATION = Generation("host", "vm", "/log", b"head")
-
-
-def _record(number: int, text: str, agent: str = "listener", level: int = 20) -> Record:
-    return Record(1000.0 + number, level, agent, "demo.agent_x", text, number * 10, number * 10 + 10, pid=7)
+SMALL = Limits(segment_bytes=64 * 1024)
 
 
-def _add(store: Store, *records: Record) -> None:
-    store.add(GENERATION, records, Position("/log", 1, 2, b"head", records[-1].end))
+def _record(number: int, text: str, agent: str = "listener", level: int = 20, logger: str = "demo.agent_x") -> Record:
+    return Record(1_000_000 + number * 1000, level, agent, logger, text, number * 100, 100, pid=7)
+
+
+FOUR = (
+    _record(0, "starting up"),
+    _record(1, "cannot write row", "platform.historian", 40),
+    _record(2, "wrote 5 rows to base_historian", "platform.historian", 10),
+    _record(3, "fatal: no disk", "platform.driver", 50),
+)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store.open(tmp_path / "logs.sqlite")
-    _add(
-        store,
-        _record(0, "starting up"),
-        _record(1, "cannot write row", "platform.historian", 40),
-        _record(2, "wrote 5 rows to base_historian", "platform.historian", 10),
-        _record(3, "fatal: no disk", "platform.driver", 50),
-    )
-    return store
+def writer(tmp_path: Path) -> Iterator[SpoolWriter]:
+    writer = SpoolWriter(tmp_path / "spool", limits=SMALL)
+    yield writer
+    writer.close()
+
+
+@pytest.fixture(params=["being written", "sealed", "indexed"])
+def store(writer: SpoolWriter, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Four records, in a segment of each kind."""
+    writer.add(*FOUR)
+    if request.param != "being written":
+        _seal(writer)
+    if request.param == "indexed":
+        assert index_sealed(writer.folder) == 1
+    store = Store.open(writer.folder)
+    yield store
+    store.close()
+
+
+def _seal(writer: SpoolWriter) -> None:
+    """End the segment: one that a crash left with a torn frame is not written on."""
+    writer.close()
+    newest = max(writer.folder.glob("*.seg"))
+    with newest.open("ab") as file:
+        file.write(b"torn")
+    writer.spool = SpoolWriter(writer.folder, limits=SMALL).spool
+    writer.add()
+
+
+def _ids(hits: list) -> list[int]:
+    return [hit.id for hit in hits]
 
 
 @pytest.mark.parametrize(
@@ -53,22 +85,28 @@ def store(tmp_path: Path) -> Store:
         ("platform.historian", [3, 2]),
         ("agent:platform.driver", [4]),
         ('agent:"platform driver"', [4]),
+        ("agent:hist*", [3, 2]),
+        ("agent:nobody", []),
+        ("agent:listener OR disk", [4, 1]),
+        ("historian NOT agent:platform", []),
         ("level:error", [2]),
+        ("logger:demo", [4, 3, 2, 1]),
+        ("logger:historian", []),
         ("ROW", [2]),
         ("--- historian =>", [3, 2]),
         ("agent_x", [4, 3, 2, 1]),
         ("col:umn", []),
         ("near(a b)", []),
         ("historian\0", [3, 2]),
+        ("{starting}", [1]),
+        ("{0}", []),
+        ("\ue0000", []),
+        ("\ue0010 starting", []),
     ],
 )
-@pytest.mark.parametrize("indexed", [False, True])
-def test_queries_find_what_they_say(store: Store, query: str, found: list[int], indexed: bool) -> None:
-    if indexed:
-        with store._writing():
-            store._index(4)
-    assert [hit.id for hit in store.search(query)] == found
-    assert [hit.id for hit in store.tail(0, query=query)] == found[::-1]
+def test_queries_find_what_they_say(store: Store, query: str, found: list[int]) -> None:
+    assert _ids(store.search(query)) == found
+    assert _ids(store.tail(0, query=query)) == found[::-1]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +134,8 @@ def test_a_query_that_cannot_be_read_says_where(store: Store, query: str, positi
 
 
 @pytest.mark.parametrize(
-    "query", ["\ud800", "'; DROP TABLE records; --", 'a" OR "b', "a^b", "{a b}: c", "+a", "-a", "a + b"]
+    "query",
+    ["\ud800", "'; DROP TABLE records; --", 'a" OR "b', "a^b", "{a b}: c", "{1} {", "}{0!r}", "+a", "-a", "a + b"],
 )
 def test_hostile_queries_raise_nothing_of_sqlite(store: Store, query: str) -> None:
     with contextlib.suppress(QueryError):
@@ -105,107 +144,386 @@ def test_hostile_queries_raise_nothing_of_sqlite(store: Store, query: str) -> No
 
 
 def test_filters_narrow_exactly(store: Store) -> None:
-    assert [hit.id for hit in store.search(agent="platform.historian")] == [3, 2]
+    assert _ids(store.search(agent="platform.historian")) == [3, 2]
     assert store.search(agent="historian") == []
-    assert [hit.id for hit in store.search(level="error")] == [4, 2]
-    assert [hit.id for hit in store.search(since=1001.0, until=1002.0)] == [3, 2]
+    assert _ids(store.search(level="error")) == [4, 2]
+    assert _ids(store.search("historian", level="info")) == [2]
+    assert _ids(store.search(since=1001.0, until=1002.0)) == [3, 2]
+    assert _ids(store.search("historian", since=1002.0)) == [3]
+    assert _ids(store.search(level="error", until=1002.0)) == [2]
     assert store.search(since=5000.0) == []
-    assert [hit.id for hit in store.search(limit=2)] == [4, 3]
-    assert [hit.id for hit in store.search(limit=2, before_id=3)] == [2, 1]
-    assert [hit.id for hit in store.tail(2)] == [3, 4]
+    assert store.search(until=5.0) == []
+    assert _ids(store.search(limit=2)) == [4, 3]
+    assert _ids(store.search(limit=2, before_id=3)) == [2, 1]
+    assert _ids(store.tail(2)) == [3, 4]
+    assert _ids(store.tail(0, level="error")) == [2, 4]
+    assert _ids(store.tail(1, agent="platform.historian", limit=1)) == [2]
     assert store.agents() == ["listener", "platform.driver", "platform.historian"]
 
 
-def test_the_index_and_what_waits_for_it_answer_as_one(store: Store) -> None:
-    _add(store, *[_record(number, f"many {number}") for number in range(4, 1200)])
-    _add(store, *[_record(number, f"many {number}") for number in range(1200, 1300)])
-    assert store._indexed < store.last_id()
-    assert len(store.search("many", limit=5000)) == 1296
-    assert [hit.id for hit in store.search("many", limit=150)] == list(range(1300, 1150, -1))
-
-
-def test_records_and_position_commit_together(store: Store) -> None:
-    bad = _record(9, "text")
-    bad.text = None  # type: ignore[assignment]
-    with pytest.raises(StoreError):
-        store.add(GENERATION, [_record(8, "good"), bad], Position("/log", 1, 2, b"head", 999))
-    assert store.last_id() == 4
-    position = store.position("/log")
-    assert position is not None and position.offset == 40
-    _add(store, _record(4, "next"))
-    assert store.search("next")[0].id == 5
-
-
-def test_reading_creates_no_file(tmp_path: Path) -> None:
-    path = tmp_path / "logs.sqlite"
-    with pytest.raises(StoreError):
-        Store.open(path, readonly=True)
-    assert [path.name for path in tmp_path.iterdir()] == []
-    writer = Store.open(path)
-    _add(writer, _record(0, "one"))
-    writer.close()
-    assert [path.name for path in tmp_path.iterdir()] == ["logs.sqlite"]
-    reader = Store.open(path, readonly=True)
-    assert reader.last_id() == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["logs.sqlite"]
-    writer = Store.open(path)
-    _add(writer, _record(1, "two"))
-    assert reader.search("two")[0].id == 2  # a reader of a store at rest sees the writer that came
-    reader.close()
-    writer.close()
-
-
-def test_the_store_is_for_its_owner_only(store: Store) -> None:
-    assert store.path.stat().st_mode & 0o077 == 0
-
-
-def test_retention_by_age_takes_records_out_of_search_too(store: Store) -> None:
-    assert store.maintain(1, 1 << 40, 1000.0 + 86400 + 1.5) == 2
-    assert [hit.id for hit in store.search("historian")] == [3]
-    assert store.first_id() == 3
-
-
-def test_retention_by_size_keeps_the_newest(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "logs.sqlite")
-    for start in range(0, 6000, 1000):
-        _add(store, *[_record(number, f"{number} " + "word " * 60) for number in range(start, start + 1000)])
-    limit = store.size_bytes() // 2
-    while store.maintain(10**6, limit, time.time()):
-        pass
-    assert store.size_bytes() <= limit
-    assert store.last_id() == 6000
-    assert 1 < store.first_id() < 6000
-    assert len(store.search("word", limit=10_000)) == 6000 - store.first_id() + 1
-
-
-def test_pids_of_a_crash_loop_are_forgotten_but_every_agents_newest(store: Store) -> None:
-    day = 86400.0
-    looping = [(pid, pid * 60.0, "looping", "1") for pid in range(1, 5000)]
-    store.add(None, [], None, [*looping, (9999, 5.0, "steady", "1")])
-    store.maintain(30, 1 << 40, 10 * day)
-    left = store.pids()
-    assert (9999, 5.0, "steady", "1") in left and looping[-1] in left
-    assert min(since for _, since, identity, _ in left if identity == "looping") >= 3 * day
-
-
-def test_a_store_of_another_version_is_refused_in_words(store: Store) -> None:
-    store.close()
-    with sqlite3.connect(store.path) as db:
-        db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
-    with pytest.raises(StoreError, match="schema version 99"):
-        Store.open(store.path)
-
-
-def test_a_file_that_is_no_store_is_refused_in_words(tmp_path: Path) -> None:
-    (tmp_path / "logs.sqlite").write_bytes(b"not a database at all, only text" * 100)
-    for readonly in (True, False):
-        with pytest.raises(StoreError):
-            Store.open(tmp_path / "logs.sqlite", readonly=readonly)
+def test_a_hit_says_all_there_is(store: Store, writer: SpoolWriter) -> None:
+    (hit,) = store.search("cannot")
+    assert (hit.timestamp, hit.level, hit.agent, hit.logger) == (1001.0, "error", "platform.historian", "demo.agent_x")
+    assert hit.doc()["event"]["sequence"] == hit.id == 2
+    assert store.labels() == {"site": "test", "instance": "volttron1", "host": "host", "spool": writer.spool.id}
 
 
 @pytest.mark.parametrize("moment", [float("nan"), float("inf"), -1e300])
-def test_a_time_that_is_none_is_an_error_of_the_query(tmp_path: Path, moment: float) -> None:
-    store = Store.open(tmp_path / "logs.sqlite")
+def test_a_time_that_is_none_is_an_error_of_the_query(store: Store, moment: float) -> None:
     for bound in ("since", "until"):
         with pytest.raises(QueryError, match="no time"):
             store.search(**{bound: moment})
+
+
+def test_words_of_any_script_are_found_in_any_case(writer: SpoolWriter) -> None:
+    texts = (
+        "Überlauf im Kessel",
+        "перегрев котла",
+        "RÉSUMÉ done",
+        "nul\0byte",
+        "private \ue0005 use \ue001",
+        "日本語 ok",
+    )
+    writer.add(*[_record(number, text) for number, text in enumerate(texts)])
+    for indexed in (False, True):
+        if indexed:
+            _seal(writer)
+            index_sealed(writer.folder)
+        store = Store.open(writer.folder)
+        found = {
+            query: _ids(store.search(query)) for query in ("überlauf", "ПЕРЕГРЕВ", "resume", "byte", "use", "日本語")
+        }
+        assert found == dict(zip(found, [[number] for number in range(1, 7)], strict=True))
+        assert store.search("private")[0].message == texts[4]
+        store.close()
+
+
+# Many segments
+
+
+def _fill(writer: SpoolWriter, records: int, text: Callable[[int], str], frame: int = 50) -> None:
+    start = writer.spool.last
+    for number in range(start, start + records, frame):
+        writer.add(
+            *[
+                _record(n, text(n), f"agent{n % 7}", (10, 20, 20, 20, 40)[n % 5], f"log.ger{n % 3}")
+                for n in range(number, min(number + frame, start + records))
+            ]
+        )
+
+
+def _text(number: int) -> str:
+    return f"many words of filling {number} " + ("marked " if number % 97 == 0 else "") + "x" * 60
+
+
+@pytest.fixture
+def many(writer: SpoolWriter) -> Iterator[Store]:
+    """3000 records in several segments: some indexed, some not yet, one being written."""
+    _fill(writer, 2000, _text)
+    index_sealed(writer.folder)
+    _fill(writer, 1000, _text)
+    assert len(list(writer.folder.glob("*.seg"))) > len(list(writer.folder.glob("*.idx"))) + 1 > 3
+    store = Store.open(writer.folder)
+    yield store
+    store.close()
+
+
+def test_segments_with_and_without_an_index_answer_as_one(many: Store) -> None:
+    assert _ids(many.search("many", limit=5000)) == list(range(3000, 0, -1))
+    marked = [number + 1 for number in range(3000) if number % 97 == 0]
+    assert _ids(many.search("marked", limit=5000)) == marked[::-1]
+    assert _ids(many.tail(0, query="marked", limit=5000)) == marked
+    assert _ids(many.search("marked", agent="agent3", level="info", limit=5000)) == [
+        i for i in marked[::-1] if (i - 1) % 7 == 3 and (i - 1) % 5
+    ]
+    assert _ids(many.search("logger:ger1 filling", since=1000 + 500, until=1000 + 2600, limit=5000)) == [
+        i for i in range(2601, 500, -1) if (i - 1) % 3 == 1
+    ]
+    assert (many.first_id(), many.last_id()) == (1, 3000)
+    assert many.agents() == [f"agent{number}" for number in range(7)]
+
+
+def test_pages_join_without_gap_or_overlap(many: Store) -> None:
+    for filters in ({"query": "filling"}, {"level": "error"}, {"agent": "agent2"}, {}, {"since": 1300.5}):
+        whole = _ids(many.search(**filters, limit=5000))
+        paged: list[int] = []
+        while page := _ids(many.search(**filters, limit=333, before_id=paged[-1] if paged else None)):
+            paged += page
+        assert paged == whole and whole
+
+
+def test_a_tail_goes_on_where_it_was(many: Store, writer: SpoolWriter) -> None:
+    last = many.last_id()
+    assert many.tail(last) == []
+    for number in range(3):
+        writer.write(f"arrived {number}")
+        assert [hit.message for hit in many.tail(last)] == [f"arrived {number}"]
+        assert [hit.message for hit in many.tail(last, query="arrived")] == [f"arrived {number}"]
+        assert (last := many.last_id()) == 3001 + number
+
+
+def test_a_tail_reads_only_what_is_new(many: Store, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    whole, one = many._reader.batches, many._reader.batch_at
+
+    def batches(*arguments):  # type: ignore[no-untyped-def]
+        for offset, batch in whole(*arguments):
+            read.append(len(batch.records))
+            yield offset, batch
+
+    def batch_at(*arguments):  # type: ignore[no-untyped-def]
+        batch = one(*arguments)
+        read.append(len(batch.records))
+        return batch
+
+    writer.write("a frame of one record")
+    last = many.last_id()
+    monkeypatch.setattr(many._reader, "batches", batches)
+    monkeypatch.setattr(many._reader, "batch_at", batch_at)
+    assert many.tail(last) == []
+    assert read == []
+    for _ in range(20):
+        writer.write("one more")
+        assert len(many.tail(last)) == 1
+        last = many.last_id()
+    assert sum(read) <= 20 * 2  # the new frame, and the one before it, from where reading goes on
+
+
+def test_records_of_odd_times_are_found_by_them(writer: SpoolWriter) -> None:
+    times = [5000, 6000, 1000, 9_000_000_000_000, -1000, 7000]
+    for number, at in enumerate(times):
+        record = _record(number, f"odd {number}")
+        record.at = at
+        writer.add(record)
+    _seal(writer)
+    for indexed in (False, True):
+        if indexed:
+            index_sealed(writer.folder)
+        store = Store.open(writer.folder)
+        for query in ("", "odd"):
+            assert _ids(store.search(query, since=5.0, until=7.0)) == [6, 2, 1]
+            assert _ids(store.search(query, until=0.0)) == [5]
+            assert _ids(store.search(query, since=1e9)) == [4]
+        store.close()
+
+
+def test_names_without_end_are_only_slow(writer: SpoolWriter) -> None:
+    writer.add(*[_record(n, f"text {n}", logger=f"made.up{n}") for n in range(2000)])
+    _seal(writer)
+    index_sealed(writer.folder)
+    store = Store.open(writer.folder)
+    assert len(store.search("logger:made", limit=5000)) == 2000
+    assert _ids(store.search("logger:up7")) == [8]
+    assert _ids(store.search("logger:made.up7")) == [8]
+    assert len(store.search("made NOT up9", limit=5000)) == 1999
+    store.close()
+
+
+# Files
+
+
+def test_reading_makes_no_file(writer: SpoolWriter, tmp_path: Path) -> None:
+    for absent in (tmp_path / "nowhere", tmp_path / "empty", tmp_path / "file"):
+        if absent.name == "empty":
+            absent.mkdir()
+        if absent.name == "file":
+            absent.write_bytes(b"not a spool at all" * 100)
+        with pytest.raises(StoreError, match="no log store"):
+            Store.open(absent)
+    assert not (tmp_path / "nowhere").exists() and not list((tmp_path / "empty").iterdir())
+    writer.add(*FOUR)
+    _seal(writer)
+    index_sealed(writer.folder)
+    before = sorted(writer.folder.iterdir())
+    store = Store.open(writer.folder)
+    assert store.search("historian") and store.tail(0) and store.agents() and store.size_bytes()
+    assert sorted(writer.folder.iterdir()) == before
+    store.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root reads everything")
+def test_a_store_of_somebody_else_says_whose_it_is(writer: SpoolWriter) -> None:
+    writer.add(*FOUR)
+    writer.folder.chmod(0o700)
+    code = f"from voltscope.logs.store import Store; Store.open({str(writer.folder)!r})"
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    if not as_nobody:
+        writer.folder.chmod(0)
+    done = subprocess.run([*as_nobody, sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    writer.folder.chmod(0o700)
+    assert "StoreError" in done.stderr and "platform's user" in done.stderr
+
+
+def test_the_index_is_for_its_owner_only_and_holds_no_text(many: Store, writer: SpoolWriter) -> None:
+    for index in writer.folder.glob("*.idx"):
+        assert index.stat().st_mode & 0o077 == 0
+        assert b"words of filling" not in index.read_bytes()
+
+
+def test_an_index_takes_less_than_the_log_it_finds(many: Store, writer: SpoolWriter) -> None:
+    index_sealed(writer.folder)
+    for index in writer.folder.glob("*.idx"):
+        assert index.stat().st_size < index.with_suffix(".seg").stat().st_size
+
+
+def test_indexing_again_does_nothing(many: Store, writer: SpoolWriter) -> None:
+    assert index_sealed(writer.folder) > 0
+    before = {path: path.stat().st_mtime_ns for path in writer.folder.glob("*.idx")}
+    assert index_sealed(writer.folder) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in writer.folder.glob("*.idx")}
+
+
+def test_indexing_stops_when_told_and_is_begun_anew(many: Store, writer: SpoolWriter) -> None:
+    asked = iter([False, False, True])
+    assert index_sealed(writer.folder, lambda: next(asked, True)) == 0
+    assert len(many.search("many", limit=5000)) == 3000
+    assert index_sealed(writer.folder) > 0
+    assert not list(writer.folder.glob("*.new"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "zeros in the words", "another version", "garbage", "no tail"])
+def test_a_damaged_index_is_no_error_and_is_made_anew(many: Store, writer: SpoolWriter, damage: str) -> None:
+    whole = _ids(many.search("marked", limit=5000))
+    path = min(writer.folder.glob("*.idx"))
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        content = content[: len(content) // 2]
+    elif damage == "empty":
+        content = bytearray()
+    elif damage == "zeros in the words":
+        content[1024 : len(content) // 2] = bytes(len(content) // 2 - 1024)
+    elif damage == "another version":
+        content = content.replace(b"\x98\x01", b"\x98\x63")
+    elif damage == "garbage":
+        content = bytearray(b"not an index " * 1000)
+    else:
+        content = content[:-4]
+    path.unlink()
+    path.write_bytes(content)
+    for store in (many, Store.open(writer.folder)):
+        assert _ids(store.search("marked", limit=5000)) == whole
+        assert len(store.search("many", level="info", limit=5000)) == 2400
+        assert len(store.tail(0, limit=5000)) == 3000
+    verified = set(writer.folder.glob("*.idx")) - {path}
+    index_sealed(writer.folder, verified=verified)
+    assert path in verified and path.read_bytes() != content
+    assert _ids(many.search("marked", limit=5000)) == whole
+
+
+def test_an_index_goes_with_its_segment(many: Store, writer: SpoolWriter) -> None:
+    oldest = min(writer.folder.glob("*.seg"))
+    gone = many.tail(0, limit=1)[0].id
+    oldest.unlink()
+    left = many.search("many", limit=5000)
+    assert left and left[-1].id > gone
+    assert many.first_id() == left[-1].id
+    index_sealed(writer.folder)
+    assert not oldest.with_suffix(".idx").exists()
+    min(writer.folder.glob("*.idx")).unlink()  # the other order
+    assert _ids(many.search("many", limit=5000)) == _ids(left)
+
+
+def test_retention_in_the_middle_of_a_search_leaves_what_was_found(many: Store, writer: SpoolWriter) -> None:
+    segments = sorted(writer.folder.glob("*.seg"))
+    index_sealed(writer.folder)
+    whole = many._reader.batch_at
+
+    def unlinking(segment, offset):  # type: ignore[no-untyped-def]
+        for path in segments[:3]:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".idx").unlink(missing_ok=True)
+        return whole(segment, offset)
+
+    many._reader.batch_at = unlinking  # type: ignore[method-assign]
+    found = _ids(many.search("many", limit=5000))
+    kept = int(segments[3].stem)
+    assert found[: 3001 - kept] == list(range(3000, kept - 1, -1))
+    assert many.first_id() == kept
+
+
+def test_a_spool_made_anew_in_the_same_place_is_read_anew(many: Store, writer: SpoolWriter) -> None:
+    writer.close()
+    shutil.rmtree(writer.folder)
+    with pytest.raises(StoreError, match="no log store"):
+        many.search("many")
+    again = SpoolWriter(writer.folder, limits=SMALL)
+    again.add(*FOUR)
+    assert _ids(many.search("historian")) == [3, 2]
+    assert many.search("many") == []
+    again.close()
+    writer.spool = SpoolWriter(writer.folder, limits=SMALL).spool
+
+
+WRITING = """
+import sys
+sys.path[:0] = {path!r}
+from pathlib import Path
+from spool_writer import SpoolWriter
+from voltscope.logs.record import Record
+from voltscope.logs.segment_index import index_sealed
+from voltscope.logs.spool import Limits
+writer = SpoolWriter(Path({folder!r}), limits=Limits(segment_bytes=64 * 1024, total_bytes=400 * 1024))
+verified = set()
+for number in range(0, 20_000, 100):
+    writer.add(*[
+        Record(n * 1000, 40 if n % 10 == 0 else 20, "a%d" % (n % 3), "log", "record %d of many" % n, n * 20, 20)
+        for n in range(number, number + 100)
+    ])
+    if number % 500 == 0:
+        writer.spool.maintain(number)
+        index_sealed(writer.folder, verified=verified)
+        print(writer.spool.last, flush=True)
+        sys.stdin.readline()
+"""
+
+
+def test_searches_hold_while_another_process_writes_indexes_and_deletes(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    code = WRITING.format(path=[str(Path(__file__).parents[2])], folder=str(folder))
+    failures: list[BaseException] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", code], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        process.stdout.readline()
+        process.stdin.write("\n")
+        process.stdin.flush()
+        store = Store.open(folder)
+        done = threading.Event()
+
+        def tail() -> None:
+            after, seen = 0, []
+            try:
+                while not done.is_set():
+                    hits = store.tail(after, level="error")
+                    seen += _ids(hits)
+                    after = seen[-1] if seen else 0
+                assert seen == sorted(set(seen)) and all((i - 1) % 10 == 0 for i in seen)
+            except BaseException as error:
+                failures.append(error)
+
+        follower = threading.Thread(target=tail)
+        follower.start()
+        try:
+            for line in process.stdout:
+                process.stdin.write("\n")  # it writes the next ones while these are looked for
+                process.stdin.flush()
+                durable = int(line)
+                assert store.last_id() >= durable
+                newest = store.search("many", limit=250)
+                assert [hit.id for hit in newest] == list(range(newest[0].id, newest[0].id - 250, -1))
+                assert newest[0].id >= durable
+                for hit in newest:
+                    assert hit.message == f"record {hit.id - 1} of many"
+                assert store.search(f'"record {durable - 1}"')[0].id == durable
+                errors = store.search(level="error", limit=30)
+                assert all(hit.level == "error" for hit in errors) and len(errors) == 30
+                assert store.first_id() <= store.search("record", limit=100_000)[-1].id or store.first_id() > 1
+        finally:
+            done.set()
+            follower.join()
+        assert process.wait() == 0
+    assert not failures
+    left = _ids(store.search("many", limit=100_000))
+    assert left == list(range(20_000, store.first_id() - 1, -1)) and store.first_id() > 1
+    store.close()
