@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from voltscope.errors import SpoolError
-from voltscope.logs.spool.filesystem import FileSystem, close_quietly, write_whole
+from voltscope.logs.spool.filesystem import SYSTEM, FileSystem, close_quietly, write_whole
 from voltscope.logs.spool.format import checksum
 
 FILE = "cursors"
@@ -52,11 +52,7 @@ class Cursors:
         self.error: str | None = None
 
     def load(self, last: int) -> None:
-        """Read what is there; one beyond `last`, the newest record's sequence, is set back to it. Raises OSError.
-
-        What was read is written again in its place, and made durable: it may have come from a cache that a crash of
-        the process left unwritten.
-        """
+        """Read what is there; one beyond `last`, the newest record's sequence, is set back to it. Raises OSError."""
         try:
             self._file = self._files.open(self._path, write=True)
         except FileNotFoundError:
@@ -73,10 +69,7 @@ class Cursors:
                 self._free.append(number)
                 continue
             self._sequences[name], self._slots[name] = sequence, _Slots(number, half, turn)
-            offset = (2 * number + half) * SLOT
-            write_whole(self._files, self._file, raw[offset : offset + SLOT], offset)
-        self._files.fsync(self._file)
-        for name, sequence in self._sequences.items():
+        for name, sequence in self.all().items():
             if sequence > last:
                 self.set(name, last)
         self.flush()
@@ -200,3 +193,20 @@ def _unpack(raw: bytes, index: int) -> tuple[int, str, str, int] | None:
     with contextlib.suppress(UnicodeDecodeError):
         return turn, slot[_HEAD.size : _HEAD.size + length].decode(), spool.decode("ascii"), sequence
     return None
+
+
+def cursors_of(folder: Path, spool: str, files: FileSystem = SYSTEM) -> dict[str, int]:
+    """The cursors of that spool as last written, for who only reads: by receiver. Raises OSError."""
+    try:
+        file = files.open(folder / FILE)
+    except FileNotFoundError:
+        return {}
+    try:
+        raw = files.pread(file, files.stat(folder / FILE).size, 0)
+    finally:
+        close_quietly(files, file)
+    newest = [
+        max(filter(None, (_unpack(raw, index), _unpack(raw, index + 1))), default=None)
+        for index in range(0, len(raw) // SLOT, 2)
+    ]
+    return {slot[1]: slot[3] for slot in newest if slot is not None and slot[1] and slot[2] == spool}

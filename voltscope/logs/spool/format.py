@@ -141,11 +141,11 @@ def is_sound(head: Head, raw: bytes | memoryview, payload: bytes | memoryview) -
     return len(payload) == head.length and checksum(memoryview(raw)[: _HEAD.size], payload) == head.crc
 
 
-def unpack(kind: int, schema: int, payload: bytes | memoryview, where: str) -> State | Entry:
-    """What a sound frame holds. `where` names it in errors.
+def unpack(kind: int, schema: int, payload: bytes | memoryview, where: str) -> State | Entry | None:
+    """What a sound frame holds; None when it cannot be understood. `where` names it in errors.
 
     Fields that later versions put at the end are left out, fields that earlier ones did not have take their default.
-    Raises SpoolError for a frame of a newer schema and for one that cannot be understood.
+    Raises SpoolError for a frame of a newer schema.
     """
     if schema > SCHEMA or kind not in _decoders:
         raise SpoolError(
@@ -154,10 +154,10 @@ def unpack(kind: int, schema: int, payload: bytes | memoryview, where: str) -> S
             permanent=True,
         )
     try:
-        payload_read: State | Entry = _decoders[kind].decode(payload)
-    except msgspec.MsgspecError as error:
-        raise SpoolError(f"{where} is whole but cannot be understood: {error}.", permanent=True) from error
-    return payload_read
+        content: State | Entry = _decoders[kind].decode(payload)
+    except msgspec.MsgspecError:
+        return None
+    return content
 
 
 def segment_name(first: int) -> str:

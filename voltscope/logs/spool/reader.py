@@ -59,15 +59,18 @@ class SpoolReader:
             below = segment.next if segment.sealed else None
             for found in file.scan(from_offset, segment.bytes):
                 if isinstance(found, Frame) and is_records(found, below):
-                    yield found.offset, self._batch(segment, found)
+                    batch = self._batch(segment, found)
+                    if batch is not None:
+                        yield found.offset, batch
 
     def batch_at(self, segment: SegmentInfo, offset: int) -> Batch:
         """The batch whose frame begins there. Raises SpoolError when none does, OSError."""
         with Opened(self._files, segment.path) as file:
             frame = file.frame(offset)
-        if frame is None or not is_records(frame):
+        batch = self._batch(segment, frame) if frame is not None and is_records(frame) else None
+        if batch is None:
             raise SpoolError(f"{segment.path} has no sound records at {offset}.", "See voltscope spool fsck.")
-        return self._batch(segment, frame)
+        return batch
 
     def read(self, after: int, max_records: int = 2000) -> Batch | None:
         """The next records after that sequence, of one frame at most; None when there are none.
@@ -111,10 +114,11 @@ class SpoolReader:
                 offset = 0
             decoded = self._decoded.get((segment.first, offset))
         if decoded is None or not decoded[0].first <= after + 1 <= decoded[0].last:
-            frame = self._find(segment, offset, after)
-            if frame is None:
+            found = self._find(segment, offset, after)
+            if found is None:
                 return None
-            decoded, offset = (self._batch(segment, frame), frame.end), frame.offset
+            frame, batch = found
+            decoded, offset = (batch, frame.end), frame.offset
         batch, end = decoded
         wanted = max(after + 1, batch.first)
         part = batch.between(wanted, wanted + max_records - 1)
@@ -131,7 +135,7 @@ class SpoolReader:
                 self._places.popitem(last=False)
         return part
 
-    def _find(self, segment: SegmentInfo, offset: int, after: int) -> Frame | None:
+    def _find(self, segment: SegmentInfo, offset: int, after: int) -> tuple[Frame, Batch] | None:
         """The first frame from `offset` on with a record after that sequence."""
         with Opened(self._files, segment.path) as file:
             for found in file.scan(offset, segment.bytes):
@@ -139,14 +143,14 @@ class SpoolReader:
                     isinstance(found, Frame)
                     and is_records(found, segment.next)
                     and found.first + found.records > after + 1
+                    and (batch := self._batch(segment, found)) is not None
                 ):
-                    return found
+                    return found, batch
         return None
 
-    def _batch(self, segment: SegmentInfo, frame: Frame) -> Batch:
+    def _batch(self, segment: SegmentInfo, frame: Frame) -> Batch | None:
         entry = frame.unpack(segment.path)
-        assert isinstance(entry, Entry)  # noqa: S101  the kind says so
-        return entry.batch(self._spool(segment), frame.first)
+        return entry.batch(self._spool(segment), frame.first) if isinstance(entry, Entry) else None
 
     def _spool(self, segment: SegmentInfo) -> str:
         """The id of the spool the segment is of; of a neighbour when its own first frame is damaged."""

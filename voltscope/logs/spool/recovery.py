@@ -86,6 +86,9 @@ def _replay(files: FileSystem, recovered: Recovered, first: int, path: Path, siz
             if found.schema != SCHEMA:
                 recovered.clean = False
             content = found.unpack(path)
+            if content is None:
+                recovered.clean = False
+                continue
             if isinstance(content, State):
                 recovered.spool, recovered.began = content.spool, content.began
                 recovered.ledger.restore(content)

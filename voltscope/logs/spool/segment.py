@@ -39,8 +39,8 @@ class Frame(NamedTuple):
     records: int
     payload: memoryview
 
-    def unpack(self, path: Path) -> State | Entry:
-        """What is in it. Raises SpoolError."""
+    def unpack(self, path: Path) -> State | Entry | None:
+        """What is in it; None when that cannot be understood. Raises SpoolError when it is of a newer schema."""
         return unpack(self.kind, self.schema, self.payload, f"{path} at {self.offset}")
 
 
