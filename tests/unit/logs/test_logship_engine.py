@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,10 +15,10 @@ import pytest
 from logs_rig import record
 
 from voltscope.engine.service import EngineContext, FactsAnswer
-from voltscope.errors import ConfigError, StoreError, UnknownMethod
-from voltscope.logs.engine import LogshipEngine
+from voltscope.errors import ConfigError, UnknownMethod
+from voltscope.logs.engine import SPOOL, LogshipEngine
 from voltscope.logs.identity import Identities
-from voltscope.logs.parse import Prefix
+from voltscope.logs.parse import Header
 from voltscope.logs.settings import LogshipConfig
 from voltscope.logs.store import Store
 from voltscope.platform.agents import Facts, InstalledAgent
@@ -48,7 +48,7 @@ class Site:
             file.write(record(text, level) + "\n")
 
     def store(self) -> Store:
-        return Store.open(self.data / "logs.sqlite", readonly=True)
+        return Store.open(self.data / SPOOL)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_configuration_is_applied_without_a_restart(site: Site) -> None:
         ({"retention": 3}, "retention"),
         ({"timezone": "Mars/Olympus"}, "timezone"),
         ({"redaction_patterns": ["("]}, "redaction_patterns[0]"),
-        ({"receivers": [{"host": "h", "port": 0}]}, "receivers[0].port"),
+        ({"receivers": [{"type": "syslog", "host": "h", "port": 0}]}, "receivers[0].port"),
     ],
 )
 def test_a_wrong_configuration_is_refused_and_changes_nothing(site: Site, wrong: dict[str, object], key: str) -> None:
@@ -204,40 +204,32 @@ def test_what_nobody_foresaw_is_said_counted_and_read_again(
     monkeypatch.setattr("voltscope.logs.engine._PAUSE_S", 0.05)
     whole, failures = Identities.of, [RuntimeError("unforeseen")] * 2
 
-    def of(self: Identities, prefix: Prefix, text: str) -> tuple[str, str | None]:
-        if text == "second" and failures:
+    def of(self: Identities, header: Header, at: float) -> tuple[str, str | None, bool]:
+        if header.pid == 4712 and failures:
             raise failures.pop()
-        return whole(self, prefix, text)
+        return whole(self, header, at)
 
     monkeypatch.setattr(Identities, "of", of)
-    for text in ("first", "second", "third"):
-        site.write(text)
+    site.log.write_text(f"{record('first')}\n{record('second').replace('PID:77', 'PID:4712')}\n{record('third')}\n")
     site.engine.configure({"log_files": [str(site.log)]})
     site.engine.start()
     _until(lambda: [hit.message for hit in site.store().tail()] == ["first", "second", "third"])
-    assert site.engine.handle("status", {})["store"]["failures"] == 2
+    assert site.engine.handle("status", {})["spool"]["failures"] == 2
     assert "logship: unforeseen" in capsys.readouterr().err
 
 
-def test_a_store_that_refuses_labels_once_gets_them_with_the_next_facts(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_instance_name_that_comes_late_is_that_of_later_records(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voltscope.logs.engine._FACTS_SOON_S", 0.01)
     monkeypatch.setattr("voltscope.logs.engine._FACTS_EVERY_S", 0.01)
-    site.engine.configure({})
-    site.engine.start()
-    refused = []
-    whole = Store.set_labels
-
-    def set_labels(self: Store, labels: Mapping[str, str]) -> None:
-        if len(refused) < 2:
-            refused.append(labels)
-            raise StoreError("the log store is locked.")
-        whole(self, {**labels, "site": "learnt"})
-
-    monkeypatch.setattr(Store, "set_labels", set_labels)
     site.facts = Facts(generation="modular", instance="i", volttron_home="/vh", taken_at=1.0)
-    _until(lambda: site.store().labels().get("site") == "learnt")
+    site.engine.configure({"log_files": [str(site.log)]})
+    site.engine.start()
+    site.write("before")
+    _until(lambda: site.engine.handle("status", {})["records"] == 1)
+    (site.home / "config").write_text("[volttron]\ninstance-name = learnt\n")
+    _until(lambda: next(iter(site.engine._pipelines.values())).origin.instance == "learnt")
+    site.write("after")
+    _until(lambda: site.store().labels().get("instance") == "learnt")
 
 
 @pytest.mark.parametrize("name", ["~nobody-of-that-name/volttron.log", "a\0b"])
@@ -248,7 +240,9 @@ def test_a_path_that_can_be_none_is_refused(site: Site, name: str) -> None:
 
 def test_a_receiver_that_can_be_no_host_is_a_failure_and_tried_again(site: Site) -> None:
     site.write("one")
-    site.engine.configure({"log_files": [str(site.log)], "receivers": [{"host": "logs..example", "port": 514}]})
+    site.engine.configure(
+        {"log_files": [str(site.log)], "receivers": [{"type": "syslog", "host": "logs..example", "port": 514}]}
+    )
     site.engine.start()
     _until(lambda: site.engine.handle("status", {})["receivers"][0]["failures"] > 1)
 
@@ -256,4 +250,6 @@ def test_a_receiver_that_can_be_no_host_is_a_failure_and_tried_again(site: Site)
 def test_logs_and_metrics_name_a_platform_without_a_name_alike(site: Site) -> None:
     site.engine.configure({})
     site.engine.start()
+    site.write("one")
+    _until(lambda: site.engine.handle("status", {})["records"] == 1)
     assert site.store().labels()["instance"] == instance_name(site.home)
