@@ -26,7 +26,7 @@ MEANING = {
 }
 
 # Errors whose HTTP status says less than their code.
-_BY_CODE = {"bad-credentials-file": REFUSED, "log-store": UNREACHABLE, "wrong-host": REFUSED}
+_BY_CODE = {"bad-credentials-file": REFUSED, "log-store": UNREACHABLE, "log-spool": UNREACHABLE, "wrong-host": REFUSED}
 _BY_STATUS = {
     400: USAGE, 401: REFUSED, 403: REFUSED, 404: USAGE, 413: USAGE, 502: UNREACHABLE, 503: UNREACHABLE, 504: UNREACHABLE
 }  # fmt: skip

@@ -79,12 +79,11 @@ def logs(
 
     QUERY is words, which must all occur, or words joined by AND, OR and NOT, with brackets, "phrases in quotes"
     and prefix*; agent:, level: and logger: before a word look there alone. Without a query every record is found.
-    Records come oldest first.
+    Records come oldest first. `voltscope logs verify` is a command of its own: did all records arrive?
 
     \b
     voltscope logs 'error AND historian' --since 1h
     voltscope logs --agent platform.driver --level warning -f
-    voltscope logs verify --help
     """
     if follow and until is not None:
         raise click.UsageError("--follow shows what is to come; it cannot be joined with --until", ctx)

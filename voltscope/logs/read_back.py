@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -77,21 +78,26 @@ class FileReadBack:
         self._path = path
 
     def sequences(self, spool: str, first: int, last: int) -> Iterator[Iterable[int]]:
+        like = re.compile(rf"{re.escape(self._path.name)}($|[.-])")
+        try:
+            paths = sorted(path for path in self._path.parent.iterdir() if like.match(path.name))
+        except OSError as error:
+            raise _unreadable(self._path, error) from error
+        for path in paths:
+            yield self._of(path, spool, first, last)
+
+    def _of(self, path: Path, spool: str, first: int, last: int) -> Iterator[int]:
         name = f'"spool":"{spool}"'.encode()
         try:
-            folder = self._path.parent
-            paths = [path for path in folder.iterdir() if re.match(rf"{re.escape(self._path.name)}($|[.-])", path.name)]
-            for path in sorted(paths):
-                with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
-                    yield (
-                        int(found[1])
-                        for line in lines
-                        # whole lines alone: what a power cut left of one is sent again
-                        if line.endswith(b"}\n") and name in line and (found := _SEQUENCE.search(line))
-                        if first <= int(found[1]) <= last
-                    )
-        except (OSError, EOFError) as error:
-            raise ReceiverError(f"{self._path} cannot be read back: {error}.", "Is it there, and ours?") from error
+            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+                for line in lines:
+                    # whole lines alone: of what a power cut left of one, the record was sent again
+                    if line.endswith(b"}\n") and name in line and (found := _SEQUENCE.search(line)):
+                        sequence = int(found[1])
+                        if first <= sequence <= last:
+                            yield sequence
+        except (OSError, EOFError, zlib.error) as error:
+            raise _unreadable(path, error) from error
 
     def refused(self, spool: str) -> set[int]:
         return set()
@@ -109,3 +115,7 @@ class GroupReadBack:
 
     def refused(self, spool: str) -> set[int]:
         return set().union(*(member.refused(spool) for member in self._members))
+
+
+def _unreadable(path: Path, error: Exception) -> ReceiverError:
+    return ReceiverError(f"{path} cannot be read back: {error}.", "Is it there, ours, and whole?")

@@ -109,7 +109,8 @@ class Reconciler:
     ) -> None:
         """`folder`: the engine's data directory. `cursor`: of a receiver's name, the last sequence it took.
 
-        Raises ConfigError for files of receivers that cannot be read.
+        Leaves word of `receivers` there for `voltscope logs verify`. Raises ConfigError for files of receivers that
+        cannot be read.
         """
         self._file, self._spool, self._cursor, self._interval_s = folder / "verified.json", spool, cursor, interval_s
         self._asked: dict[str, ReadBack] = {}
@@ -117,6 +118,7 @@ class Reconciler:
             back = read_back(receiver, folder)
             if back is not None:
                 self._asked[transport_for(receiver, folder).name] = back
+        remember(folder, receivers)
         self._progress = self._loaded()
         self._next_at = 0.0
         self._errors: dict[str, str] = {}
@@ -187,3 +189,24 @@ class Reconciler:
             part.replace(self._file)
         except OSError:
             return  # a full disk costs a second look, no more
+
+
+def remember(folder: Path, receivers: Sequence[Receiver]) -> None:
+    """Leave word of the configured receivers in `folder`: the command line knows no agent's configuration."""
+    path = folder / "receivers.json"
+    said = msgspec.json.encode(list(receivers))
+    try:
+        if not path.exists() or path.read_bytes() != said:
+            part = path.with_name(path.name + ".part")
+            part.write_bytes(said)
+            part.replace(path)
+    except OSError:
+        return  # an unwritable folder is the spool's to complain of
+
+
+def remembered(folder: Path) -> list[Receiver]:
+    """The receivers `remember` was told of; none when it never was, or by a later version."""
+    try:
+        return msgspec.json.decode((folder / "receivers.json").read_bytes(), type=list[Receiver])
+    except (OSError, msgspec.DecodeError):
+        return []

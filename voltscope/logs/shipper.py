@@ -89,8 +89,10 @@ class Shipper:
         """Send one batch, or wait a moment for one. Raises ReceiverError and SpoolError."""
         spool, delivery, name = self._spool, self.delivery, self.transport.name
         if self._cursor is None:
-            # A spool that lost its end gives its sequences again: nothing behind it was ever sent.
-            self._cursor = min(spool.cursor(name) or 0, spool.last)
+            saved = spool.cursor(name)
+            if saved is None:  # from here on the spool knows that somebody wants its records
+                spool.save_cursor(name, 0)
+            self._cursor = saved or 0
         batch = spool.read(self._cursor, self.transport.max_records)
         if batch is None:
             delivery.waiting_since = None

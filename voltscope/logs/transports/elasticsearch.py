@@ -78,7 +78,10 @@ class ElasticsearchTransport(Transport):
     """
 
     def __init__(self, receiver: ElasticsearchReceiver, folder: Path, timeout_s: float = TIMEOUT_S) -> None:
-        """`folder`: dead letters are in `dead-letters` below it. `timeout_s`: of a request. Raises ConfigError for files it cannot read."""
+        """`folder`: dead letters are in `dead-letters` below it. `timeout_s`: of a request.
+
+        Raises ConfigError for files it cannot read.
+        """
         self.name = f"elasticsearch+{receiver.urls[0].rstrip('/')}/{receiver.index}"
         self.promise: Promise = "acknowledged" if receiver.data_stream else "once"
         self.max_records = 2000
@@ -91,7 +94,8 @@ class ElasticsearchTransport(Transport):
         self._days: dict[int, str] = {}
         self._left: tuple[str, int, int, list[int]] | None = None  # spool, first and last of a batch; what is to do
         self._dead = DeadLetters(
-            folder / "dead-letters" / f"{re.sub('[^a-z0-9.-]+', '_', self.name)}.ndjson", int(receiver.dead_letter_mb * 1024 * 1024)
+            folder / "dead-letters" / f"{re.sub('[^a-z0-9.-]+', '_', self.name)}.ndjson",
+            int(receiver.dead_letter_mb * 1024 * 1024),
         )
 
     def send(self, batch: Batch) -> None:
