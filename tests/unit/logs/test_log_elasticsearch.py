@@ -15,6 +15,7 @@ from batches import batch, numbered
 from certificates import Authority
 from peers import peer, refused_port, silent
 from servers.opensearch.node import OpenSearch
+from unheard import request_or_answer, without_answers
 
 from voltscope.configuration import load
 from voltscope.errors import ConfigError, ReceiverError
@@ -91,44 +92,6 @@ def test_sent_again_is_there_once(opensearch: OpenSearch, folder: Path) -> None:
             transport.send(numbered(1, 70))
     assert sequences(opensearch, "again-*") == list(range(1, 71))
     assert not folder.exists()
-
-
-@contextmanager
-def without_answers(node: OpenSearch, cut: Callable[[], None], cuts: int) -> Iterator[int]:
-    """The port of a way to `node` that does `cut` instead of passing on the answer to a bulk request, `cuts` times."""
-    left = [cuts]
-
-    def behave(connection: socket.socket) -> None:
-        while request := _request(connection):
-            with socket.create_connection(("127.0.0.1", node.port), 30) as onward:
-                onward.sendall(request)
-                answer = _request(onward)
-            if b"/_bulk" in request.split(b"\r\n")[0] and left[0]:
-                left[0] -= 1
-                cut()
-                return
-            connection.sendall(answer)
-
-    with peer(behave) as port:
-        yield port
-
-
-def _request(connection: socket.socket) -> bytes:
-    """One request or answer, whole; empty at the end."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        more = connection.recv(1 << 16)
-        if not more:
-            return b""
-        data += more
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = next(
-        (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")),
-        0,
-    )
-    while len(body) < length:
-        body += connection.recv(1 << 16)
-    return head + b"\r\n\r\n" + body
 
 
 def test_answers_that_are_lost_double_nothing(opensearch: OpenSearch, folder: Path) -> None:
@@ -243,7 +206,7 @@ def answering(*answers: tuple[int, Any]) -> tuple[list[bytes], Callable[[socket.
     left, seen = list(answers), []
 
     def behave(connection: socket.socket) -> None:
-        while request := _request(connection):
+        while request := request_or_answer(connection):
             head, _, body = request.partition(b"\r\n\r\n")
             if b"/_bulk" not in head.split(b"\r\n")[0]:
                 status, said = 200, b"{}"
@@ -364,7 +327,7 @@ def test_secrets_come_from_files_and_nowhere_else(tmp_path: Path, folder: Path) 
     heads: list[bytes] = []
 
     def behave(connection: socket.socket) -> None:
-        while request := _request(connection):
+        while request := request_or_answer(connection):
             heads.append(request.partition(b"\r\n\r\n")[0])
             connection.sendall(b"HTTP/1.1 401 X\r\nContent-Length: 2\r\n\r\nno")
 
@@ -410,10 +373,10 @@ def test_tls_with_an_authority_of_the_sites_own(opensearch: OpenSearch, tmp_path
 
     def behave(plain: socket.socket) -> None:
         with context.wrap_socket(plain, server_side=True) as connection:
-            while request := _request(connection):
+            while request := request_or_answer(connection):
                 with socket.create_connection(("127.0.0.1", opensearch.port), 30) as onward:
                     onward.sendall(request)
-                    connection.sendall(_request(onward))
+                    connection.sendall(request_or_answer(onward))
 
     ca = str(authority.certificate)
     with peer(behave) as port:
