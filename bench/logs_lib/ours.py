@@ -1,6 +1,6 @@
-"""The logship engine as it runs on a site, until a receiver has taken everything: what it took, as a line of JSON.
+"""The logship engine as it runs on a site, until standard input ends: then what it took, as a line of JSON.
 
-usage: ours.py DATA_DIR CONFIG RECORDS, with the configuration as JSON. With `search` the indexes are complete.
+usage: ours.py DATA_DIR CONFIG, with the configuration as JSON. With `search` the indexes are complete.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import resource
 import sys
-import time
 from pathlib import Path
 
 from voltscope.engine.service import EngineContext, FactsAnswer
@@ -16,16 +15,14 @@ from voltscope.logs.engine import SPOOL, LogshipEngine
 from voltscope.logs.segment_index import index_sealed
 
 
-def main(data_dir: Path, config: str, records: int) -> None:
-    """Runs the engine; ends it when the first receiver has `records`, or after a quarter of an hour."""
+def main(data_dir: Path, config: str) -> None:
+    """Runs the engine until standard input ends: whoever reads what it sends knows when it is done."""
     home = data_dir / "home"
     home.mkdir(parents=True, exist_ok=True)
     engine = LogshipEngine(EngineContext("logship", data_dir, home, lambda seconds: FactsAnswer(None, None, "alone")))
     engine.configure(json.loads(config))
     engine.start()
-    until = time.monotonic() + 900
-    while (status := engine.handle("status", {}))["receivers"][0]["sent"] < records and time.monotonic() < until:
-        time.sleep(0.02)
+    sys.stdin.read()
     engine.stop()
     if json.loads(config)["search"]:  # what its housekeeping would have done within ten seconds
         index_sealed(data_dir / SPOOL)
@@ -34,7 +31,6 @@ def main(data_dir: Path, config: str, records: int) -> None:
     print(
         json.dumps(
             {
-                "sent": status["receivers"][0]["sent"],
                 "cpu": usage.ru_utime + usage.ru_stime,
                 "rss_mb": usage.ru_maxrss / 1024,
                 "written": int(written.split()[1]),
@@ -44,4 +40,4 @@ def main(data_dir: Path, config: str, records: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -79,11 +79,10 @@ def logship(log: Path, count: int, folder: Path, search: bool = False) -> tuple[
         }
         program = Path(__file__).with_name("ours.py")
         began = time.perf_counter()
-        command = [sys.executable, program, data, json.dumps(config), str(count)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        command = [sys.executable, program, data, json.dumps(config)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             seconds = sink.wait(count, 900, process) - began
-            assert process.stdout is not None
-            told = json.loads(process.stdout.read())
+            told = json.loads(process.communicate()[0])
     return Run(count, seconds, told["cpu"]), told["written"]
 
 
@@ -135,19 +134,21 @@ def _missing(folder: Path) -> int:
                 {"type": "syslog", "host": "127.0.0.1", "port": sink.port, "framing": "octet-counting"},
             ],
         }
-        command = [sys.executable, Path(__file__).with_name("ours.py"), data, json.dumps(config), str(_SAME)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        _settled(sink)
+        command = [sys.executable, Path(__file__).with_name("ours.py"), data, json.dumps(config)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+            _settled(sink)
+            process.communicate()
     ours = list(_octet_counted(kept.read_bytes()))
     assert len(ours) == len(set(ours)) == len(theirs) == _SAME, (len(ours), len(theirs))
     return len(theirs - set(ours))
 
 
 def _settled(sink: Sink) -> None:
-    size = -1
-    while size != (now := sink.bytes()):
-        size = now
-        time.sleep(0.05)
+    """Until something came, and then nothing for a second."""
+    size = 0
+    while not size or size != sink.bytes():
+        size = sink.bytes()
+        time.sleep(1)
 
 
 def _octet_counted(data: bytes) -> Iterator[bytes]:
