@@ -441,6 +441,47 @@ def test_retention_in_the_middle_of_a_search_leaves_what_was_found(many: Store, 
     assert many.first_id() == kept
 
 
+def test_a_segment_that_went_bad_after_it_was_indexed_hides_its_bad_frame_alone(
+    many: Store, writer: SpoolWriter
+) -> None:
+    segment = min(writer.folder.glob("*.seg"))
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    segment.write_bytes(content)
+    for store in (many, Store.open(writer.folder)):
+        found = _ids(store.search("many", limit=5000))
+        assert len(found) == 2950 and found == sorted(found, reverse=True)
+        assert len(store.tail(0, limit=5000)) == 2950
+    segment.with_suffix(".idx").unlink()
+    assert _ids(many.search("many", limit=5000)) == found
+
+
+def test_a_frame_that_was_seen_but_never_durable_gives_way_to_what_followed(
+    writer: SpoolWriter, tmp_path: Path
+) -> None:
+    writer.add(*FOUR[:2])
+    shutil.copytree(writer.folder, tmp_path / "durable")
+    writer.add(*FOUR[2:])
+    store = Store.open(writer.folder)
+    assert _ids(store.search("historian")) == [3, 2]
+    other = SpoolWriter(tmp_path / "durable", limits=SMALL)
+    _seal(other)
+    other.add(_record(7, "what the historian really wrote"))
+    other.close()
+    newest = max((tmp_path / "durable").glob("*.seg"))
+    assert newest.stem.endswith("3")
+    shutil.copy(newest, writer.folder)
+    for indexed in (False, True):
+        if indexed:
+            assert index_sealed(writer.folder) == 1
+        for reader in (store, Store.open(writer.folder)):
+            assert [hit.message for hit in reader.search("historian")] == [
+                "what the historian really wrote",
+                "cannot write row",
+            ]
+            assert _ids(reader.tail(0)) == [1, 2, 3]
+
+
 def test_a_spool_made_anew_in_the_same_place_is_read_anew(many: Store, writer: SpoolWriter) -> None:
     writer.close()
     shutil.rmtree(writer.folder)
