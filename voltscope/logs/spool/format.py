@@ -40,13 +40,10 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     at: float
 
 
-class Retained(msgspec.Struct, frozen=True, array_like=True):
-    """What retention left: from sequence `floor` on. Since the spool was made it has `dropped` so many records,
-    `unsent` of them before a receiver with a cursor had taken them.
-    """
+class Dropped(msgspec.Struct, frozen=True, array_like=True):
+    """Records that retention took since the spool was made; `unsent`: before a receiver with a cursor had them."""
 
-    floor: int = 1
-    dropped: int = 0
+    records: int = 0
     unsent: int = 0
 
 
@@ -60,7 +57,7 @@ class State(msgspec.Struct, array_like=True):
     spool: str
     began: int
     newest: int | None
-    retained: Retained
+    dropped: Dropped
     positions: list[Position]
     pids: list[Pid]
     generations: list[str]
@@ -75,7 +72,7 @@ class Entry(msgspec.Struct, array_like=True):
     records: list[Record]
     position: Position
     learned: list[Pid] = []
-    retained: Retained = Retained()
+    dropped: Dropped = Dropped()
 
     def batch(self, spool: str, first: int) -> Batch:
         """The records as they were appended."""

@@ -1,8 +1,8 @@
-"""What the spool remembers besides records: positions, pids, generations, and what retention left."""
+"""What the spool remembers besides records: positions, pids, generations, and what retention dropped."""
 
 from __future__ import annotations
 
-from voltscope.logs.spool.format import SCHEMA, Entry, Pid, Position, Retained, State
+from voltscope.logs.spool.format import SCHEMA, Dropped, Entry, Pid, Position, State
 
 # Bounds for what is carried into every new segment. A platform has one log; its rotated siblings are a few.
 _POSITIONS, _PIDS, _GENERATIONS = 256, 2000, 1000
@@ -15,7 +15,7 @@ class Ledger:
         self.positions: dict[str, Position] = {}
         self.pids: list[Pid] = []
         self.generations: dict[str, None] = {}
-        self.retained = Retained()
+        self.dropped = Dropped()
         self.newest: int | None = None  # when the last records were read, milliseconds since the epoch
 
     def restore(self, state: State) -> None:
@@ -23,7 +23,7 @@ class Ledger:
         self.positions = {position.path: position for position in state.positions}
         self.pids = list(state.pids)
         self.generations = dict.fromkeys(state.generations)
-        self.retained, self.newest = state.retained, state.newest
+        self.dropped, self.newest = state.dropped, state.newest
 
     def apply(self, entry: Entry) -> None:
         """What came with a frame of records."""
@@ -32,15 +32,15 @@ class Ledger:
         self.pids.extend(entry.learned)
         if len(self.pids) > _PIDS:
             del self.pids[: -_PIDS // 2]
-        if entry.retained.floor > self.retained.floor:
-            self.retained = entry.retained
+        if entry.dropped.records > self.dropped.records:
+            self.dropped = entry.dropped
         if entry.records:
             self.newest = entry.created
 
     def state(self, spool: str, began: int) -> State:
         """For a segment that begins now; `began`: milliseconds since the epoch."""
         positions, generations = list(self.positions.values()), list(self.generations)
-        return State(SCHEMA, spool, began, self.newest, self.retained, positions, self.pids, generations)
+        return State(SCHEMA, spool, began, self.newest, self.dropped, positions, self.pids, generations)
 
 
 def _newest(kept: dict[str, Position] | dict[str, None], key: str, value: object, most: int) -> None:

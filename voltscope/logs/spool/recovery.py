@@ -54,13 +54,6 @@ def recover(files: FileSystem, folder: Path) -> Recovered:
     return recovered
 
 
-def finish_retention(files: FileSystem, recovered: Recovered) -> None:
-    """Unlink segments that were dropped before, but whose names a power cut brought back."""
-    while len(recovered.segments) > 1 and recovered.segments[0].next <= recovered.ledger.retained.floor:
-        files.unlink(recovered.segments[0].path)
-        del recovered.segments[0]
-
-
 def keep_evidence(files: FileSystem, path: Path) -> None:
     """Give a damaged segment without sound records a second name: its own goes to the segment that follows."""
     with contextlib.suppress(OSError):  # a file system without links: the spool goes on without the evidence

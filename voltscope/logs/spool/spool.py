@@ -17,11 +17,11 @@ from voltscope.logs.record import Batch
 from voltscope.logs.spool import retention
 from voltscope.logs.spool.cursors import Cursors
 from voltscope.logs.spool.filesystem import SYSTEM, FileSystem, Lock, close_quietly, write_whole
-from voltscope.logs.spool.format import NEW, Entry, Pid, Position, Retained, pack, segment_name
+from voltscope.logs.spool.format import NEW, Dropped, Entry, Pid, Position, pack, segment_first, segment_name
 from voltscope.logs.spool.ledger import Ledger
 from voltscope.logs.spool.limits import Limits, SpoolStat
 from voltscope.logs.spool.reader import SpoolReader
-from voltscope.logs.spool.recovery import Recovered, finish_retention, keep_evidence, recover
+from voltscope.logs.spool.recovery import Recovered, keep_evidence, recover
 from voltscope.logs.spool.segment import SegmentInfo
 from voltscope.ulid import new_ulid
 
@@ -60,7 +60,7 @@ class Spool:
 
         Raises SpoolError, EngineLocked when another process has it.
         """
-        folder = Path(folder)
+        folder = Path(folder).absolute()
         lock: Lock | None = None
         try:
             _make(files, folder)
@@ -116,7 +116,7 @@ class Spool:
             self._check()
             first = self._last + 1
             entry = Entry(
-                batch.origin, batch.source, batch.created, batch.records, position, list(learned), self._ledger.retained
+                batch.origin, batch.source, batch.created, batch.records, position, list(learned), self._ledger.dropped
             )
             frame = _packed(entry, first)
             self._make_room(len(frame))
@@ -233,7 +233,7 @@ class Spool:
         with self._writing:  # nothing is dropped meanwhile
             self._check()
             with self._changed:
-                segments, retained, newest = self._segments(), self._ledger.retained, self._ledger.newest
+                segments, gone, newest = self._segments(), self._ledger.dropped, self._ledger.newest
                 usage, lost = self._usage(), sum(self._gaps.values())
             try:
                 oldest = self._reader.read_in(segments, 0, 1)
@@ -242,7 +242,7 @@ class Spool:
         return SpoolStat(
             id=self.id, first=segments[0].first, last=self._last, segments=len(segments), bytes=usage,
             oldest=oldest.created / 1000 if oldest else None, newest=newest / 1000 if newest else None,
-            dropped=retained.dropped, unsent=retained.unsent, lost=lost,
+            dropped=gone.records, unsent=gone.unsent, lost=lost,
             cursors=self._cursors.all(), cursor_error=self._cursors.error,
         )  # fmt: skip
 
@@ -255,7 +255,6 @@ class Spool:
     def _begin(self, recovered: Recovered) -> None:
         self.id = recovered.spool or new_ulid()
         self._last, self._ledger, self._gaps = recovered.last, recovered.ledger, recovered.gaps
-        finish_retention(self._files, recovered)
         self._extras = retention.extras(self._files, self.folder)
         self._cursors = Cursors(self.folder, self.id, self._files, self.limits.cursor_every_s)
         self._cursors.load(self._last)
@@ -328,14 +327,17 @@ class Spool:
     def _drop_oldest(self) -> int:
         """Unlink the oldest segment; how many records it had. Raises OSError."""
         segment = self._sealed[0]
-        self._files.unlink(segment.path)
+        with contextlib.suppress(FileNotFoundError):  # unlinked before, when the folder could not be synced
+            self._files.unlink(segment.path)
+        # One at a time: a power cut may bring back the last one dropped, but leave no gap before it.
+        self._files.fsync_dir(self.folder)
         records = segment.next - segment.first
         taken = min(self._cursors.all().values(), default=segment.next)
         unsent = max(0, segment.next - max(taken + 1, segment.first))
         with self._changed:
             del self._sealed[0]
-            old = self._ledger.retained
-            self._ledger.retained = Retained(segment.next, old.dropped + records, old.unsent + unsent)
+            old = self._ledger.dropped
+            self._ledger.dropped = Dropped(old.records + records, old.unsent + unsent)
         for name in retention.beside(segment.path, self._extras):
             del self._extras[name]
             with contextlib.suppress(FileNotFoundError):
@@ -387,16 +389,16 @@ class Spool:
 
 
 def _make(files: FileSystem, folder: Path) -> None:
-    """Make the folder and those above it, each with a durable name."""
-    start, missing = folder, []
-    while not files.is_dir(folder):
-        missing.append(folder)
-        folder = folder.parent
-    for each in reversed(missing):
-        files.mkdir(each)
-        if each != start:
-            files.fsync_dir(each.parent)
-    files.fsync_dir(start.parent)  # always: one that was made just before a crash may still be in a cache alone
+    """Make the folder and those above it, and their names durable."""
+    above = [folder, *folder.parents]
+    for each in reversed(above):
+        if not files.is_dir(each):
+            files.mkdir(each)
+    if not any(segment_first(name) for name in files.listdir(folder)):
+        # All of them: one made just before a crash of the process may still be in a cache alone.
+        for each in above[1:]:
+            with contextlib.suppress(PermissionError):  # where we may not look we made nothing
+                files.fsync_dir(each)
 
 
 def _packed(entry: Entry, first: int) -> bytearray:
