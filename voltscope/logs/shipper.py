@@ -10,6 +10,7 @@ from typing import Any
 from voltscope.errors import VoltscopeError
 from voltscope.logs.circuit import Circuit, State
 from voltscope.logs.delivery import Delivery
+from voltscope.logs.record import Batch
 from voltscope.logs.spool import Spool
 from voltscope.logs.transports.base import Transport
 
@@ -20,7 +21,7 @@ _STOP_S = 5.0
 class Shipper:
     """One thread for one receiver; a new receiver gets everything the spool holds.
 
-    Of records, it holds a single batch, and that only while it is on its way.
+    Of records it holds what is on its way, at most as many as the transport takes at once.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Shipper:
         self._spool, self._clock = spool, clock
         self._circuit = circuit or Circuit()
         self._cursor: int | None = None
+        self._together = 0  # the last sequence of what was sent last
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"ship {transport.name}", daemon=True)
 
@@ -86,23 +88,40 @@ class Shipper:
         self.transport.close()
 
     def _step(self) -> None:
-        """Send one batch, or wait a moment for one. Raises ReceiverError and SpoolError."""
+        """Send what is next, or wait a moment for something. Raises ReceiverError and SpoolError."""
         spool, delivery, name = self._spool, self.delivery, self.transport.name
         if self._cursor is None:
             saved = spool.cursor(name)
             if saved is None:  # from here on the spool knows that somebody wants its records
                 spool.save_cursor(name, 0)
             self._cursor = saved or 0
-        batch = spool.read(self._cursor, self.transport.max_records)
-        if batch is None:
+        batches = self._next(self._cursor)
+        if not batches:
             delivery.waiting_since = None
             spool.wait(self._cursor, _LOOK_EVERY_S)
             return
-        delivery.waiting_since = batch.created / 1000
-        self.transport.send(batch)
-        delivery.took(batch, self._clock())
+        delivery.waiting_since = batches[0].created / 1000
+        self._together = batches[-1].last
+        self.transport.send_all(batches)
         self._circuit.worked()
-        if self._cursor:
-            delivery.missed += batch.first - self._cursor - 1
-        self._cursor = batch.last
+        now = self._clock()
+        for batch in batches:
+            delivery.took(batch, now)
+            if self._cursor:
+                delivery.missed += batch.first - self._cursor - 1
+            self._cursor = batch.last
         spool.save_cursor(name, self._cursor)
+
+    def _next(self, after: int) -> list[Batch]:
+        """What to send next: a batch, or several for a transport that sends them as one.
+
+        After a failure the same again, so that the transport can leave out what was taken of it.
+        """
+        limit, until = self.transport.max_records, self._together if self._together > after else None
+        found: list[Batch] = []
+        while limit > 0 and (batch := self._spool.read(after, limit)) is not None:
+            found.append(batch)
+            after, limit = batch.last, limit - len(batch.records)
+            if not self.transport.joins or after == until:
+                break
+        return found

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,9 @@ from peers import peer, refused_port, silent
 from servers.lumberjack.server import Lumberjack
 from servers.missing import PeerMissing, without
 
+from voltscope.errors import ReceiverError
 from voltscope.logs import shipper as shipper_module
+from voltscope.logs.circuit import Circuit
 from voltscope.logs.delivery_metrics import receiver_families
 from voltscope.logs.record import Batch
 from voltscope.logs.settings import FileReceiver, GroupReceiver, LumberjackReceiver
@@ -226,3 +228,42 @@ def test_members_of_a_group_are_told_of_apart(spool: Spool, tmp_path: Path) -> N
         f"group:both/file://{tmp_path / 'out'}": 10,
     }
     assert sequences(tmp_path / "out") == list(range(1, 11))
+
+
+class Joins(Transport):
+    """Takes several batches as one, and fails as often as told."""
+
+    name, promise, joins, max_records = "joins", "acknowledged", True, 10
+
+    def __init__(self, faults: int) -> None:
+        self.faults = faults
+        self.calls: list[list[tuple[int, int]]] = []
+
+    def send(self, batch: Batch) -> None:
+        self.send_all([batch])
+
+    def send_all(self, batches: Sequence[Batch]) -> None:
+        self.calls.append([(batch.first, batch.last) for batch in batches])
+        if len(self.calls) <= self.faults:
+            raise ReceiverError("not now")
+
+    def close(self) -> None:
+        pass
+
+
+def test_small_batches_go_together_and_after_a_failure_the_same_ones(spool: Spool) -> None:
+    add(spool, 3)
+    transport = Joins(faults=2)
+    shipper = Shipper(spool, transport, Circuit(0.01, 0.01))
+    for _ in range(2):
+        with pytest.raises(ReceiverError):
+            shipper._step()
+        add(spool, 4)
+    for _ in range(3):
+        shipper._step()
+    assert transport.calls == [[(1, 3)], [(1, 3)], [(1, 3)], [(4, 7), (8, 11)]]
+    add(spool, 25)
+    for _ in range(3):
+        shipper._step()
+    assert transport.calls[4:] == [[(12, 21)], [(22, 31)], [(32, 36)]]
+    assert shipper.status()["sent"] == 36

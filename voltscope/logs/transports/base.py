@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -33,17 +34,23 @@ class Transport(ABC):
     `name` names the receiver's cursor: it stays the same as long as the receiver does. `promise` is what holds for
     the records of a `send` that returned: `nothing`; the receiving host's `kernel` has them; the receiver
     `acknowledged` them; each is there `once`, also when it was sent again. `max_records`: the most a `send` takes.
-    `dead_letters`: records refused for good so far, kept in a file.
+    `dead_letters`: records refused for good so far, kept in a file. `joins`: `send_all` is faster than many `send`.
     """
 
     name: str
     promise: Promise
     max_records: int = 2000
     dead_letters: int = 0
+    joins: bool = False
 
     @abstractmethod
     def send(self, batch: Batch) -> None:
         """Hand over all records of `batch`, in order. Raises ReceiverError: then none, some or all may have arrived."""
+
+    def send_all(self, batches: Sequence[Batch]) -> None:
+        """Hand over several, together at most `max_records` records. Raises ReceiverError as `send` does."""
+        for batch in batches:
+            self.send(batch)
 
     @abstractmethod
     def close(self) -> None:

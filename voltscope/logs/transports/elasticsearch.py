@@ -84,7 +84,7 @@ class ElasticsearchTransport(Transport):
         """
         self.name = f"elasticsearch+{receiver.urls[0].rstrip('/')}/{receiver.index}"
         self.promise: Promise = "acknowledged" if receiver.data_stream else "once"
-        self.max_records = 2000
+        self.max_records, self.joins = 2000, True
         self.dead_letters = 0
         self._receiver = receiver
         self._http = HttpClient(receiver, timeout_s)
@@ -99,8 +99,11 @@ class ElasticsearchTransport(Transport):
         )
 
     def send(self, batch: Batch) -> None:
-        items = self._items(batch)
-        whole = (batch.spool, batch.first, batch.last)
+        self.send_all([batch])
+
+    def send_all(self, batches: Sequence[Batch]) -> None:
+        items = [item for batch in batches for item in self._items(batch)]
+        whole = (batches[0].spool, batches[0].first, batches[-1].last)
         left = range(len(items)) if self._left is None or self._left[:3] != whole else self._left[3]
         work = deque(self._parts(items, left))
         again: list[int] = []
@@ -115,7 +118,7 @@ class ElasticsearchTransport(Transport):
                     work[0] = part[: len(part) // 2]
                     work.insert(1, part[len(part) // 2 :])
                     continue
-                for index, outcome in self._settle(batch, items, part, answer):
+                for index, outcome in self._settle(items, part, answer):
                     again.append(index)
                     # of several reasons the one that needs somebody
                     reason = outcome if reason is None or outcome.status not in _PASSING else reason
@@ -216,9 +219,7 @@ class ElasticsearchTransport(Transport):
             headers["Content-Encoding"] = "gzip"
         return "POST", _BULK, body, headers
 
-    def _settle(
-        self, batch: Batch, items: Sequence[bytes], part: Sequence[int], answer: Answer
-    ) -> list[tuple[int, _Outcome]]:
+    def _settle(self, items: Sequence[bytes], part: Sequence[int], answer: Answer) -> list[tuple[int, _Outcome]]:
         """What of `part` must be sent again, and why. What the store refuses for good goes to the dead letters."""
         if answer.status == 413:
             outcomes = [_Outcome(413, _Error("too_large", "the store takes no request of this size"))]
@@ -233,8 +234,8 @@ class ElasticsearchTransport(Transport):
             if status < 300 or status == 409:  # 409: it is there already
                 continue
             if status == 413 or (status == 400 and error.type not in _NOT_THE_RECORD):
-                document = items[index].split(b"\n", 2)[1]
-                where = self._index(batch.records[index].at)
+                action, document, _ = items[index].split(b"\n")
+                where = msgspec.json.decode(action)["create"]["_index"]
                 dead.append(DeadLetter(status, error.type, error.reason or "", where, document))
             else:
                 later.append((index, outcome))
