@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -77,12 +78,12 @@ class Frames:
         return (self.firsts[rows[0]], self.firsts[rows[-1]] + self.counts[rows[-1]] - 1) if rows else None
 
     def pack(self) -> bytes:
-        """The table as bytes."""
-        return b"".join(column.tobytes() for column in self._columns())
+        """The table as bytes: column after column, little-endian."""
+        return b"".join(_little_endian(column[:]).tobytes() for column in self._columns())
 
     @classmethod
     def unpack(cls, packed: bytes) -> Frames:
-        """The table `pack` made on a machine of this byte order. Raises ValueError."""
+        """The table `pack` made. Raises ValueError."""
         made = cls()
         rows, rest = divmod(len(packed), sum(column.itemsize for column in made._columns()))
         if rest:
@@ -90,8 +91,16 @@ class Frames:
         at = 0
         for column in made._columns():
             column.frombytes(packed[at : at + rows * column.itemsize])
+            _little_endian(column)
             at += rows * column.itemsize
         return made
 
     def _columns(self) -> tuple[array[int], ...]:
         return (self.offsets, self.firsts, self.counts, self.oldest, self.newest)
+
+
+def _little_endian(column: array[int]) -> array[int]:
+    """The column itself, its bytes swapped where the machine has them the other way."""
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column
