@@ -1,6 +1,6 @@
 module voltscope/tests/lumberjack
 
-go 1.20
+go 1.19
 
 require github.com/elastic/go-lumber v0.1.0
 

@@ -7,7 +7,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -34,7 +33,7 @@ func main() {
 	check(err)
 	// numbers stay as they are: a sequence is no floating point number
 	options := []v2.Option{v2.Keepalive(200 * time.Millisecond), v2.JSONDecoder(func(data []byte, into interface{}) error {
-		*into.(*interface{}) = json.RawMessage(bytes.Clone(data))
+		*into.(*interface{}) = json.RawMessage(append([]byte(nil), data...))
 		return nil
 	})}
 	listener, err := net.Listen("tcp", *listen)
