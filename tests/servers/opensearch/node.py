@@ -26,7 +26,7 @@ class OpenSearch:
 
     def __init__(self, folder: Path, longest_request: str = "100mb") -> None:
         self._folder, self._longest = folder, longest_request
-        self._classpath = _classpath()
+        self._classpath = classpath()
         self.port, self._transport_port = _free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -89,7 +89,7 @@ class OpenSearch:
         return hits
 
 
-def _classpath() -> str:
+def classpath() -> str:
     """The jars and the compiled launcher, fetched and made once a machine and version. Raises PeerMissing."""
     for program in ("java", "javac", "mvn"):
         if shutil.which(program) is None:
@@ -124,3 +124,7 @@ def _free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
+
+
+if __name__ == "__main__":
+    classpath()  # before tests that have a time limit
