@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from powercut_lib.disk import Cut, Disk
-
 from voltscope.errors import SpoolError, SpoolFull
 from voltscope.logs.record import Batch, Origin, Record, Source
 from voltscope.logs.spool import Limits, Position, Spool, SpoolReader
@@ -46,7 +45,12 @@ class Promised:
 
     def copy(self) -> Promised:
         return Promised(
-            self.spool, self.acknowledged, set(self.under_way), self.moves, self.floor, dict(self.cursors),
+            self.spool,
+            self.acknowledged,
+            set(self.under_way),
+            self.moves,
+            self.floor,
+            dict(self.cursors),
             dict(self.taken),
         )
 
@@ -166,6 +170,28 @@ class Site:
         if after < self.promised.acknowledged and self.promised.floor <= self.promised.acknowledged:
             raise Fault("lost", f"{after + 1} to {self.promised.acknowledged} are gone")
 
+    def check_damaged(self) -> None:
+        """After a byte went bad: nothing false is read, nothing twice, and what is missing is counted. Raises Fault."""
+        try:
+            self.spool = Spool.open(FOLDER, self.limits, self.disk)
+            after, missing = self.spool.first - 1, 0
+            while batch := self.spool.read(after, 7):
+                if batch.first <= after:
+                    raise Fault("duplicated", f"{batch.first} after {after}")
+                if any(record != _record(number) for number, record in enumerate(batch.records, batch.first)):
+                    raise Fault("lost", f"{batch.first} to {batch.last} are not what was written")
+                missing, after = missing + batch.first - after - 1, batch.last
+            missing += self.spool.last - after
+            if self.spool.stat().lost != missing:
+                raise Fault("lost", f"{missing} records, {self.spool.stat().lost} of them counted")
+        except SpoolError as error:
+            raise Fault("unrecoverable", str(error)) from error
+        for receiver, cursor in self.spool.stat().cursors.items():
+            if cursor > self.promised.taken.get(receiver, 0):
+                raise Fault(
+                    "lost", f"the cursor of {receiver} is {cursor}, of {self.promised.taken.get(receiver)} taken"
+                )
+
     def _judge(self) -> None:
         """What was just recovered against what was promised."""
         spool, promised = self.spool, self.promised
@@ -213,7 +239,9 @@ class Site:
 
 def _record(number: int) -> Record:
     chance = random.Random(number)
-    return Record(number, 20, f"agent{number % 3}", "log", f"payload {number} " + "x" * chance.randint(0, 400), number, 1)
+    return Record(
+        number, 20, f"agent{number % 3}", "log", f"payload {number} " + "x" * chance.randint(0, 400), number, 1
+    )
 
 
 def _batch(records: list[Record]) -> Batch:
@@ -226,9 +254,10 @@ def _pid(number: int) -> tuple[int, float, str, str]:
 
 @dataclass
 class Tally:
-    """How many states were judged, and what was wrong with them."""
+    """How many states were judged, `damaged` ones apart, and what was wrong with them."""
 
     states: int = 0
+    damaged: int = 0
     faults: dict[str, int] = field(default_factory=lambda: {"lost": 0, "duplicated": 0, "unrecoverable": 0})
     first: str = ""
 
@@ -253,9 +282,33 @@ class Tally:
                 site.run()
             except Cut:
                 self.judge(disk.after_cut(chance), seed + 1, payloads, site.promised, again=False)
-        except Fault as fault:
-            self.faults[fault.kind] += 1
-            self.first = self.first or f"seed {seed}: {fault}"
+        except Exception as error:
+            self.count(error, seed)
+
+    def judge_damaged(self, disk: Disk, seed: int, promised: Promised) -> None:
+        """Wake up on that disk with one byte of one file changed."""
+        chance = random.Random(seed)
+        try:
+            names = [name for name in sorted(disk.listdir(FOLDER)) if not name.endswith(".new")]
+        except FileNotFoundError:
+            return
+        if names:
+            # as often the cursors as all the segments together
+            file = disk.file_at(FOLDER / (names[-1] if chance.random() < 0.5 else chance.choice(names)))
+            if not file.cache:
+                return
+            self.damaged += 1
+            file.cache[chance.randrange(len(file.cache))] ^= 1 << chance.randrange(8)
+            try:
+                Site(disk, seed // 1000, 0, promised.copy()).check_damaged()
+            except Exception as error:
+                self.count(error, seed)
+
+    def count(self, error: Exception, seed: int) -> None:
+        """A fault, or an error that the spool should not have raised."""
+        fault = error if isinstance(error, Fault) else Fault("unrecoverable", repr(error))
+        self.faults[fault.kind] += 1
+        self.first = self.first or f"seed {seed}: {fault}"
 
 
 def explore(
@@ -266,7 +319,7 @@ def explore(
     disk_type: Callable[[], Disk] = Disk,
     enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    """One life of a spool; at each of its operations `each` states that a power cut or a kill could leave are judged."""
+    """One life of a spool; at each of its operations `each` states that a power cut or a kill leaves are judged."""
     disk = disk_type()
     site = Site(disk, seed, payloads)
     chance = random.Random(seed)
@@ -275,15 +328,15 @@ def explore(
         if enough():
             raise Cut
         for _ in range(each):
-            cut = chance.random() < 0.7
+            number, cut = seed * 1000 + chance.randint(1, 998), chance.random() < 0.7
             state = disk.after_cut(chance) if cut else disk.copy()
-            tally.judge(state, seed * 1000 + chance.randint(1, 999), payloads, site.promised, again=not cut or chance.random() < 0.3)
+            tally.judge(state, number, payloads, site.promised, again=not cut or chance.random() < 0.3)
+        tally.judge_damaged(disk.copy(), number, site.promised)
 
     site.seen = seen
     try:
         site.run()
     except Cut:
         return
-    except Fault as fault:
-        tally.faults[fault.kind] += 1
-        tally.first = tally.first or f"seed {seed}: {fault}"
+    except Exception as error:
+        tally.count(error, seed)

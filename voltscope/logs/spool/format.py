@@ -152,7 +152,7 @@ def unpack(kind: int, schema: int, payload: bytes | memoryview, where: str) -> S
         )
     try:
         content: State | Entry = _decoders[kind].decode(payload)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError):  # ValueError: bytes that are no UTF-8
         return None
     return content
 
