@@ -248,9 +248,12 @@ class Store:
         low, high, times = max(low, part.first), min(high, part.last), part.times
         if low > high or not wanted.overlaps(*times):
             return
-        # Words are what an index is for; agents and levels of a part that has none are as quickly read.
-        in_words = wanted.query is not None or isinstance(part, SegmentIndex)
-        expression = self._vocabulary.expression(wanted, part.names) if in_words else ""
+        self._opened[part.segment.path.name] = None
+        self._opened.move_to_end(part.segment.path.name)
+        if wanted.query is not None or isinstance(part, SegmentIndex):
+            expression = self._vocabulary.expression(wanted, part.names)
+        else:  # agents and levels of a part without an index are read as quickly as one is made
+            expression = "" if any(wanted.fits(*kind) for kind in part.names.kinds) else None
         if expression is None:
             return
         if not wanted.covers(*times):
@@ -261,8 +264,6 @@ class Store:
         count, found = limit, 0
         while low <= high:
             if expression:
-                self._opened[part.segment.path.name] = None
-                self._opened.move_to_end(part.segment.path.name)
                 sequences = part.matching(expression, low, high, count, newest_first)
             else:
                 sequences = part.frames().sequences(low, high, count, newest_first)

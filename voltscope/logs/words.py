@@ -81,7 +81,9 @@ class Words:
         """The finished index in the file `path`. Raises sqlite3.Error."""
         # immutable: no locks, and no file is ever made beside it
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        return cls(sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False))
+        db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA cache_size = -256")  # many are open at once; the system keeps the pages as well
+        return cls(db)
 
     def begin(self) -> None:
         """What is added belongs together until `commit`."""
