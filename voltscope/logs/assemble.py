@@ -9,13 +9,13 @@ from operator import attrgetter
 from voltscope.logs import scrapes
 from voltscope.logs.identity import TELLING, Identities
 from voltscope.logs.join import Traceback, Tracebacks
+from voltscope.logs.lines import LONGEST_LINE, Block, Line
 from voltscope.logs.moments import Clock
 from voltscope.logs.parse import Format, clean, printed
 from voltscope.logs.police import Police
 from voltscope.logs.record import CONTINUED, CUT, STDERR, STDOUT, Record
 from voltscope.logs.redact import Redactor
 from voltscope.logs.scan import contains
-from voltscope.logs.tail import LONGEST_LINE, Block, Line
 from voltscope.logs.voices import Voice, Voices
 
 _LARGE = LONGEST_LINE // 3
@@ -65,9 +65,6 @@ class Assembler:
         """Take what comes next in the file."""
         first = len(self.records)
         mixed = self._block(piece.offset, piece.data) if isinstance(piece, Block) else self._line(piece)
-        for traceback in self.tracebacks.expire(self.clock.last) if self.tracebacks else ():
-            self._joined(traceback)
-            mixed = True
         if self._police.summaries:
             self.records += self._police.take_summaries()
             mixed = True
@@ -119,7 +116,7 @@ class Assembler:
         timed, clock, known = self.format.timed, self.clock, self._voices.known
         fixed = self.format.fixed + len("123") * timed
         made: list[Record] = []
-        bases, admits, at = clock.bases, self._police.admits, clock.last
+        bases, admits, at, held = clock.bases, self._police.admits, clock.last, self.tracebacks.held
         append = made.append
         # Each name looked up here is looked up once a record: 0.02 µs.
         for second, ms, header, text in zip(parts[1:-4:4], parts[2:-4:4], parts[3:-4:4], parts[4:-4:4], strict=True):
@@ -140,6 +137,8 @@ class Assembler:
                 text = clean(text)
             if telling and self._voices.tells(voice, at, text):
                 voice = self._voice(header, at)
+            if held:
+                self._expire(at)
             if voice.special and (voice.flags or text.startswith(scrapes.BEGINNINGS)):
                 self._special(voice, header, at, text, offset, size)
                 offset += size
@@ -211,6 +210,7 @@ class Assembler:
         voice = self._voice(opened.header, opened.at)
         if self._voices.tells(voice, opened.at, text):
             voice = self._voice(opened.header, opened.at)
+        self._expire(opened.at)
         if voice.special and not opened.flags and opened.whole:
             self._special(voice, opened.header, opened.at, text, opened.offset, opened.size)
         else:
@@ -225,6 +225,10 @@ class Assembler:
             if part:
                 return
         self._admit(voice, at, printed(text) if voice.flags & STDOUT else text, offset, size, 0)
+
+    def _expire(self, at: int) -> None:
+        for traceback in self.tracebacks.expire(at):
+            self._joined(traceback)
 
     def _joined(self, one: Traceback) -> None:
         self._admit(self._voice(one.header, one.at), one.at, one.text, one.offset, one.size, 0)

@@ -81,21 +81,24 @@ class Traceback:
 
 
 class Tracebacks:
-    """Those that are open, one a process: agents print at the same time. Not thread-safe."""
+    """Those that are open, one a process: agents print at the same time. Not thread-safe.
+
+    `held`: by process; it is the same dictionary always.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[int, Traceback] = {}
+        self.held: dict[int, Traceback] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._open)
+        return bool(self.held)
 
     def __iter__(self) -> Iterator[Traceback]:
-        return iter(list(self._open.values()))
+        return iter(list(self.held.values()))
 
     def feed(self, pid: int, header: str, at: int, text: str, offset: int, size: int) -> tuple[list[Traceback], bool]:
         """Take a line of stderr: the tracebacks it closes, and whether it is part of one itself."""
         closed = []
-        current = self._open.get(pid)
+        current = self.held.get(pid)
         if len(text) > _LONGEST_LINE:
             return self.close(pid), False
         if current is not None:
@@ -105,25 +108,25 @@ class Tracebacks:
             closed = self.close(pid)
         if text.partition("\n")[0].lstrip(" +|") != TRACEBACK:
             return closed, False
-        if len(self._open) >= MAX_OPEN:
-            closed += self.close(min(self._open, key=lambda other: self._open[other].last_at))
-        self._open[pid] = Traceback(header, at, at, [text], [(offset, size)], len(text))
+        if len(self.held) >= MAX_OPEN:
+            closed += self.close(min(self.held, key=lambda other: self.held[other].last_at))
+        self.held[pid] = Traceback(header, at, at, [text], [(offset, size)], len(text))
         return closed, True
 
     def reopen(self, pid: int, one: Traceback) -> None:
         """Take up one that was open before a restart."""
-        self._open[pid] = one
+        self.held[pid] = one
 
     def close(self, pid: int) -> list[Traceback]:
         """Close that of a process, if it has one."""
-        return [self._open.pop(pid)] if pid in self._open else []
+        return [self.held.pop(pid)] if pid in self.held else []
 
     def expire(self, at: int) -> list[Traceback]:
-        """Close those to which nothing dated `at` or later can belong."""
-        return [self._open.pop(pid) for pid, one in list(self._open.items()) if at - one.last_at > GAP_MS]
+        """Close those to which nothing dated `at` can belong."""
+        return [self.held.pop(pid) for pid, one in list(self.held.items()) if abs(at - one.last_at) > GAP_MS]
 
     def flush(self) -> list[Traceback]:
         """Close all: nothing came for a while, or the file ended."""
-        closed = list(self._open.values())
-        self._open.clear()
+        closed = list(self.held.values())
+        self.held.clear()
         return closed

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from voltscope.errors import ConfigError
 
-# Ranges, so that a date that is none begins no record.
-DEFAULT_TIME = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+# Ranges, so that most of what is no date begins no record.
+DEFAULT_TIME = "[0-9]{4}-[01][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
 _DIRECTIVES = {
     "Y": r"\d{4}",
     "y": r"\d\d",

