@@ -67,4 +67,6 @@ class Receiving:
     def stop(self) -> None:
         """Stop all of them; returns when their threads are gone."""
         for shipper in self._shippers.values():
+            shipper.end()
+        for shipper in self._shippers.values():
             shipper.stop()

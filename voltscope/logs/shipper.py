@@ -44,6 +44,10 @@ class Shipper:
         """Begin sending."""
         self._thread.start()
 
+    def end(self) -> None:
+        """Stop after the batch under way; returns at once."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Stop after the batch under way; a receiver that says nothing is not waited for longer than five seconds."""
         self._stop.set()

@@ -94,7 +94,7 @@ class HttpClient:
         connection = self._connection
         if connection is not None:
             # Servers hang up on idle connections: what is readable before we ask is the end of this one.
-            if connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]:
+            if connection.sock is not None and not _readable(connection.sock):
                 return connection
             self.close()
         self._headers = authorization(self._receiver)  # anew: keys are rotated
@@ -112,6 +112,12 @@ class HttpClient:
         connection.sock, connection.auto_open = made, 0
         self.connections += 1
         return connection
+
+
+def _readable(connection: socket.socket) -> bool:
+    asked = select.poll()  # select takes no descriptor above 1,023
+    asked.register(connection, select.POLLIN)
+    return bool(asked.poll(0))
 
 
 def authorization(receiver: ElasticsearchReceiver) -> dict[str, str]:
