@@ -236,18 +236,15 @@ class Assembler:
     def _admit(self, voice: Voice, at: int, text: str, offset: int, size: int, flags: int) -> None:
         run = voice.run
         run.seen += 1
-        if text == run.text or run.busy:
-            if not self._police.admits(run, at, text, offset):
-                return
-        else:
+        if text != run.text and not run.busy:
             run.text, run.passed = text, 0
+        elif not self._police.admits(run, at, text, offset):
+            return
         self._make(voice, at, self.redactor.redact(text), offset, size, flags)
 
     def _make(self, voice: Voice, at: int, text: str, offset: int, size: int, flags: int) -> None:
-        record = Record(
-            at, voice.level, voice.agent, voice.logger, text, offset, size, voice.pid, voice.line, voice.version
-        )
-        record.flags = voice.flags | flags
+        record = Record(at, voice.level, voice.agent, voice.logger, text, offset, size, voice.pid, voice.line)
+        record.version, record.flags = voice.version, voice.flags | flags
         _shorten(record)
         self.cut += bool(record.flags & CUT)
         self.records.append(record)
