@@ -187,13 +187,11 @@ class Matrix:
 def _await_tracer(pid: int, tracer: subprocess.Popen[bytes]) -> None:
     """Until strace has seized the process: /proc tells the tracer's pid."""
     until = time.monotonic() + 20
-    path = f"/proc/{pid}/status"
+    path = Path(f"/proc/{pid}/status")
     while True:
-        with open(path, encoding="ascii", errors="replace") as file:
-            text = file.read()
+        text = path.read_text("ascii", "replace")
         if re.search(r"^TracerPid:\t[1-9]", text, re.M):
             return
         if tracer.poll() is not None or time.monotonic() > until:
             raise RuntimeError(f"strace did not attach (status {tracer.poll()}): is it installed and allowed to?")
         time.sleep(0.001)
-

@@ -44,8 +44,6 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer({"version": {"number": "8.0.0"}, "tagline": "You Know, for Search"})
 
-    do_HEAD = do_GET
-
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers.get("Content-Encoding") == "gzip":

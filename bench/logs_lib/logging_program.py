@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from pathlib import Path
 
 from logstash_async.handler import AsynchronousLogstashHandler
 
@@ -17,8 +18,7 @@ def main(port: int, path: str, database: str) -> None:
     root = logging.getLogger()
     root.setLevel(logging.DEBUG)
     root.addHandler(handler)
-    with open(path, encoding="utf-8") as log:
-        text = log.read()
+    text = Path(path).read_text("utf-8")
     found = list(_RECORD.finditer(text))
     ends = [match.start() - 1 for match in found[1:]] + [len(text) - 1]
     for match, end in zip(found, ends, strict=True):

@@ -24,7 +24,7 @@ def main(data_dir: Path, config: str) -> None:
     engine.start()
     sys.stdin.read()
     engine.stop()
-    if json.loads(config)["search"]:  # what its housekeeping would have done within ten seconds
+    if json.loads(config).get("search", True):  # what its housekeeping would have done within ten seconds
         index_sealed(data_dir / SPOOL)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     written = next(line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("write_bytes"))

@@ -63,7 +63,7 @@ class Sink:
 def main(keep: str | None) -> None:
     """Serve until standard input ends."""
     count = [0, 0]
-    file = open(keep, "wb") if keep else None  # noqa: SIM115  (open as long as the process)
+    file = Path(keep).open("wb") if keep else None  # noqa: SIM115  (open as long as the process)
     server = socket.create_server(("127.0.0.1", 0))
 
     def receive(connection: socket.socket) -> None:

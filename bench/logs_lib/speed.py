@@ -37,13 +37,15 @@ def measure(folder: Path, quick: bool) -> Iterator[dict[str, Any]]:
     missing = _missing(folder)
     yield figure("records_missing", missing, "records", "0", f"of {_SAME}, ours to the yardstick's, message by message")
     yield _ratio(
-        "records_per_second_vs_prototype", ">= 0.5", run, lambda: peers.yardstick(log, count), pairs, lambda r: r.per_second,
+        "records_per_second_vs_prototype", ">= 0.5", run, lambda: peers.yardstick(log, count), pairs,
+        lambda r: r.per_second,
         f"{count} records by the clock, start included; a program that promises nothing",
     )  # fmt: skip
     yield _ratio(
         "records_per_cpu_second_vs_rsyslog", ">= 2", run,
         lambda: peers.rsyslog(log_of[OF_RSYSLOG], OF_RSYSLOG, folder, peers.DISK_QUEUE), pairs,
-        lambda r: r.per_cpu_second, "Debian's rsyslog, imfile with a start expression, disk queue with syncs: durable, as ours",
+        lambda r: r.per_cpu_second,
+        "Debian's rsyslog, imfile with a start expression, disk queue with syncs: durable, as ours",
     )  # fmt: skip
     yield _ratio(
         "records_per_cpu_second_vs_rsyslog_in_memory", "(none: rsyslog promises nothing then)", run,
@@ -159,5 +161,3 @@ def _octet_counted(data: bytes) -> Iterator[bytes]:
         end = space + 1 + int(data[at:space])
         yield data[space + 1 : end].split(b"] ", 1)[1]
         at = end
-
-

@@ -10,6 +10,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 RECORD = re.compile(rb"^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d),(\d{3}) \(([^ ]+) (\d+)\) (\S+) ([A-Z]+): ", re.M)
 _PRIORITY = {b"INFO": b"<14>1 ", b"DEBUG": b"<15>1 ", b"WARNING": b"<12>1 ", b"ERROR": b"<11>1 "}
@@ -29,7 +30,7 @@ def frames(block: bytes, found: list[re.Match[bytes]], end: int) -> Iterator[byt
 def main(port: int, path: str) -> None:
     """Send the whole file."""
     connection, rest = socket.create_connection(("127.0.0.1", port)), b""
-    with open(path, "rb") as log:
+    with Path(path).open("rb") as log:
         while piece := log.read(1 << 20):
             block = rest + piece
             found = list(RECORD.finditer(block))
