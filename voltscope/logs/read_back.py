@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Protocol
 
 from voltscope.errors import ReceiverError
-from voltscope.logs.settings import ElasticsearchReceiver, FileReceiver, GroupReceiver, Receiver
+from voltscope.logs.settings import (
+    ElasticsearchReceiver,
+    FileReceiver,
+    GroupReceiver,
+    LumberjackReceiver,
+    Receiver,
+    SyslogReceiver,
+)
 
 # As our documents have it. What a message says of sequences does not match: its quotes are escaped.
 _SEQUENCE = re.compile(rb'"sequence":(\d+)')
@@ -34,6 +41,8 @@ def read_back(receiver: Receiver, folder: Path) -> ReadBack | None:
     """
     if isinstance(receiver, ElasticsearchReceiver):
         return StoreReadBack(receiver, folder)
+    if isinstance(receiver, (LumberjackReceiver, SyslogReceiver)) and receiver.stored_in is not None:
+        return StoreReadBack(receiver.stored_in, folder)
     if isinstance(receiver, FileReceiver):
         return FileReadBack(Path(receiver.path).expanduser())
     if isinstance(receiver, GroupReceiver):

@@ -37,10 +37,44 @@ class TlsKeys(Config, frozen=True):
             raise ValueError("key_file needs certificate_file")
 
 
+class ElasticsearchReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type", tag="elasticsearch"):
+    """Elasticsearch or OpenSearch, one cluster at one or several `urls`.
+
+    `index`: daily indices are named `<index>-YYYY.MM.DD`, by the record's own UTC day; with `data_stream` it is the
+    stream's name. `template`: make an index template of that name when there is none. `username` with
+    `password_file`, or `api_key_file` (the encoded form): secrets are in files of ours alone, mode 0600.
+    `compression`: of gzip, 0 for none. `dead_letter_mb`: how much of what the store refuses for good is kept.
+    """
+
+    urls: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    index: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$")] = "voltscope-logs"
+    data_stream: bool = False
+    template: bool = True
+    username: str | None = None
+    password_file: str | None = None
+    api_key_file: str | None = None
+    compression: Annotated[int, msgspec.Meta(ge=0, le=9)] = 1
+    dead_letter_mb: Positive = 16
+
+    def __post_init__(self) -> None:
+        for url in self.urls:
+            parts = urllib.parse.urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+                raise ValueError("urls are http(s)://host:port, and a path where there is one")
+            if parts.username is not None or parts.password is not None:
+                raise ValueError("no credentials in urls: they are for username and password_file, or api_key_file")
+        self.check_tls(any(url.startswith("https") for url in self.urls))
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file go together")
+        if self.username is not None and self.api_key_file is not None:
+            raise ValueError("either username or api_key_file")
+
+
 class SyslogReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type", tag="syslog"):
     """`body` json: each record one Elastic Common Schema document on a line, without a syslog header.
 
-    `framing` None: octet counting with TLS, as RFC 5425 demands, else newlines.
+    `framing` None: octet counting with TLS, as RFC 5425 demands, else newlines. `stored_in`: where the pipeline behind
+    it stores JSON records, so that they can be looked for there.
     """
 
     host: str
@@ -49,9 +83,12 @@ class SyslogReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type", tag="
     format: Literal["rfc5424", "rfc3164"] = "rfc5424"
     body: Literal["text", "json"] = "text"
     framing: Literal["newline", "octet-counting"] | None = None
+    stored_in: ElasticsearchReceiver | None = None
 
     def __post_init__(self) -> None:
         self.check_tls(self.protocol == "tls")
+        if self.stored_in is not None and self.body != "json":
+            raise ValueError("stored_in needs the body json, which has the numbers that are looked for")
 
 
 class RelpReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type", tag="relp"):
@@ -88,49 +125,20 @@ class StdoutReceiver(Config, frozen=True, tag_field="type", tag="stdout"):
 
 
 class LumberjackReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type", tag="lumberjack"):
-    """A Beats input. `window`: records sent before an acknowledgement is due; `compression`: of zlib, 0 for none."""
+    """A Beats input. `window`: records sent before an acknowledgement is due; `compression`: of zlib, 0 for none.
+
+    `stored_in`: where the pipeline behind it stores records, so that they can be looked for there.
+    """
 
     host: str
     port: Port
     tls: bool = False
     window: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2000
     compression: Annotated[int, msgspec.Meta(ge=0, le=9)] = 3
+    stored_in: ElasticsearchReceiver | None = None
 
     def __post_init__(self) -> None:
         self.check_tls(self.tls)
-
-
-class ElasticsearchReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type", tag="elasticsearch"):
-    """Elasticsearch or OpenSearch, one cluster at one or several `urls`.
-
-    `index`: daily indices are named `<index>-YYYY.MM.DD`, by the record's own UTC day; with `data_stream` it is the
-    stream's name. `template`: make an index template of that name when there is none. `username` with
-    `password_file`, or `api_key_file` (the encoded form): secrets are in files of ours alone, mode 0600.
-    `compression`: of gzip, 0 for none. `dead_letter_mb`: how much of what the store refuses for good is kept.
-    """
-
-    urls: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-    index: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$")] = "voltscope-logs"
-    data_stream: bool = False
-    template: bool = True
-    username: str | None = None
-    password_file: str | None = None
-    api_key_file: str | None = None
-    compression: Annotated[int, msgspec.Meta(ge=0, le=9)] = 1
-    dead_letter_mb: Positive = 16
-
-    def __post_init__(self) -> None:
-        for url in self.urls:
-            parts = urllib.parse.urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-                raise ValueError("urls are http(s)://host:port, and a path where there is one")
-            if parts.username is not None or parts.password is not None:
-                raise ValueError("no credentials in urls: they are for username and password_file, or api_key_file")
-        self.check_tls(any(url.startswith("https") for url in self.urls))
-        if (self.username is None) != (self.password_file is None):
-            raise ValueError("username and password_file go together")
-        if self.username is not None and self.api_key_file is not None:
-            raise ValueError("either username or api_key_file")
 
 
 Member = (

@@ -11,10 +11,19 @@ from batches import batch, numbered
 from peers import refused_port
 from servers.opensearch.node import OpenSearch
 
-from voltscope.errors import ReceiverError
+from voltscope.configuration import load
+from voltscope.errors import ConfigError, ReceiverError
 from voltscope.logs.read_back import ReadBack, read_back
 from voltscope.logs.reconcile import compare
-from voltscope.logs.settings import ElasticsearchReceiver, FileReceiver, GroupReceiver, Receiver, SyslogReceiver
+from voltscope.logs.settings import (
+    ElasticsearchReceiver,
+    FileReceiver,
+    GroupReceiver,
+    LogshipConfig,
+    LumberjackReceiver,
+    Receiver,
+    SyslogReceiver,
+)
 from voltscope.logs.transports import elasticsearch
 from voltscope.logs.transports.base import transport_for
 
@@ -112,6 +121,25 @@ def test_members_of_a_group_have_it_together(tmp_path: Path) -> None:
         transport.send(numbered(first, 3))
     transport.close()
     assert compare(asked(receiver, tmp_path), SPOOL, 1, 12).gaps == [(7, 8), (12, 12)]
+
+
+def test_receivers_that_pass_records_on_are_asked_for_where_they_are_stored(
+    opensearch: OpenSearch, tmp_path: Path
+) -> None:
+    store = ElasticsearchReceiver(urls=(opensearch.url,), index="behind")
+    transport = transport_for(store, tmp_path)  # as Logstash would
+    transport.send(numbered(1, 3))
+    transport.send(numbered(5, 2))
+    transport.close()
+    receivers = (
+        LumberjackReceiver(host="h", port=1, stored_in=store),
+        SyslogReceiver(host="h", port=1, body="json", stored_in=store),
+    )
+    for receiver in (*receivers, GroupReceiver(name="g", members=receivers)):
+        assert compare(asked(receiver, tmp_path), SPOOL, 1, 6).gaps == [(4, 4)]
+    with pytest.raises(ConfigError, match="body json"):
+        given = {"type": "syslog", "host": "h", "port": 1, "stored_in": {"urls": [opensearch.url]}}
+        load(LogshipConfig, {"receivers": [given]})
 
 
 def test_receivers_that_cannot_be_asked(tmp_path: Path) -> None:
