@@ -31,7 +31,7 @@ _BATCH_BYTES = 4 * 1024 * 1024
 _COMMIT_EVERY_S = 0.25
 
 
-class State(msgspec.Struct, array_like=True, omit_defaults=True):
+class State(msgspec.Struct, array_like=True):
     """What a position holds besides the offset. `last`: time of the last record, milliseconds.
 
     `header`: of the last record, for lines that continue it. `open`: tracebacks that may still grow and lie before
@@ -42,6 +42,11 @@ class State(msgspec.Struct, array_like=True, omit_defaults=True):
     header: str = ""
     open: list[tuple[int, int, list[tuple[int, int]]]] = []
     police: PoliceState = PoliceState()
+
+    def encode(self) -> str:
+        """As JSON, without what is empty: with few records a commit it is a good part of what is written."""
+        whole = self.open or self.police.holds or self.police.tokens
+        return msgspec.json.encode(self if whole else [self.last, self.header]).decode()
 
 
 class Pipeline:
@@ -153,8 +158,10 @@ class Pipeline:
         self._placed = True
 
     def close(self) -> None:
-        """Commit the complete records; the open one is read again next time."""
+        """Commit the complete records and what the police held; what is open is read again next time."""
         try:
+            self.police.flush()
+            self._assembler.records += self.police.take_summaries()
             self.commit()
         except SpoolError:
             return  # the position stays where the spool is: nothing is lost
@@ -193,8 +200,7 @@ class Pipeline:
         tracebacks = [(one.at, one.last_at, one.ranges) for one in assembler.tracebacks]
         state = State(assembler.clock.last, assembler.header, tracebacks, self.police.state())
         device, inode = self._tailer.inode
-        text = msgspec.json.encode(state).decode()
-        return Position(str(self.path), device, inode, head, offset, text, time.time())
+        return Position(str(self.path), device, inode, head, offset, state.encode(), time.time())
 
     def _resume(self, position: Position) -> bool:
         """Take up what was open when the last commit was made; False while there is no file."""
@@ -203,7 +209,7 @@ class Pipeline:
         self.police.restore(self._state.police)
         if self._tailer.missed:
             # What the police held is of a generation that is gone: its event ids are.
-            gone = msgspec.json.encode(State(self._state.last, self._state.header)).decode()
+            gone = State(self._state.last, self._state.header).encode()
             self._append(position.head, self.police.take_summaries(), msgspec.structs.replace(position, state=gone))
             self._resumed = None
             return True

@@ -43,7 +43,7 @@ class Hold(msgspec.Struct, array_like=True):
         return Record(self.last_at, level, self.agent, "voltscope", text, self.offset, 0, flags=SUMMARY)
 
 
-class PoliceState(msgspec.Struct, array_like=True, frozen=True, omit_defaults=True):
+class PoliceState(msgspec.Struct, array_like=True, frozen=True):
     """What survives a restart. `tokens`: agent, limit, what is left and its time, of buckets less than half full."""
 
     holds: list[Hold] = []

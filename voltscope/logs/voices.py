@@ -8,7 +8,7 @@ from voltscope.logs.parse import NOBODY, Format, Header
 from voltscope.logs.police import Police, Run
 
 _MOST = 4096
-_TOLD = tuple(word.decode() for word in TELLING)
+_STARTED, _CONNECTING = (word.decode() for word in TELLING)
 _LONGEST_TOLD = 4096
 
 
@@ -51,7 +51,7 @@ class Voices:
 
     def tells(self, voice: Voice, at: int, text: str) -> bool:
         """Whether something was learned from the text of a record about who is who."""
-        if not any(word in text for word in _TOLD):
+        if _STARTED not in text and _CONNECTING not in text:
             return False
         self._identities.listen(voice.header, at / 1000, text[:_LONGEST_TOLD])
         return self.refresh()

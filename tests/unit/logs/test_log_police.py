@@ -158,7 +158,7 @@ def test_what_was_held_is_told_of_although_the_log_is_gone_after_a_restart(tmp_p
     rig = Rig(tmp_path, policing=Policing(collapse_after=1))
     rig.append(*[_at(1, "flood")] * 10, _at(1, "x", logger="other"))
     rig.drain()
-    rig.pipeline.close()
+    rig.pipeline.abandon()
     rig.spool.close()
     rig.log.write_text(_at(5, "of another life") + "\n")
     rig.open()
@@ -172,6 +172,14 @@ def test_what_was_held_is_told_of_although_the_log_is_gone_after_a_restart(tmp_p
     ]
     ids = [hit.event_id for hit in rig.hits()]
     assert len(set(ids)) == len(ids)
+
+
+def test_an_orderly_stop_tells_of_what_was_held(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, policing=Policing(collapse_after=1))
+    rig.append(*[_at(1, "flood")] * 10)
+    rig.drain()
+    rig.restart()
+    assert _summaries(rig) == ["voltscope: repeated 9 times within 1 s: flood"]
 
 
 def test_a_new_configuration_tells_of_what_was_held(tmp_path: Path) -> None:
