@@ -19,7 +19,10 @@ _STEP_BACK_MS = 60_000  # a clock that was set back by more: a bucket would not 
 
 
 class Hold(msgspec.Struct, array_like=True):
-    """Records left out that nobody was told of yet. `offset`: of the first one; times in milliseconds."""
+    """Records left out that nobody was told of yet. `offset`: of the first one; times in milliseconds.
+
+    `level` 0: of several levels.
+    """
 
     agent: str
     level: int
@@ -38,7 +41,8 @@ class Hold(msgspec.Struct, array_like=True):
             text = f"voltscope: repeated {self.count:,} time{'s' * (self.count > 1)} within {spent} s: {self.detail}"
         else:
             level = LEVELS["warning"]
-            what = f"{self.count:,} {NUMBERS[self.level].upper()} record{'s' * (self.count > 1)}"
+            word = f" {NUMBERS[self.level].upper()}" if self.level else ""
+            what = f"{self.count:,}{word} record{'s' * (self.count > 1)}"
             text = f"voltscope: dropped {what} of {self.agent} within {spent} s ({self.detail})"
         return Record(self.last_at, level, self.agent, "voltscope", text, self.offset, 0, flags=SUMMARY)
 
@@ -187,7 +191,8 @@ class Police:
                 self._tell(bucket)
             if not bucket.take(at):
                 if bucket.hold is None:
-                    self._begin(bucket, Hold(run.agent, run.level, bucket.reason, bucket.detail, 0, offset, at, at))
+                    level = run.level if bucket.limit.level else 0
+                    self._begin(bucket, Hold(run.agent, level, bucket.reason, bucket.detail, 0, offset, at, at))
                 self._drop(bucket, at)
                 return False
         return True

@@ -94,7 +94,7 @@ RULES = (
     _rule(
         "url-password",
         ("@",),
-        r"""(://(?!(?:[\d.]{7,15}|localhost):\d{1,5}[/?#])[^\s/:@"'?#]{0,256}:)(?!\d{1,5}/\S{0,512}\s)[^\s"']{1,512}@""",
+        r"""(://(?!(?:[\d.]{7,15}|localhost):\d{1,5}[/?#,;)\]}])[^\s/:@"'?#]{0,256}:)[^\s"']{1,512}@""",
         rf"\1{MASK}@",
     ),
     # A token in the place of a user: all there is before the @ of a web address, and what is long elsewhere.

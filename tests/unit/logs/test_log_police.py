@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
@@ -117,6 +118,37 @@ def test_limits_are_of_agents_and_levels(tmp_path: Path) -> None:
     assert sum(one.level == 20 for one in rig.records()) == 5
     assert rig.dropped == {("unknown", "rate"): 15}
     assert _summaries(rig) == ["voltscope: dropped 15 INFO records of unknown within 1 s (limit 1 a second)"]
+
+
+def test_a_limit_of_all_levels_counts_them_together(tmp_path: Path) -> None:
+    limit = Limit(records_per_second=1, average_s=10)
+    rig = Rig(tmp_path, policing=Policing(limits=(limit,), debug_records_per_second=0, collapse_after=0))
+    rig.append(*[_at(1, f"{i}", ("INFO", "ERROR")[i % 2]) for i in range(1010)])
+    rig.drain(11)
+    assert _summaries(rig) == ["voltscope: dropped 1,000 records of unknown within 1 s (limit 1 a second)"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_borders_of_blocks_change_no_judgement(seed: int, tmp_path: Path) -> None:
+    chance = random.Random(seed)
+    lines, at = [], 0.0
+    for i in range(1500):
+        at += chance.choice([0.0, 0.001, 0.2])
+        text = chance.choice(["flood", "flood", "flood", f"unique {i}"])
+        lines.append(_at(at, text, chance.choice(["DEBUG", "INFO"]), chance.choice(["a", "b"])))
+        if chance.random() < 0.02:
+            lines.append("  and a continuation")
+    limits = (Limit(level="info", keep_one_in=3),)
+    policing = Policing(limits=limits, debug_records_per_second=2, collapse_after=2)
+    found = []
+    for chunk in (100, 5000, 1 << 20):
+        (tmp_path / str(chunk)).mkdir()
+        rig = Rig(tmp_path / str(chunk), policing=policing, chunk=chunk)
+        rig.append(*lines)
+        rig.drain(11)
+        found.append((sorted(rig.records(), key=lambda one: one.offset), rig.counts, rig.dropped))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0][2]) == 3
 
 
 def test_a_sample_keeps_one_in_so_many(tmp_path: Path) -> None:
