@@ -78,7 +78,7 @@ class Site:
         self.reopen()
         while self.spool.last < self.payloads:
             self.chance.choices((self.append, self.ship, self.keep, self.move, self.reopen, self.trouble),
-                                (12, 5, 2, 1, 1, 1))[0]()  # fmt: skip
+                                (12, 5, 2, 1, 1, 3))[0]()  # fmt: skip
         for _ in range(2 * self.payloads):
             self.ship()
         self.check(SpoolReader(FOLDER, self.disk))
@@ -148,13 +148,15 @@ class Site:
             self.disk.free_bytes = None
 
     def trouble(self) -> None:
-        """The disk fills, or syncs fail."""
+        """The disk fills, or syncs fail; the shipper may be started again because of it."""
         if self.chance.random() < 0.5:
             self.disk.free_bytes = self.chance.randint(0, 2000)
         else:
             self.disk.failing_syncs = self.chance.randint(1, 2)
-        self.append()
+        self.chance.choice((self.append, self.ship))()
         self.disk.free_bytes, self.disk.failing_syncs = None, 0
+        if self.chance.random() < 0.5:
+            self.reopen()
 
     def check(self, reader: Spool | SpoolReader) -> None:
         """Every record there must be is there once, and is what was written. Raises Fault."""
@@ -213,6 +215,8 @@ class Site:
                 raise Fault("duplicated", f"the cursor of {receiver} is {cursor}, was {promised.cursors[receiver]}")
             if (cursor or 0) > promised.taken.get(receiver, 0):
                 raise Fault("lost", f"the cursor of {receiver} is {cursor}, of {promised.taken.get(receiver)} taken")
+            if cursor is not None:
+                promised.cursors[receiver] = cursor  # what an opened spool says is durable
         promised.acknowledged = spool.last
         promised.under_way.clear()
         promised.moves = int(position.state) if position else 0

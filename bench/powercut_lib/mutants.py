@@ -24,9 +24,9 @@ class Mutant:
 
 
 def mutants(sites: set[str]) -> list[Mutant]:
-    """One for every sync the code makes (`sites`), one for the rewrite before one of them, one for each checksum."""
+    """One for every sync the code makes (`sites`), one for each rewrite before one, one for each checksum."""
     made = [Mutant(site, _without(site)) for site in sorted(sites)]
-    made.append(Mutant("pwrite in recovery._rewrite", _without("pwrite in recovery._rewrite")))
+    made += [Mutant(site, _without(site)) for site in ("pwrite in recovery._rewrite", "pwrite in cursors.load")]
     made.append(Mutant("checksum of frames", patched=lambda: _unchecked(format)))
     made.append(Mutant("checksum of cursors", patched=lambda: _unchecked(cursors)))
     return made

@@ -52,7 +52,11 @@ class Cursors:
         self.error: str | None = None
 
     def load(self, last: int) -> None:
-        """Read what is there; one beyond `last`, the newest record's sequence, is set back to it. Raises OSError."""
+        """Read what is there; one beyond `last`, the newest record's sequence, is set back to it. Raises OSError.
+
+        What was read is written again in its place and synced: it may come from a cache that a crash of the process,
+        or a sync that failed, left unwritten, and `set` of the same sequence writes nothing.
+        """
         try:
             self._file = self._files.open(self._path, write=True)
         except FileNotFoundError:
@@ -69,6 +73,9 @@ class Cursors:
                 self._free.append(number)
                 continue
             self._sequences[name], self._slots[name] = sequence, _Slots(number, half, turn)
+            offset = (2 * number + half) * SLOT
+            write_whole(self._files, self._file, raw[offset : offset + SLOT], offset)
+        self._files.fsync(self._file)
         for name, sequence in self.all().items():
             if sequence > last:
                 self.set(name, last)

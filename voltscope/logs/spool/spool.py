@@ -255,7 +255,6 @@ class Spool:
     def _begin(self, recovered: Recovered) -> None:
         self.id = recovered.spool or new_ulid()
         self._last, self._ledger, self._gaps = recovered.last, recovered.ledger, recovered.gaps
-        self._extras = retention.extras(self._files, self.folder)
         self._cursors = Cursors(self.folder, self.id, self._files, self.limits.cursor_every_s)
         self._cursors.load(self._last)
         if recovered.segments:
@@ -266,6 +265,7 @@ class Spool:
                 keep_evidence(self._files, active.path)
         if not recovered.clean or not recovered.segments or recovered.spool is None:
             self._begin_segment(time.time())
+        self._extras = retention.extras(self._files, self.folder)
         self._sound = True
 
     def _begin_segment(self, now: float) -> None:
