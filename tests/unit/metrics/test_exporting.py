@@ -90,7 +90,7 @@ def test_series_are_limited_and_said_once(caplog: pytest.LogCaptureFixture) -> N
 
 def test_what_ours_export_is_documented_taken_and_named_like_nothing_declared() -> None:
     status = {
-        "store": {"bytes": 1, "failures": 0},
+        "spool": {"bytes": 1, "limit_bytes": 2, "failures": 0, "lost": 0, "first": 1, "last": 1},
         "receivers": [
             {"name": "r", "up": True, "circuit": "closed", "sent": 1, "missed": 0, "failures": 0, "behind": 0}
             | {"oldest_waiting_s": 0.0, "dead_letters": 0, "delivery_s": 1.5, "within": [0] * 7, "members": []}
@@ -101,9 +101,9 @@ def test_what_ours_export_is_documented_taken_and_named_like_nothing_declared() 
         "cut": 0,
         "missed_generations": 0,
     }
-    exported = families({("a", "info"): 1}, {"rule": 1}, {"campus/fake": 1}, status)
+    exported = families({("a", "info"): 1}, {("a", "repeat"): 1}, {"rule": 1}, {"campus/fake": 1}, status)
     result = bound(exported)
-    assert not result.dropped and result.series == len(exported) + 2 + 2 + 6  # dropped, circuit, within
+    assert not result.dropped and result.series == len(exported) + 3 + 2 + 6  # dropped, circuit, within
     names = Names()
     assert [names.refusal(family, ours=True) for family in result.families] == [None] * len(exported)
     document = (Path(__file__).parents[3] / "docs" / "exporting.md").read_text(encoding="utf-8")
