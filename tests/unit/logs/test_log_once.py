@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import json
+import random
 import shutil
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +21,20 @@ from unheard import without_answers
 
 from voltscope.logs.settings import ElasticsearchReceiver
 from voltscope.logs.transports.elasticsearch import ElasticsearchTransport
+
+FOLLOW = """
+import json, sys, threading
+from pathlib import Path
+from voltscope.engine.service import EngineContext, FactsAnswer
+from voltscope.logs.engine import LogshipEngine
+folder = Path(sys.argv[1])
+context = EngineContext("logship", folder, folder, lambda timeout_s: FactsAnswer(None, None, "no bridge"))
+engine = LogshipEngine(context)
+engine.configure(json.loads(sys.argv[2]))
+engine.start()
+print("up", flush=True)
+threading.Event().wait()
+"""
 
 
 def lines(first: int, count: int, midnight: int) -> str:
@@ -115,3 +134,38 @@ def test_a_retry_after(rotate: Callable[[Path], None], opensearch: OpenSearch, t
     assert payloads(opensearch, index) == Counter(range(1, 311))
     days = {hit["_index"].removeprefix(f"{index}-") for hit in opensearch.documents(f"{index}-*")}
     assert days == {"2026.11.21", "2026.11.22"}
+
+
+def test_engine_and_store_killed_again_and_again_have_each_record_once(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    node = OpenSearch(tmp_path / "node").start()
+    log = tmp_path / "volttron.log"
+    receiver = {"type": "elasticsearch", "urls": [node.url], "index": "kills"}
+    config = json.dumps({"log_files": [str(log)], "receivers": [receiver], "policing": {"collapse_after": 0}})
+    written = 0
+    try:
+        for number in range(10):
+            engine = subprocess.Popen([sys.executable, "-c", FOLLOW, str(tmp_path), config], stdout=subprocess.PIPE)
+            try:
+                assert engine.stdout is not None
+                engine.stdout.readline()
+                ends = time.monotonic() + chance.uniform(0.2, 1.0)
+                while time.monotonic() < ends:
+                    with log.open("a") as file:
+                        file.write(lines(written + 1, 200, midnight=3000))
+                    written += 200
+                    time.sleep(0.02)  # the pace of a log
+                if number == 4:
+                    node.kill()
+                    time.sleep(0.3)  # for a request that nobody answers
+                    node.start()
+                while number == 9 and len(payloads(node, "kills")) < written:
+                    time.sleep(0.2)  # until the test's time is up
+            finally:
+                engine.kill()
+                engine.communicate()
+            if number in (3, 6):
+                by_gzip(log) if number == 3 else by_rename(log)
+        assert payloads(node, "kills") == Counter(range(1, written + 1))
+    finally:
+        node.stop()
