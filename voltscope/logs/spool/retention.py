@@ -9,7 +9,7 @@ from voltscope.logs.spool.filesystem import FileSystem
 from voltscope.logs.spool.format import EVIDENCE, SEGMENT
 
 # A time before this is that of a clock that was never set: how old such records are is not known.
-_SENSIBLE_S = 1577836800.0  # 2020-01-01
+_SENSIBLE_MS = 1_577_836_800_000  # 2020-01-01
 
 
 def extras(files: FileSystem, folder: Path) -> dict[str, int]:
@@ -30,6 +30,6 @@ def beside(segment: Path, names: Mapping[str, int]) -> list[str]:
     return [name for name in names if name[:20] <= first and name.endswith((".idx", EVIDENCE))]
 
 
-def is_over_age(ended: float | None, now: float, max_age_s: float) -> bool:
-    """Whether a segment that was sealed then, seconds since the epoch, has only records that are too old."""
-    return ended is not None and ended > _SENSIBLE_S and now - ended > max_age_s
+def is_sensible(began: int) -> bool:
+    """Whether that time, milliseconds since the epoch, is of a clock that was set."""
+    return began > _SENSIBLE_MS

@@ -119,7 +119,7 @@ class Spool:
                 batch.origin, batch.source, batch.created, batch.records, position, list(learned), self._ledger.dropped
             )
             frame = _packed(entry, first)
-            self._make_room(len(frame))
+            self._make_room(len(frame) + (len(self._state_frame(0)) if self._begins_with(frame) else 0))
             self._write(frame)
             with self._changed:
                 batch.spool, batch.first = self.id, first
@@ -141,7 +141,7 @@ class Spool:
                 if self._last >= self._first and now - self._began / 1000 > self.limits.max_age_s / 10:
                     self._begin_segment(now)
                 dropped = 0
-                while self._sealed and retention.is_over_age(self._ended(), now, self.limits.max_age_s):
+                while self._sealed and (ended := self._ended()) and now - ended > self.limits.max_age_s:
                     dropped += self._drop_oldest()
                 while self._sealed and self._usage() > self.limits.total_bytes and not self._is_kept():
                     dropped += self._drop_oldest()
@@ -263,17 +263,22 @@ class Spool:
             self._file = self._files.open(active.path, write=True)
             if not recovered.clean and self._last < self._first:
                 keep_evidence(self._files, active.path)
-        if not recovered.clean or not recovered.segments or recovered.spool is None:
-            self._begin_segment(time.time())
+        self._sound = recovered.clean and recovered.spool is not None
+        if not self._sound:
+            try:
+                self._begin_segment(time.time())
+            except OSError:
+                if recovered.spool is None:
+                    raise
+                # a full disk keeps nobody from reading: the next append begins the segment, or says why not
         self._extras = retention.extras(self._files, self.folder)
-        self._sound = True
 
     def _begin_segment(self, now: float) -> None:
         """A new segment, durable with its name, is the one being written. Raises OSError; then the old one still is."""
         first, began = self._last + 1, round(now * 1000)
         path = self.folder / segment_name(first)
         new = path.with_suffix(NEW)
-        frame = pack(self._ledger.state(self.id, began), first)
+        frame = self._state_frame(began)
         file = self._files.create(new)
         try:
             write_whole(self._files, file, frame, 0)
@@ -294,12 +299,19 @@ class Spool:
             self._file, self._path, self._first, self._bytes, self._began = file, path, first, len(frame), began
             self._sound = True
 
+    def _state_frame(self, began: int) -> bytearray:
+        return pack(self._ledger.state(self.id, began), self._last + 1)
+
+    def _begins_with(self, frame: bytearray) -> bool:
+        """Whether it is to be the first of a new segment."""
+        full = self._bytes + len(frame) > self._segment_bytes() and self._last >= self._first
+        return full or not self._sound or self._file is None
+
     def _write(self, frame: bytearray) -> None:
         """Make a frame durable at the end of the segment, or in a new one. Raises SpoolError."""
         for again in (True, False):
             try:
-                full = self._bytes + len(frame) > self._segment_bytes() and self._last >= self._first
-                if full or not self._sound or self._file is None:
+                if self._begins_with(frame):
                     self._begin_segment(time.time())
                 self._sound = False  # until the frame is durable
                 assert self._file is not None  # noqa: S101  a segment was begun
@@ -351,11 +363,11 @@ class Spool:
         return any(cursor < self._sealed[0].next - 1 for cursor in self._cursors.all().values())
 
     def _ended(self) -> float | None:
-        """When the oldest segment was sealed, seconds since the epoch, as far as that is known."""
+        """When the oldest segment was sealed, at the latest; seconds since the epoch, None when that is not known."""
         for following in self._sealed[1:]:
-            if state := self._reader.state(following):
+            if (state := self._reader.state(following)) and retention.is_sensible(state.began):
                 return state.began / 1000
-        return self._began / 1000
+        return self._began / 1000 if retention.is_sensible(self._began) else None
 
     def _usage(self) -> int:
         return sum(segment.bytes for segment in self._sealed) + self._bytes + sum(self._extras.values())
