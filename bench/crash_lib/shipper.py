@@ -17,6 +17,7 @@ from voltscope.logs.transports.base import Transport, transport_for
 # Small, so that a few records make a new segment, and retention has something to delete.
 LIMITS = Limits(segment_bytes=16 * 1024, total_bytes=256 * 1024, cache_bytes=4096, cursor_every_s=0.0)
 AWAY = 3
+HOST = "host"
 _IDLE_ENOUGH_S = 20.0  # longer than every grace of the reader
 
 
@@ -43,7 +44,7 @@ def ship(folder: Path, port: int) -> int:
         Identities(folder / "platform", folder / "no-proc", known=spool.pids()),
         Redactor(),
         timezone.utc,
-        "host",
+        HOST,
         Origin("site", "instance", "host"),
         1 << 30,
         clock=clock,

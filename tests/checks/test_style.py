@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ["deploy/quickstart", "deploy/build", "bench/footprint", "bench/metrics", "bench/receiver-loss"]  # Python without a suffix
+# Python without a suffix
+PROGRAMS = [
+    "deploy/quickstart",
+    "deploy/build",
+    *(f"bench/{name}" for name in ("crash-matrix", "footprint", "logs", "metrics", "powercut", "receiver-loss")),
+]
 
 
 @pytest.mark.timeout(300)  # mypy without its cache on two busy cores
