@@ -56,10 +56,10 @@ class SpoolReader:
         OSError (FileNotFoundError when retention took the segment).
         """
         with Opened(self._files, segment.path) as file:
-            below = segment.next if segment.sealed else None
+            spool, below = self._spool(segment), segment.next if segment.sealed else None
             for found in file.scan(from_offset, segment.bytes):
                 if isinstance(found, Frame) and is_records(found, below):
-                    batch = self._batch(segment, found)
+                    batch = _batch(segment, found, spool)
                     if batch is not None:
                         yield found.offset, batch
 
@@ -67,7 +67,8 @@ class SpoolReader:
         """The batch whose frame begins there. Raises SpoolError when none does, OSError."""
         with Opened(self._files, segment.path) as file:
             frame = file.frame(offset)
-        batch = self._batch(segment, frame) if frame is not None and is_records(frame) else None
+            spool = self._spool(segment)
+        batch = _batch(segment, frame, spool) if frame is not None and is_records(frame) else None
         if batch is None:
             raise SpoolError(f"{segment.path} has no sound records at {offset}.", "See voltscope spool fsck.")
         return batch
@@ -138,19 +139,16 @@ class SpoolReader:
     def _find(self, segment: SegmentInfo, offset: int, after: int) -> tuple[Frame, Batch] | None:
         """The first frame from `offset` on with a record after that sequence."""
         with Opened(self._files, segment.path) as file:
+            spool = self._spool(segment)
             for found in file.scan(offset, segment.bytes):
                 if (
                     isinstance(found, Frame)
                     and is_records(found, segment.next)
                     and found.first + found.records > after + 1
-                    and (batch := self._batch(segment, found)) is not None
+                    and (batch := _batch(segment, found, spool)) is not None
                 ):
                     return found, batch
         return None
-
-    def _batch(self, segment: SegmentInfo, frame: Frame) -> Batch | None:
-        entry = frame.unpack(segment.path)
-        return entry.batch(self._spool(segment), frame.first) if isinstance(entry, Entry) else None
 
     def _spool(self, segment: SegmentInfo) -> str:
         """The id of the spool the segment is of; of a neighbour when its own first frame is damaged."""
@@ -173,3 +171,9 @@ class SpoolReader:
                         following = max(following, found.first + found.records)
         self._ends = {key: (end, following)}
         return end, following
+
+
+def _batch(segment: SegmentInfo, frame: Frame, spool: str) -> Batch | None:
+    """The frame's batch; None when what it says cannot be understood."""
+    entry = frame.unpack(segment.path)
+    return entry.batch(spool, frame.first) if isinstance(entry, Entry) else None
