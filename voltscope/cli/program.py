@@ -18,6 +18,7 @@ from voltscope.version import __version__
 COMMANDS = {
     "status": ("voltscope.cli.status:status", "The platform, its agents, historians and devices at a glance."),
     "logs": ("voltscope.cli.logs:logs", "Search the platform's log, or follow it."),
+    "spool": ("voltscope.cli.spool:spool", "Look into the spool of logs: its state, damage, records, cursors."),
     "profile": ("voltscope.cli.profile:profile", "Make a flamegraph of a running agent."),
     "captures": ("voltscope.cli.captures:captures", "List the flamegraphs made so far."),
     "doctor": ("voltscope.cli.doctor:doctor", "Check what commonly goes wrong, and how to put it right."),

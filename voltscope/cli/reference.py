@@ -51,6 +51,8 @@ def reference() -> str:
             command = program.get_command(context, name)
             assert command is not None, name  # noqa: S101  COMMANDS is what get_command looks into
             sections.append(_section(f"voltscope {name}", command))
+            if isinstance(command, click.Group):
+                sections += [_section(f"voltscope {name} {below}", each) for below, each in command.commands.items()]
             if isinstance(command, Logs):
                 sections += [_section(f"voltscope {name} {below}", command.command(below)) for below in command.below]
     return _HEAD + rows + _TAIL + "".join(sections)

@@ -29,13 +29,23 @@ def commands() -> dict[str, click.Command]:
         return {name: command for name in COMMANDS if (command := program.get_command(context, name))}
 
 
+def with_those_below() -> dict[str, click.Command]:
+    below = {
+        f"{name} {each}": command
+        for name, group in commands().items()
+        if isinstance(group, click.Group)
+        for each, command in group.commands.items()
+    }
+    return {"voltscope": program, **commands(), **below}
+
+
 def test_the_reference_is_up_to_date() -> None:
     assert DOCS.read_text() == reference(), "run: python -m voltscope.cli.reference > docs/cli.md"
 
 
 def test_every_command_and_option_has_help_and_is_documented() -> None:
     text = DOCS.read_text()
-    for name, command in {"voltscope": program, **commands()}.items():
+    for name, command in with_those_below().items():
         assert command.help, name
         for parameter in command.params:
             if isinstance(parameter, click.Option):

@@ -65,9 +65,7 @@ class Cursors:
         raw = self._files.pread(self._file, self._files.stat(self._path).size, 0)
         self._pairs = -(-len(raw) // (2 * SLOT))
         for number in range(self._pairs):
-            read = [(_unpack(raw, 2 * number + half), half) for half in (0, 1)]
-            sound = [(slot, half) for slot, half in read if slot is not None]
-            (turn, name, spool, sequence), half = max(sound, default=((0, "", "", 0), 0))
+            (turn, name, spool, sequence), half = _newest(raw, number)
             self._turn = max(self._turn, turn)
             if not name or spool != self._spool or name in self._sequences:
                 self._free.append(number)
@@ -185,6 +183,24 @@ class Cursors:
         write_whole(self._files, self._file, slot, (2 * slots.number + slots.newest) * SLOT)
 
 
+def cursors_in(raw: bytes, spool: str) -> dict[str, int]:
+    """The cursors of that spool that a file holds."""
+    found = [_newest(raw, number)[0] for number in range(-(-len(raw) // (2 * SLOT)))]
+    return {name: sequence for _, name, of, sequence in found if name and of == spool}
+
+
+def damaged_in(raw: bytes) -> list[int]:
+    """The offsets of slots that were written and are not sound."""
+    slots = range(-(-len(raw) // SLOT))
+    return [n * SLOT for n in slots if _unpack(raw, n) is None and any(raw[n * SLOT : (n + 1) * SLOT])]
+
+
+def _newest(raw: bytes, number: int) -> tuple[tuple[int, str, str, int], int]:
+    """Turn, name, spool and sequence of a pair of slots, and in which of the two they are."""
+    read = [(_unpack(raw, 2 * number + half), half) for half in (0, 1)]
+    return max(((slot, half) for slot, half in read if slot is not None), default=((0, "", "", 0), 0))
+
+
 def _unpack(raw: bytes, index: int) -> tuple[int, str, str, int] | None:
     """Turn, name, spool and sequence of a sound slot."""
     slot = raw[index * SLOT : (index + 1) * SLOT]
@@ -212,8 +228,4 @@ def cursors_of(folder: Path, spool: str, files: FileSystem = SYSTEM) -> dict[str
         raw = files.pread(file, files.stat(folder / FILE).size, 0)
     finally:
         close_quietly(files, file)
-    newest = [
-        max(filter(None, (_unpack(raw, index), _unpack(raw, index + 1))), default=None)
-        for index in range(0, len(raw) // SLOT, 2)
-    ]
-    return {slot[1]: slot[3] for slot in newest if slot is not None and slot[1] and slot[2] == spool}
+    return cursors_in(raw, spool)
