@@ -151,12 +151,12 @@ def test_s23_a_folder_that_cannot_be_synced_drops_no_second_one(tmp_path: Path) 
     before = segments(spool.folder)
     for _ in range(3):
         files.failing("fsync_dir", times=9)
-        spool._began = round(time.time() * 1000) + 100 * 86_400_000  # nothing begins
+        spool._active.began = round(time.time() * 1000) + 100 * 86_400_000  # nothing begins
         with pytest.raises(SpoolError):
             spool.maintain(time.time() + 90 * DAY)
         assert segments(spool.folder) == before[1:]
     files.failing("none")
-    spool._began = round(time.time() * 1000)
+    spool._active.began = round(time.time() * 1000)
     spool.maintain(time.time() + 90 * DAY)
     assert segments(spool.folder)[0] == before[-1]
 

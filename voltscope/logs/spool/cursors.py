@@ -141,9 +141,13 @@ class Cursors:
             try:
                 self.flush()
             finally:
-                if self._file is not None:
-                    close_quietly(self._files, self._file)
-                    self._file = None
+                self.let_go()
+
+    def let_go(self) -> None:
+        """Close the file, whatever was not written."""
+        if self._file is not None:
+            close_quietly(self._files, self._file)
+            self._file = None
 
     def _write_changed(self) -> dict[str, _Slots]:
         """Where the changed ones are now, durable. Raises OSError; then what was durable before still is."""

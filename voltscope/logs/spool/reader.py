@@ -6,15 +6,24 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from voltscope.errors import SpoolError
 from voltscope.logs.record import Batch
 from voltscope.logs.spool.filesystem import SYSTEM, FileSystem
-from voltscope.logs.spool.format import STATE, Entry, State, segment_first
-from voltscope.logs.spool.segment import Damage, Frame, Opened, SegmentInfo, is_records
+from voltscope.logs.spool.format import Entry, State, segment_first
+from voltscope.logs.spool.segment import Frame, Opened, SegmentInfo, is_records
 
+_BEGINNINGS = 1024
 _PLACES = 64  # where readers go on
 _DECODED = 2  # frames, of which a reader takes one part after the other
+
+
+class Beginning(NamedTuple):
+    """Of a segment: its spool's id, and when it began, milliseconds since the epoch."""
+
+    spool: str
+    began: int
 
 
 class SpoolReader:
@@ -24,7 +33,7 @@ class SpoolReader:
         self.folder, self._files = folder, files
         self._lock = threading.Lock()
         self._ends: dict[tuple[str, int], tuple[int, int]] = {}  # of the last segment: bytes scanned, next sequence
-        self._states: dict[tuple[str, int], State | None] = {}
+        self._beginnings: OrderedDict[tuple[str, int], Beginning | None] = OrderedDict()
         self._places: OrderedDict[int, tuple[int, int]] = OrderedDict()  # after: first of the segment, offset
         self._decoded: OrderedDict[tuple[int, int], tuple[Batch, int]] = OrderedDict()  # and where the frame ends
 
@@ -92,21 +101,20 @@ class SpoolReader:
                     return batch
         return None
 
-    def state(self, segment: SegmentInfo) -> State | None:
+    def beginning(self, segment: SegmentInfo) -> Beginning | None:
         """What the segment begins with; None when that is damaged. Raises SpoolError, OSError."""
         key = (segment.path.name, self._files.stat(segment.path).inode)
-        if key not in self._states:
+        if key not in self._beginnings:
             with Opened(self._files, segment.path) as file:
                 frame = file.frame(0)
-            state = frame.unpack(segment.path) if frame is not None and frame.kind == STATE else None
-            self._states[key] = state if isinstance(state, State) else None
-        return self._states[key]
-
-    def damages(self, segment: SegmentInfo) -> list[Damage]:
-        """The places of a segment that are no sound frames. Raises OSError."""
-        with Opened(self._files, segment.path) as file:
-            size = self._files.stat(segment.path).size
-            return [found for found in file.scan(0, size) if isinstance(found, Damage)]
+            state = frame.unpack(segment.path) if frame is not None else None
+            found = Beginning(state.spool, state.began) if isinstance(state, State) else None
+            with self._lock:
+                self._beginnings[key] = found
+                if len(self._beginnings) > _BEGINNINGS:
+                    self._beginnings.popitem(last=False)
+            return found
+        return self._beginnings.get(key)
 
     def _read(self, segment: SegmentInfo, after: int, max_records: int) -> Batch | None:
         with self._lock:
@@ -152,12 +160,10 @@ class SpoolReader:
 
     def _spool(self, segment: SegmentInfo) -> str:
         """The id of the spool the segment is of; of a neighbour when its own first frame is damaged."""
-        state = self.state(segment)
-        if state is None:
-            for other in self.segments():
-                if state := self.state(other):
-                    break
-        return state.spool if state else ""
+        found = self.beginning(segment)
+        if found is None:
+            found = next((each for other in self.segments() if (each := self.beginning(other))), None)
+        return found.spool if found else ""
 
     def _end(self, path: Path, first: int, inode: int, size: int) -> tuple[int, int]:
         """Where the last segment's whole frames end, and the sequence after them; only what is new is read."""

@@ -15,9 +15,10 @@ import msgspec
 from voltscope.errors import SpoolError, SpoolFull
 from voltscope.logs.record import Batch
 from voltscope.logs.spool import retention
+from voltscope.logs.spool.active import ActiveSegment
 from voltscope.logs.spool.cursors import Cursors
-from voltscope.logs.spool.filesystem import SYSTEM, FileSystem, Lock, close_quietly, write_whole
-from voltscope.logs.spool.format import NEW, Dropped, Entry, Pid, Position, pack, segment_first, segment_name
+from voltscope.logs.spool.filesystem import SYSTEM, FileSystem, Lock
+from voltscope.logs.spool.format import Dropped, Entry, Pid, Position, pack, segment_first
 from voltscope.logs.spool.ledger import Ledger
 from voltscope.logs.spool.limits import Limits, SpoolStat
 from voltscope.logs.spool.reader import SpoolReader
@@ -47,9 +48,7 @@ class Spool:
         self._cache_firsts: list[int] = []
         self._cached_bytes = 0
         self._gaps: dict[int, int] = {}
-        # the segment being written; sound while all that was written to it is durable
-        self._file: int | None = None
-        self._path, self._first, self._bytes, self._began, self._sound = folder, 1, 0, 0, False
+        self._active: ActiveSegment
         self._cursors: Cursors
 
     @classmethod
@@ -66,7 +65,11 @@ class Spool:
             _make(files, folder)
             lock = files.lock(folder, lock_timeout_s)
             spool = cls(folder, limits, files, lock)
-            spool._begin(recover(files, folder))
+            try:
+                spool._begin(recover(files, folder))
+            except BaseException:
+                spool._let_go()
+                raise
         except BaseException as error:
             if lock is not None:
                 lock.release()
@@ -82,7 +85,7 @@ class Spool:
     def first(self) -> int:
         """The oldest sequence there is; last + 1 when there is none."""
         with self._changed:
-            return self._sealed[0].first if self._sealed else self._first
+            return self._sealed[0].first if self._sealed else self._active.first
 
     @property
     def last(self) -> int:
@@ -124,7 +127,6 @@ class Spool:
             with self._changed:
                 batch.spool, batch.first = self.id, first
                 self._ledger.apply(entry)
-                self._bytes += len(frame)
                 self._last += len(batch.records)
                 if batch.records:
                     self._remember(batch, len(frame))
@@ -138,7 +140,7 @@ class Spool:
             self._check()
             try:
                 self._extras = retention.extras(self._files, self.folder)
-                if self._last >= self._first and now - self._began / 1000 > self.limits.max_age_s / 10:
+                if self._last >= self._active.first and now - self._active.began / 1000 > self.limits.max_age_s / 10:
                     self._begin_segment(now)
                 dropped = 0
                 while self._sealed and (ended := self._ended()) and now - ended > self.limits.max_age_s:
@@ -166,8 +168,7 @@ class Spool:
                     "Nothing is lost; receivers may be sent some records again.",
                 ) from error
             finally:
-                if self._file is not None:
-                    close_quietly(self._files, self._file)
+                self._let_go()
                 self._lock.release()
 
     # Reading
@@ -258,13 +259,11 @@ class Spool:
         self._cursors = Cursors(self.folder, self.id, self._files, self.limits.cursor_every_s)
         self._cursors.load(self._last)
         if recovered.segments:
-            *self._sealed, active = recovered.segments
-            self._path, self._first, self._bytes, self._began = active.path, active.first, active.bytes, recovered.began
-            self._file = self._files.open(active.path, write=True)
-            if not recovered.clean and self._last < self._first:
-                keep_evidence(self._files, active.path)
-        self._sound = recovered.clean and recovered.spool is not None
-        if not self._sound:
+            *self._sealed, last = recovered.segments
+            self._active = ActiveSegment.go_on(self._files, last, recovered.began, recovered.clean)
+            if not recovered.clean and self._last < last.first:
+                keep_evidence(self._files, last.path)
+        if not recovered.clean or recovered.spool is None:
             try:
                 self._begin_segment(time.time())
             except OSError:
@@ -273,39 +272,34 @@ class Spool:
                 # a full disk keeps nobody from reading: the next append begins the segment, or says why not
         self._extras = retention.extras(self._files, self.folder)
 
+    def _let_go(self) -> None:
+        """Close the files."""
+        if hasattr(self, "_active"):
+            self._active.close()
+        if hasattr(self, "_cursors"):
+            self._cursors.let_go()
+
     def _begin_segment(self, now: float) -> None:
-        """A new segment, durable with its name, is the one being written. Raises OSError; then the old one still is."""
-        first, began = self._last + 1, round(now * 1000)
-        path = self.folder / segment_name(first)
-        new = path.with_suffix(NEW)
-        frame = self._state_frame(began)
-        file = self._files.create(new)
-        try:
-            write_whole(self._files, file, frame, 0)
-            self._files.fsync(file)
-            # From here on the name may stand for the new segment: nothing may be written to the old one any more.
-            self._sound = False
-            self._files.rename(new, path)
-            self._files.fsync_dir(self.folder)
-        except BaseException:
-            close_quietly(self._files, file)
-            raise
+        """A new segment is the one being written. Raises OSError; then the old one is given up all the same."""
+        began, old = round(now * 1000), getattr(self, "_active", None)
+        sealed = old.info(self._last + 1, sealed=True) if old is not None else None
+        if old is not None:
+            old.sound = False  # its successor's name may be there whatever comes
+        made = ActiveSegment.begin(self._files, self.folder, self._last + 1, self._state_frame(began), began)
         with self._changed:
-            if self._file is not None:
-                close_quietly(self._files, self._file)
-                if self._path != path:
-                    size = self._files.stat(self._path).size
-                    self._sealed.append(SegmentInfo(self._path, self._first, first, size, True))
-            self._file, self._path, self._first, self._bytes, self._began = file, path, first, len(frame), began
-            self._sound = True
+            if sealed is not None and sealed.path != made.path:
+                self._sealed.append(sealed)
+            self._active = made
+        if old is not None:
+            old.close()
 
     def _state_frame(self, began: int) -> bytearray:
         return pack(self._ledger.state(self.id, began), self._last + 1)
 
     def _begins_with(self, frame: bytearray) -> bool:
         """Whether it is to be the first of a new segment."""
-        full = self._bytes + len(frame) > self._segment_bytes() and self._last >= self._first
-        return full or not self._sound or self._file is None
+        full = self._active.bytes + len(frame) > self._segment_bytes() and self._last >= self._active.first
+        return full or not self._active.sound
 
     def _write(self, frame: bytearray) -> None:
         """Make a frame durable at the end of the segment, or in a new one. Raises SpoolError."""
@@ -313,11 +307,7 @@ class Spool:
             try:
                 if self._begins_with(frame):
                     self._begin_segment(time.time())
-                self._sound = False  # until the frame is durable
-                assert self._file is not None  # noqa: S101  a segment was begun
-                write_whole(self._files, self._file, frame, self._bytes)
-                self._files.fsync(self._file)
-                self._sound = True
+                self._active.write(frame)
                 return
             except OSError as error:
                 if not again or error.errno in _HOPELESS:
@@ -365,20 +355,19 @@ class Spool:
     def _ended(self) -> float | None:
         """When the oldest segment was sealed, at the latest; seconds since the epoch, None when that is not known."""
         for following in self._sealed[1:]:
-            if (state := self._reader.state(following)) and retention.is_sensible(state.began):
-                return state.began / 1000
-        return self._began / 1000 if retention.is_sensible(self._began) else None
+            if (beginning := self._reader.beginning(following)) and retention.is_sensible(beginning.began):
+                return beginning.began / 1000
+        return self._active.began / 1000 if retention.is_sensible(self._active.began) else None
 
     def _usage(self) -> int:
-        return sum(segment.bytes for segment in self._sealed) + self._bytes + sum(self._extras.values())
+        return sum(segment.bytes for segment in self._sealed) + self._active.bytes + sum(self._extras.values())
 
     def _segment_bytes(self) -> int:
         """A quarter of the whole at most: whole segments are dropped."""
         return min(self.limits.segment_bytes, self.limits.total_bytes // 4)
 
     def _segments(self) -> list[SegmentInfo]:
-        active = SegmentInfo(self._path, self._first, self._last + 1, self._bytes, False)
-        return [*self._sealed, active]
+        return [*self._sealed, self._active.info(self._last + 1)]
 
     def _remember(self, batch: Batch, size: int) -> None:
         self._cache.append((batch, size))
