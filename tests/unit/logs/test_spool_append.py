@@ -229,3 +229,21 @@ def test_a_failed_opening_lets_go_of_the_folder(spool: Spool, files: Faulty) -> 
     Spool.open(spool.folder, Limits(), lock_timeout_s=0).close()
     flip(segments(spool.folder)[0], 10)
     Spool.open(spool.folder, Limits(), lock_timeout_s=0).close()
+
+
+@pytest.mark.parametrize("operation", ["pread", "pwrite", "fsync", "fsync_dir", "create"])
+def test_a_spool_that_cannot_be_opened_leaves_no_file_open(spool: Spool, files: Faulty, operation: str) -> None:
+    fill(spool, 3)
+    spool.save_cursor("receiver", 3)
+    spool.close()
+    with segments(spool.folder)[0].open("ab") as file:
+        file.write(b"torn")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(10):
+        files.failing(operation, times=9)
+        if operation == "create":  # a full disk: it is opened all the same
+            Spool.open(spool.folder, SMALL, files, lock_timeout_s=0).close()
+            continue
+        with pytest.raises(SpoolError, match="cannot be opened"):
+            Spool.open(spool.folder, SMALL, files, lock_timeout_s=0)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
