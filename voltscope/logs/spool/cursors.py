@@ -187,8 +187,16 @@ class Cursors:
         write_whole(self._files, self._file, slot, (2 * slots.number + slots.newest) * SLOT)
 
 
-def cursors_in(raw: bytes, spool: str) -> dict[str, int]:
-    """The cursors of that spool that a file holds."""
+def cursors_of(folder: Path, spool: str, files: FileSystem = SYSTEM) -> dict[str, int]:
+    """The cursors of that spool as last written, for who only reads: by receiver. Raises OSError."""
+    try:
+        file = files.open(folder / FILE)
+    except FileNotFoundError:
+        return {}
+    try:
+        raw = files.pread(file, files.stat(folder / FILE).size, 0)
+    finally:
+        close_quietly(files, file)
     found = [_newest(raw, number)[0] for number in range(-(-len(raw) // (2 * SLOT)))]
     return {name: sequence for _, name, of, sequence in found if name and of == spool}
 
@@ -220,16 +228,3 @@ def _unpack(raw: bytes, index: int) -> tuple[int, str, str, int] | None:
     with contextlib.suppress(UnicodeDecodeError):
         return turn, slot[_HEAD.size : _HEAD.size + length].decode(), spool.decode("ascii"), sequence
     return None
-
-
-def cursors_of(folder: Path, spool: str, files: FileSystem = SYSTEM) -> dict[str, int]:
-    """The cursors of that spool as last written, for who only reads: by receiver. Raises OSError."""
-    try:
-        file = files.open(folder / FILE)
-    except FileNotFoundError:
-        return {}
-    try:
-        raw = files.pread(file, files.stat(folder / FILE).size, 0)
-    finally:
-        close_quietly(files, file)
-    return cursors_in(raw, spool)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from voltscope.errors import SpoolError
-from voltscope.logs.spool.cursors import FILE, cursors_in, damaged_in
+from voltscope.logs.spool.cursors import FILE, cursors_of, damaged_in
 from voltscope.logs.spool.filesystem import SYSTEM
 from voltscope.logs.spool.format import Entry, State
 from voltscope.logs.spool.limits import SpoolStat
@@ -73,7 +73,7 @@ def stat(folder: Path) -> SpoolStat:
         newest=newest / 1000 if newest else None,
         dropped=dropped.records if dropped else 0,
         unsent=dropped.unsent if dropped else 0,
-        cursors=cursors_in(_cursors(folder), state.spool if state else ""),
+        cursors=cursors_of(folder, state.spool if state else ""),
     )
 
 

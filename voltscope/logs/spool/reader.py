@@ -101,7 +101,7 @@ class SpoolReader:
                     return batch
         return None
 
-    def beginning(self, segment: SegmentInfo) -> Beginning | None:
+    def state(self, segment: SegmentInfo) -> Beginning | None:
         """What the segment begins with; None when that is damaged. Raises SpoolError, OSError."""
         key = (segment.path.name, self._files.stat(segment.path).inode)
         if key not in self._beginnings:
@@ -160,9 +160,9 @@ class SpoolReader:
 
     def _spool(self, segment: SegmentInfo) -> str:
         """The id of the spool the segment is of; of a neighbour when its own first frame is damaged."""
-        found = self.beginning(segment)
+        found = self.state(segment)
         if found is None:
-            found = next((each for other in self.segments() if (each := self.beginning(other))), None)
+            found = next((each for other in self.segments() if (each := self.state(other))), None)
         return found.spool if found else ""
 
     def _end(self, path: Path, first: int, inode: int, size: int) -> tuple[int, int]:

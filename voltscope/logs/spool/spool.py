@@ -355,7 +355,7 @@ class Spool:
     def _ended(self) -> float | None:
         """When the oldest segment was sealed, at the latest; seconds since the epoch, None when that is not known."""
         for following in self._sealed[1:]:
-            if (beginning := self._reader.beginning(following)) and retention.is_sensible(beginning.began):
+            if (beginning := self._reader.state(following)) and retention.is_sensible(beginning.began):
                 return beginning.began / 1000
         return self._active.began / 1000 if retention.is_sensible(self._active.began) else None
 
