@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -130,13 +129,12 @@ class Matrix:
 
     def _run(self, call: str, number: int, kill_receiver: bool) -> int:
         """The status of a shipper that is killed at its `number`th `call`."""
-        pid = self._fork()
-        os.waitpid(pid, os.WUNTRACED)
+        pid, gate = self._fork()
         command = ["strace", "-f", "-qqq", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
         command += ["-e", "status=none", "-o", "/dev/null", "-p", str(pid)]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as tracer:
             _await_tracer(pid, tracer)
-            os.kill(pid, signal.SIGCONT)
+            os.close(gate)
             if kill_receiver:
                 time.sleep(self._chance.uniform(0, 0.05))
                 self._receiver.kill()
@@ -144,13 +142,20 @@ class Matrix:
             tracer.wait(timeout=30)
         return status
 
-    def _fork(self) -> int:
+    def _fork(self) -> tuple[int, int]:
+        """A child's pid, and the descriptor at whose closing it begins: stopped children would get their group hung
+        up where it has no terminal.
+        """
+        wait, gate = os.pipe()
         pid = os.fork()
         if pid:
-            return pid
+            os.close(wait)
+            return pid, gate
         code = 70
         try:
-            os.kill(os.getpid(), signal.SIGSTOP)
+            os.close(gate)
+            os.read(wait, 1)
+            os.close(wait)
             code = self._ship(self._folder, self._receiver.port)
         except BaseException as error:  # the child of a fork must not run on into the parent's code
             (self._folder / "last-error").write_text(f"{type(error).__name__}: {error}")
@@ -161,9 +166,8 @@ class Matrix:
         """Without cuts everything arrives, once."""
         self._judged = self.verdict.cuts
         self._receiver.revive()
-        pid = self._fork()
-        os.waitpid(pid, os.WUNTRACED)
-        os.kill(pid, signal.SIGCONT)
+        pid, gate = self._fork()
+        os.close(gate)
         status = os.waitpid(pid, 0)[1]
         if not os.WIFEXITED(status) or os.WEXITSTATUS(status) != 0:
             error = self._folder / "last-error"
