@@ -35,11 +35,14 @@ _FACTS_EVERY_S, _FACTS_SOON_S = 60.0, 3.0
 _KEEP_HOUSE_EVERY_S = 10.0
 _COMPLAIN_EVERY_S = 60.0
 _PAUSE_S = 2.0  # after a failure
+_STOP_S = 5.0
 _MB = 1024 * 1024
 
 
 class LogshipEngine:
-    """One engine. Threads: one reads into the spool, one asks for facts, one keeps house, and one for each receiver."""
+    """One engine. Threads: one reads into the spool, one asks for facts, one keeps house, one verifies what receivers
+    took, and one for each receiver.
+    """
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
@@ -98,7 +101,7 @@ class LogshipEngine:
         except VoltscopeError:
             self._spool.close()
             raise
-        for target in (self._follow, self._learn, self._keep_house):
+        for target in (self._follow, self._learn, self._keep_house, self._verify):
             thread = threading.Thread(target=target, name=f"logship {target.__name__}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -116,7 +119,8 @@ class LogshipEngine:
         self._stop.set()
         self._ask.set()
         for thread in self._threads:
-            thread.join()
+            # Who reads back waits for a receiver, which may say nothing; it writes nothing that a stop would spoil.
+            thread.join(_STOP_S if thread.name.endswith("_verify") else None)
         if self._receiving is not None:
             self._receiving.stop()
         if self._spool is not None:
@@ -227,13 +231,18 @@ class LogshipEngine:
     # Keeping house
 
     def _keep_house(self) -> None:
-        """Retention, the search's indexes and verification, beside everything else."""
-        assert self._spool is not None and self._receiving is not None  # noqa: S101  (start made them)
+        """Retention and the search's indexes, beside everything else."""
+        assert self._spool is not None  # noqa: S101  (start made it)
         verified: set[Path] = set()
         while not self._stop.wait(_KEEP_HOUSE_EVERY_S):
             self._guarded(lambda spool=self._spool: spool.maintain(time.time()))  # type: ignore[misc]
             if self._config.search:
                 self._guarded(lambda: index_sealed(self._context.data_dir / SPOOL, self._stop.is_set, verified))
+
+    def _verify(self) -> None:
+        """Read back, in a thread of its own: a receiver may take its time to answer."""
+        assert self._receiving is not None  # noqa: S101  (start made it)
+        while not self._stop.wait(_KEEP_HOUSE_EVERY_S):
             self._guarded(lambda receiving=self._receiving: receiving.verify(time.time()))  # type: ignore[misc]
 
     def _guarded(self, work: Callable[[], object]) -> None:
