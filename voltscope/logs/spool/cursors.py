@@ -154,7 +154,7 @@ class Cursors:
         if self._file is None:
             self._file = self._files.create(self._path)
         placed: dict[str, _Slots] = {}
-        for name in self._changed:
+        for name in sorted(self._changed):
             old = self._slots.get(name)
             self._turn += 1
             if name in self._sequences:
