@@ -38,6 +38,7 @@ class Receiving:
     def apply(self, prepared: Prepared) -> None:
         """Stop those that are no longer wanted, start those that are new."""
         transports, reconciler = prepared
+        self._spool.serve([transport.name for transport in transports.values()])
         for receiver in [receiver for receiver in self._shippers if receiver not in transports]:
             self._shippers.pop(receiver).stop()
         for receiver, transport in transports.items():

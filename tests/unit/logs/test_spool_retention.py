@@ -103,6 +103,20 @@ def test_s21_blocking_drops_nothing_a_receiver_needs(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_s21_a_receiver_that_is_served_no_more_blocks_nothing_and_keeps_its_cursor(tmp_path: Path) -> None:
+    limits = Limits(segment_bytes=4000, total_bytes=20_000, when_full="block", cache_bytes=0)
+    spool = Spool.open(tmp_path / "spool", limits)
+    fill(spool, 5)
+    spool.save_cursor("removed", 3)
+    spool.serve(["new"])
+    with pytest.raises(SpoolFull):
+        fill(spool, 1000)
+    spool.serve([])
+    fill(spool, 1000)
+    assert spool.cursor("removed") == 3
+    spool.close()
+
+
 def test_s22_records_too_old_go_whatever_the_spool_does_when_full(tmp_path: Path) -> None:
     limits = Limits(segment_bytes=4000, total_bytes=200_000, max_age_s=10 * DAY, when_full="block")
     spool = Spool.open(tmp_path / "spool", limits)

@@ -7,7 +7,7 @@ import errno
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -48,6 +48,7 @@ class Spool:
         self._cache_firsts: list[int] = []
         self._cached_bytes = 0
         self._gaps: dict[int, int] = {}
+        self._served: frozenset[str] | None = None
         self._active: ActiveSegment
         self._cursors: Cursors
 
@@ -223,6 +224,10 @@ class Spool:
         self._cursors.set(receiver, max(0, min(sequence, self._last)))
         self._cursors.flush_due()
 
+    def serve(self, receivers: Collection[str]) -> None:
+        """Only these receivers' needs count when the spool is full; others keep their cursors. All count at first."""
+        self._served = frozenset(receivers)
+
     def forget_cursor(self, receiver: str) -> None:
         """The receiver is no more."""
         self._check()
@@ -334,7 +339,7 @@ class Spool:
         # One at a time: a power cut may bring back the last one dropped, but leave no gap before it.
         self._files.fsync_dir(self.folder)
         records = segment.next - segment.first
-        taken = min(self._cursors.all().values(), default=segment.next)
+        taken = min(self._needed().values(), default=segment.next)
         unsent = max(0, segment.next - max(taken + 1, segment.first))
         with self._changed:
             del self._sealed[0]
@@ -350,7 +355,12 @@ class Spool:
         """Whether the oldest segment must stay: somebody needs it, and the spool blocks rather than to drop."""
         if self.limits.when_full != "block":
             return False
-        return any(cursor < self._sealed[0].next - 1 for cursor in self._cursors.all().values())
+        return any(cursor < self._sealed[0].next - 1 for cursor in self._needed().values())
+
+    def _needed(self) -> dict[str, int]:
+        """The cursors of those that are served."""
+        cursors, served = self._cursors.all(), self._served
+        return cursors if served is None else {name: cursors.get(name, 0) for name in served}
 
     def _ended(self) -> float | None:
         """When the oldest segment was sealed, at the latest; seconds since the epoch, None when that is not known."""
