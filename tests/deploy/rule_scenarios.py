@@ -463,6 +463,13 @@ FIRES = (
         samples=160,
     ),
     Fires("VoltscopeWebConfigInvalid", one("voltscope_web_config_valid", blip(0, 1)), "6m15s", "10m15s", {}),
+    Fires(
+        "VoltscopeWebConfigInvalid",
+        one("voltscope_profiler_web_config_valid", blip(0, 1), agent="voltscope.profiler"),
+        "6m15s",
+        "10m15s",
+        {"agent": "voltscope.profiler"},
+    ),
     Fires("VoltscopeExportFailing", one("voltscope_exported_up", blip(0, 1), **LISTENER), "8m15s", "10m15s"),
     Fires(
         "VoltscopeThirdPartyMetricsDropped",
@@ -706,6 +713,12 @@ SILENT = (
         "VoltscopeEngineRestarting",
         "it was restarted once",
         one("voltscope_engine_restarts_total", flat((2, 20), (3, 80))),
+    ),
+    Silent(
+        "VoltscopeEngineRestarting",
+        "the platform was restarted three times, and it with the platform",
+        one("volttron_platform_uptime_seconds", " ".join(ramp(start, 15, 25) for start in (20000, 5, 5, 5)))
+        | one("voltscope_engine_restarts_total", flat((2, 25), (3, 25), (4, 25), (5, 25))),
     ),
     Silent("VoltscopeWebConfigInvalid", "it was being written", one("voltscope_web_config_valid", blip(0, 1, 2))),
     Silent("VoltscopeExportFailing", "it was busy once", one("voltscope_exported_up", blip(0, 1, 4), **LISTENER)),
