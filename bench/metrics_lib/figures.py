@@ -42,8 +42,8 @@ def show(made: dict[str, Any]) -> None:
     print(json.dumps(made), flush=True)
 
 
-def keep(name: str, figures: list[dict[str, Any]], quick: bool) -> None:
-    """Write the figures with date, commit, machine and versions to bench/results/."""
+def keep(name: str, figures: list[dict[str, Any]], quick: bool, **more: Any) -> None:
+    """Write the figures, and what `more` there is, with date, commit, machine and versions to bench/results/."""
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     document = {
         "benchmark": name,
@@ -55,6 +55,7 @@ def keep(name: str, figures: list[dict[str, Any]], quick: bool) -> None:
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in _PACKAGES},
         "figures": figures,
+        **more,
     }
     folder = ROOT / "bench" / "results"
     folder.mkdir(exist_ok=True)

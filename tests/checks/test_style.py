@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ["deploy/quickstart", "deploy/build", "bench/footprint", "bench/metrics"]  # Python without a suffix
+PROGRAMS = [
+    "deploy/quickstart",
+    "deploy/build",
+    "bench/faults",
+    "bench/footprint",
+    "bench/metrics",
+]  # Python without a suffix
 
 
 @pytest.mark.timeout(300)  # mypy without its cache on two busy cores
