@@ -14,6 +14,7 @@ SAMPLES = BEFORE + DURING + AFTER
 HISTORIAN = {"agent": "platform.historian"}
 LISTENER = {"agent": "listener"}
 DEVICE = {"device": "campus/fake"}
+FORWARDER = {"agent": "forward"}
 SECRET = {"rule": "secret-key"}
 LOGSHIP = {"agent": "voltscope.logship"}
 
@@ -462,6 +463,21 @@ FIRES = (
         value="3",
         samples=160,
     ),
+    Fires(
+        "VolttronForwarderStuck",
+        one("volttron_forwarder_connected", blip(0, 1), **FORWARDER),
+        "7m15s",
+        "10m15s",
+        FORWARDER,
+    ),
+    Fires(
+        "VolttronForwarderStuck",
+        one("volttron_historian_backlog_age_seconds", flat((0, 20), (900, 20), (0, 60)), **FORWARDER)
+        | one("volttron_forwarder_tcp_connections", flat((0, SAMPLES)), **FORWARDER),
+        "7m15s",
+        "10m15s",
+        FORWARDER,
+    ),
     Fires("VoltscopeWebConfigInvalid", one("voltscope_web_config_valid", blip(0, 1)), "6m15s", "10m15s", {}),
     Fires(
         "VoltscopeWebConfigInvalid",
@@ -719,6 +735,18 @@ SILENT = (
         "the platform was restarted three times, and it with the platform",
         one("volttron_platform_uptime_seconds", " ".join(ramp(start, 15, 25) for start in (20000, 5, 5, 5)))
         | one("voltscope_engine_restarts_total", flat((2, 25), (3, 25), (4, 25), (5, 25))),
+    ),
+    Silent(
+        "VolttronForwarderStuck",
+        "it waits for its next try",
+        one("volttron_historian_backlog_age_seconds", ramp(0, 5, SAMPLES), **FORWARDER)
+        | one("volttron_forwarder_tcp_connections", flat((1, SAMPLES)), **FORWARDER)
+        | one("volttron_forwarder_connected", flat((1, SAMPLES)), **FORWARDER),
+    ),
+    Silent(
+        "VolttronForwarderStuck",
+        "a historian of old data is no forwarder",
+        one("volttron_historian_backlog_age_seconds", flat((90000, SAMPLES)), **HISTORIAN),
     ),
     Silent("VoltscopeWebConfigInvalid", "it was being written", one("voltscope_web_config_valid", blip(0, 1, 2))),
     Silent("VoltscopeExportFailing", "it was busy once", one("voltscope_exported_up", blip(0, 1, 4), **LISTENER)),

@@ -39,12 +39,14 @@ class CacheReading:
     """`span`: an upper bound of the records waiting. `used_bytes`: the file without its free pages, `free_bytes`.
 
     `invalid`: an upper bound of the records set aside for an impossible timestamp, None where caches know none.
+    `oldest`: the time of the record that has waited longest, seconds since the epoch; None where none waits.
     """
 
     span: int
     used_bytes: int
     free_bytes: int
     invalid: int | None
+    oldest: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Databases:
 def find_databases(open_files: Iterable[str], volttron_home: Path, identity: str, uuid: str, name: str) -> Databases:
     """The databases among a process's open files, else in the folders either generation is known to use.
 
-    `identity` and `name` come from the platform: they are taken as folder names only when they are plain ones.
+    `name` with the version, as monolithic names the folder. `identity` and `name` come from the platform: they are
+    taken as folder names only when they are plain ones.
     """
     store, cache = _sorted_out(Path(file) for file in open_files)
     if store is not None and cache is not None:
@@ -87,10 +90,12 @@ def read_cache(path: Path) -> CacheReading:
         span, invalid = _span(database, "outstanding"), None
         if database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'time_error'").fetchone():
             invalid = _span(database, "time_error")
+        first = database.execute("SELECT ts FROM outstanding ORDER BY id LIMIT 1").fetchone()
         pages, free, page_size = (
             database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
-    return CacheReading(span, (pages - free) * page_size, free * page_size, invalid)
+    oldest = parse_timestamp(first[0]) if first is not None else None
+    return CacheReading(span, (pages - free) * page_size, free * page_size, invalid, oldest)
 
 
 def _span(database: sqlite3.Connection, table: str) -> int:

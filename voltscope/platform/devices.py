@@ -25,6 +25,8 @@ class _Seen:
     last: float
     updates: int
     points: int
+    late: int = 0
+    missed: int = 0
 
 
 class DeviceWatch:
@@ -45,7 +47,9 @@ class DeviceWatch:
         points = len(values) if isinstance(values, dict) else 0
         known = self._seen.get(path)
         if known is not None:
-            known.last, known.updates, known.points = self._clock(), known.updates + 1, points
+            now = self._clock()
+            _count_gap(known, now - known.last, self._configured.get(path, (None, None))[0])
+            known.last, known.updates, known.points = now, known.updates + 1, points
         elif len(self._seen) < MAX_DEVICES:
             self._seen[path] = _Seen(self._clock(), 1, points)
 
@@ -69,6 +73,8 @@ class DeviceWatch:
                 last_update=seen.last if seen else None,
                 updates=seen.updates if seen else 0,
                 points=seen.points if seen else 0,
+                late=seen.late if seen else 0,
+                missed=seen.missed if seen else 0,
             )
         return found
 
@@ -100,6 +106,14 @@ class DeviceConfigReader:
                 contents[path] = self._store("get_config", self._driver, PREFIX + path)
         self._contents = contents
         return contents
+
+
+def _count_gap(device: _Seen, gap: float, interval: float | None) -> None:
+    """Half an interval is allowed for: drivers poll many devices in turn, and modular publishes when it comes to it."""
+    if interval is None or interval <= 0 or gap <= 1.5 * interval:
+        return
+    device.late += 1
+    device.missed += round(gap / interval) - 1
 
 
 def _interval_and_type(content: Any) -> tuple[float | None, str | None]:
