@@ -446,6 +446,15 @@ FIRES = (
         SECRET,
         value="1",
     ),
+    Fires(  # and it goes on firing though a scrape had failed five minutes before
+        "VolttronSecretInLog",
+        one("volttron_log_secrets_total", f"_x{2 * BEFORE} {flat((1, SAMPLES - 2 * BEFORE))}", **SECRET, **LOGSHIP)
+        | one("volttron_platform_up", f"{flat((1, 22))} {gone(1)} {flat((1, SAMPLES - 23))}"),
+        "10m30s",
+        "15m30s",
+        SECRET,
+        value="1",
+    ),
     # ourselves
     Fires(
         "VoltscopeCollectorFailing",
@@ -719,6 +728,11 @@ SILENT = (
         "VolttronSecretInLog",
         "they are from before",
         one("volttron_log_secrets_total", flat((7, SAMPLES)), **SECRET, **LOGSHIP),
+    ),
+    Silent(
+        "VolttronSecretInLog",
+        "who counts them was away for a minute",
+        one("volttron_log_secrets_total", f"{flat((7, 20))} {gone(4)} {flat((7, SAMPLES - 24))}", **SECRET, **LOGSHIP),
     ),
     Silent(
         "VoltscopeCollectorFailing",
