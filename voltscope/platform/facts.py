@@ -96,6 +96,7 @@ class FactsGatherer:
         canary = self._canary()
         return msgspec.structs.replace(
             facts,
+            peers=[peer for peer in facts.peers if peer not in watches.reachability.gone],
             health=health,
             latency=watches.reachability.latency,
             exported=watches.exports.exported(),

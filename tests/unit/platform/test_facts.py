@@ -186,6 +186,19 @@ def test_a_peer_that_left_is_neither_reachable_nor_silent(platform, generation, 
     assert facts.health["platform.historian"].answered
 
 
+def test_a_peer_that_said_no_goodbye_is_none_from_the_question_on_that_found_it_gone(platform, generation, home):
+    now = [1000.0]
+    source = gatherer(platform, generation, home, health_interval_s=10, clock=lambda: now[0])
+    assert "listener" in source.gather().peers
+    platform.gone = {"listener"}  # the platform lists it still
+    now[0] += 15
+    assert "listener" not in source.gather().peers
+    platform.gone = set()
+    now[0] += 1
+    facts = source.gather()
+    assert "listener" in facts.peers and facts.health["listener"].answered, "and is asked at once when it is back"
+
+
 def test_latency_is_counted_and_a_silent_agent_counts_in_the_last_bucket(platform, generation, home):
     now = [1000.0]
     platform.silent = {"listener"}
