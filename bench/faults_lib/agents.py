@@ -81,7 +81,7 @@ def print_a_secret(bench: Bench, agent: str) -> Iterator[float]:
 @declare("VoltscopeExportFailing", budget_s=180 + 60 + SEEN_S, agent_config={"exports": True})
 def withhold_metrics(bench: Bench, agent: str) -> Iterator[float]:
     """An agent that exports metrics does not answer when asked for them."""
-    wait_for(lambda: bench.site.value("voltscope_exported_up", agent=agent) == 1, timeout=120, what="its metrics")
+    wait_for(lambda: bench.value("voltscope_exported_up", agent=agent) == 1, timeout=120, what="its metrics")
     with bench.told(agent, "withhold"):
         yield time.time()
 
@@ -96,6 +96,6 @@ def withhold_metrics(bench: Bench, agent: str) -> Iterator[float]:
 )
 def claim_others_metrics(bench: Bench, agent: str) -> Iterator[float]:
     """An agent exports a metric under a name that is the platform's."""
-    wait_for(lambda: bench.site.value("voltscope_exported_up", agent=agent) == 1, timeout=120, what="its metrics")
+    wait_for(lambda: bench.value("voltscope_exported_up", agent=agent) == 1, timeout=120, what="its metrics")
     with bench.told(agent, "lie"):
         yield time.time()

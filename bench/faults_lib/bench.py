@@ -130,9 +130,17 @@ class Bench:
         """An entry of an agent's configuration."""
         return json.loads(self.vctl("config", "get", identity, name))
 
+    def value(self, name: str, **labels: str) -> float | None:
+        """One of the exporter's samples now; None where there is none, or nobody answers."""
+        try:
+            value: float | None = self.site.value(name, **labels)
+        except OSError:
+            return None
+        return value
+
     def uptime_s(self) -> float:
         """How long the platform has been running."""
-        return self.site.value("volttron_platform_uptime_seconds") or 0.0
+        return self.value("volttron_platform_uptime_seconds") or 0.0
 
     def pid(self, identity: str) -> int:
         """The process of an agent, by the environment it was started with. Raises AssertionError when none runs."""
@@ -183,10 +191,7 @@ class Bench:
 
     def is_up(self) -> bool:
         """Whether the exporter answers, and says that the platform is up."""
-        try:
-            return self.site.value("volttron_platform_up") == 1
-        except OSError:
-            return False
+        return self.value("volttron_platform_up") == 1
 
     # Files and programs, as the platform's user
 

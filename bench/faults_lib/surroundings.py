@@ -30,8 +30,8 @@ def silence_a_device(bench: Bench) -> Iterator[float]:
 
 def _publishes(bench: Bench) -> bool:
     """Whether the exporter knows its interval, which it looks up once a minute, and has just seen it."""
-    interval = bench.site.value("volttron_device_interval_seconds", device=MUTE_DEVICE)
-    age = bench.site.value("volttron_device_last_update_age_seconds", device=MUTE_DEVICE)
+    interval = bench.value("volttron_device_interval_seconds", device=MUTE_DEVICE)
+    age = bench.value("volttron_device_last_update_age_seconds", device=MUTE_DEVICE)
     return interval is not None and age is not None and age < 2 * interval
 
 
@@ -64,7 +64,7 @@ def break_the_web_configuration(bench: Bench) -> Iterator[float]:
     path = bench.write("web.yml", good)
     config = bench.exporter_config()
     bench.store(EXPORTER, "config", config | {"engine": config["engine"] | {"web_config_file": str(path)}})
-    wait_for(lambda: bench.site.value("voltscope_web_config_valid") == 1, timeout=30, what="a web configuration")
+    wait_for(lambda: bench.value("voltscope_web_config_valid") == 1, timeout=30, what="a web configuration")
     bench.write("web.yml", "http_server_config: [\n")
     yield time.time()
     bench.write("web.yml", good)
