@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voltscope.platform.agents import Device
+from voltscope.platform.text import MAX_NAME, name
 
 # With the trailing slash: the router starves everybody else who subscribed to the very same prefix with
 # all_platforms=True, and every historian holds "devices" (trap 1 of the platform's pubsub).
@@ -41,8 +42,9 @@ class DeviceWatch:
     def seen(self, topic: str, message: Any) -> None:
         """Note a message on a topic below `devices/`; only `/all` and `/multi`, one a scrape, count as updates."""
         path, _, leaf = topic.removeprefix(PREFIX).rpartition("/")
-        if leaf not in ("all", "multi") or not path:
+        if leaf not in ("all", "multi") or not path or len(path) > MAX_NAME:
             return
+        path = name(path)
         values = message[0] if isinstance(message, list) and message else message
         points = len(values) if isinstance(values, dict) else 0
         known = self._seen.get(path)
@@ -55,7 +57,9 @@ class DeviceWatch:
 
     def configured(self, contents: dict[str, Any]) -> None:
         """Replace what is known of the configuration: device path to the content of `devices/PATH`, raw or parsed."""
-        self._configured = {path: _interval_and_type(content) for path, content in contents.items()}
+        self._configured = {
+            name(path): _interval_and_type(content) for path, content in contents.items() if len(path) <= MAX_NAME
+        }
         # a device that was taken away is not silent, it is gone
         for gone in self._seen.keys() - self._configured.keys() if self._configured else ():
             del self._seen[gone]
@@ -95,8 +99,8 @@ class DeviceConfigReader:
         if self._driver not in self._store("list_stores"):  # asking for the configs of no store is an error there
             self._contents = {}
             return {}
-        names = self._store("list_configs", self._driver)
-        paths = [name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)]
+        stored = self._store("list_configs", self._driver)
+        paths = [one.removeprefix(PREFIX) for one in stored if one.startswith(PREFIX)]
         wanted = set(paths)
         known = [path for path in self._contents if path in wanted]
         contents = {path: self._contents[path] for path in known[REREAD_A_ROUND:]}
@@ -126,4 +130,4 @@ def _interval_and_type(content: Any) -> tuple[float | None, str | None]:
         return None, None
     interval = next((content[key] for key in INTERVAL_KEYS if isinstance(content.get(key), (int, float))), None)
     driver_type = content.get("driver_type")
-    return interval, driver_type if isinstance(driver_type, str) else None
+    return interval, name(driver_type) if isinstance(driver_type, str) else None

@@ -28,7 +28,7 @@ MAX_PAUSE_S = 60.0
 # decoding.
 MAX_PENANCE_S = 600.0
 FIRST_PENANCE_S = 30.0
-# Together with everything else the facts must fit a frame of the link, which is 1 MiB.
+# Together with everything else the facts must fit a frame of the link, which is 4 MiB.
 MAX_TOTAL_BYTES = 400_000
 
 

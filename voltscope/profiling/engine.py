@@ -22,7 +22,7 @@ from voltscope.profiling.settings import ProfilerConfig
 from voltscope.profiling.targets import Targets
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
 
-# A frame of the link holds 1 MiB, and JSON makes content longer: quotes and newlines are escaped.
+# The content goes over the bus to whoever asked, where every megabyte holds up routers and agents alike.
 MAX_CONTENT_BYTES = 900_000
 _OUTCOMES = ("done", "failed", "cancelled", "refused")
 

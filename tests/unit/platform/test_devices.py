@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from voltscope.platform.devices import MAX_DEVICES, REREAD_A_ROUND, DeviceConfigReader, DeviceWatch
@@ -127,3 +128,14 @@ def test_without_an_interval_nothing_is_late(watch, now, interval):
         now[0] += 1000
         watch.seen("devices/campus/fake/all", [{"a": 1}, {}])
     assert watch.devices()["campus/fake"].missed == 0
+
+
+def test_names_without_measure_or_sense_do_not_keep_the_facts(watch):
+    watch.configured(
+        {
+            "x" * 10_000_000: {"interval": 5},
+            "campus/fake": {"interval": 5, "driver_type": "\ud800" * 10_000_000},
+        }
+    )
+    watch.seen(f"devices/{'y' * 10_000_000}/all", [{}, {}])
+    assert len(msgspec.json.encode(watch.devices())) < 10_000
