@@ -21,6 +21,7 @@ BUSY_TIMEOUT_S = 0.2
 _MAGIC = b"SQLite format 3\0"
 _WAL_VERSION = 2  # the header's file format versions, bytes 18 and 19
 _CACHE_NAME = "backup.sqlite"
+_NAME_MAX = 255  # of limits.h, in bytes: asked for a longer one, the kernel answers with an error
 # Devices with a wrong clock write rows of the future, which must not hide that the historian stands still.
 _FUTURE_SLACK = timedelta(minutes=1)
 
@@ -186,7 +187,9 @@ def _known_files(agents: Path, identity: str, uuid: str, name: str) -> Iterator[
 
 
 def _plain(part: str) -> bool:
-    return part.isprintable() and part not in ("", ".", "..") and "/" not in part
+    if not part.isprintable() or part in ("", ".", "..") or "/" in part:
+        return False
+    return len(part.encode()) <= _NAME_MAX
 
 
 def _is_database(path: Path) -> bool:

@@ -58,7 +58,7 @@ class Packages:
                         if match:
                             found[_normal(match["name"])] = folder / entry
                     known = self._listed[folder] = (changed, found)
-            except OSError:
+            except (OSError, ValueError):  # ValueError: agents' names may hold what no path can
                 self._listed.pop(folder, None)
                 return {}
             return known[1]
