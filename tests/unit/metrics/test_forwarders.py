@@ -90,6 +90,14 @@ def test_monolithics_forwarder_is_known_by_its_distribution(monolithic: Any) -> 
     assert not [key for key in monolithic.scrape() if "forwarder" in key and "agent=platform.historian" in key]
 
 
+def test_a_data_movers_word_of_old_is_not_believed(monolithic: Any) -> None:
+    failed_once = {"status": "BAD", "context": "Timeout occurred", "last_updated": "2026-11-21T05:00:00+00:00"}
+    forwarder(monolithic, "mover", "datamoveragent", failed_once)
+    seen = monolithic.scrape()
+    assert "volttron_forwarder_tcp_connections{agent=mover}" in seen
+    assert "volttron_forwarder_connected{agent=mover}" not in seen
+
+
 def test_only_connections_that_stand_count() -> None:
     table = ProcessTable()
     before = table.tcp_connections(os.getpid())

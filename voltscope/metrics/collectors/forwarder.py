@@ -66,14 +66,18 @@ class ForwarderCollector(Collector):
             if agent.pid is None:
                 continue
             samples.set(TCP, snapshot.processes.tcp_connections(agent.pid), agent=agent.identity)
-            if agent.health is not None and agent.health.answered:
+            if agent.health is not None and agent.health.answered and not _is_data_mover(agent):
                 samples.set(CONNECTED, _connected(agent.health), agent=agent.identity)
 
 
 def is_forwarder(agent: Agent) -> bool:
     """Named like one: modular's distribution is `volttron-forward-historian`, monolithic's `forwarderagent`."""
-    words = f"{agent.identity} {agent.installed.name}".lower()
-    return "forward" in words or "datamover" in words
+    return "forward" in f"{agent.identity} {agent.installed.name}".lower() or _is_data_mover(agent)
+
+
+def _is_data_mover(agent: Agent) -> bool:
+    """Monolithic's other forwarder: it says BAD when it failed once, and never again anything."""
+    return "datamover" in agent.installed.name.lower()
 
 
 def _published_at(health: Health | None) -> float | None:
