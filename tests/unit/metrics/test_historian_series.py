@@ -107,6 +107,19 @@ def test_a_locked_store_keeps_its_last_known_row_and_does_not_hold_the_scrape(mo
     assert modular.scrape()[STORE_OK] == 1
 
 
+def test_a_locked_cache_keeps_its_last_known_reading(modular: Any) -> None:
+    """The historian locks it with every batch: series that came and went would keep alerts on them from firing."""
+    series = [f"volttron_historian_{name}{{agent=platform.historian}}" for name in ("backlog_bytes", "free_list_bytes")]
+    before = modular.scrape()
+    writer = sqlite3.connect(_store(modular).parents[1] / "backup.sqlite", isolation_level=None)
+    writer.execute("BEGIN EXCLUSIVE")
+    seen = modular.scrape()
+    writer.close()
+    assert (seen[STORE_OK], seen[CACHE_OK]) == (1, 0)
+    assert [seen[one] for one in series] == [before[one] for one in series]
+    assert seen[BACKLOG] == before[BACKLOG]
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_garbage_is_unreadable_and_nothing_else(modular: Any, content: bytes) -> None:
     _store(modular).write_bytes(content)

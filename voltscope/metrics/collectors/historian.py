@@ -14,7 +14,7 @@ from typing import Any
 from voltscope.metrics.collectors import Collector, register
 from voltscope.metrics.collectors.forwarder import is_forwarder
 from voltscope.metrics.families import Samples, counter, gauge, histogram
-from voltscope.metrics.historian_files import Databases, find_databases, read_cache, read_store
+from voltscope.metrics.historian_files import CacheReading, Databases, find_databases, read_cache, read_store
 from voltscope.metrics.historian_topics import RecordedTopics
 from voltscope.metrics.shadowing import ShadowWatch
 from voltscope.metrics.snapshot import Snapshot
@@ -42,7 +42,7 @@ BACKLOG_RECORDS = gauge(
 BACKLOG_BYTES = gauge("volttron_historian_backlog_bytes", "Bytes in use in the cache, free pages not counted.", "agent")
 READABLE = gauge(
     "volttron_historian_database_readable",
-    "Whether the database could be read in this scrape; when not, the last known newest row and size still count.",
+    "Whether the database could be read in this scrape; when not, what was last known of it still counts.",
     "agent",
     database=("store", "cache"),
 )
@@ -113,6 +113,7 @@ class _Known:
     newest: float | None = None
     store_bytes: int | None = None
     written: int | None = None
+    cache: CacheReading | None = None
     queries: list[int] = field(default_factory=lambda: [0] * (len(QUERY_BUCKETS) + 1))
     query_seconds: float = 0.0
     topics: RecordedTopics = field(default_factory=RecordedTopics)
@@ -170,7 +171,7 @@ class HistorianCollector(Collector):
         known.databases = Databases(found.store or known.databases.store, found.cache or known.databases.cache)
         context = _context(agent, snapshot)
         self._store(agent.identity, known, snapshot.now, samples)
-        backlog = _cache(agent.identity, known.databases.cache, context.get("cache_count"), snapshot.now, samples)
+        backlog = _cache(agent.identity, known, context.get("cache_count"), snapshot.now, samples)
         self._topics(agent, known, snapshot, backlog, samples)
         for family, key in _SAID:
             if isinstance(context.get(key), bool):
@@ -236,23 +237,27 @@ def _context(agent: Agent, snapshot: Snapshot) -> Mapping[str, Any]:
     return health.context if snapshot.now - health.asked_at <= _HEALTH_FRESH_S else {}
 
 
-def _cache(identity: str, path: Path | None, said: object, now: float, samples: Samples) -> int | None:
-    """What truly waits: the cache's own word, for a historian that receives nothing does not renew its health."""
+def _cache(identity: str, known: _Known, said: object, now: float, samples: Samples) -> int | None:
+    """What truly waits: the cache's own word, for a historian that receives nothing does not renew its health.
+
+    The historian locks its cache with every batch: while it does, the last known reading still counts.
+    """
     counted = said if isinstance(said, int) and not isinstance(said, bool) else None
     waiting = counted
-    if path is not None:
+    if known.databases.cache is not None:
         try:
-            reading = read_cache(path)
+            known.cache = read_cache(known.databases.cache)
         except (sqlite3.Error, OSError):
             samples.set(READABLE, 0.0, agent=identity, database="cache")
         else:
             samples.set(READABLE, 1.0, agent=identity, database="cache")
-            samples.set(BACKLOG_BYTES, reading.used_bytes, agent=identity)
-            samples.set(FREE_LIST, reading.free_bytes, agent=identity)
-            samples.set(INVALID, reading.invalid, agent=identity)
-            age = 0.0 if reading.oldest is None else max(0.0, now - reading.oldest)
-            samples.set(BACKLOG_AGE, age, agent=identity)
-            counted = reading.span if counted is None else counted
-            waiting = reading.span
+            counted = known.cache.span if counted is None else counted
+            waiting = known.cache.span
+    if known.cache is not None:
+        samples.set(BACKLOG_BYTES, known.cache.used_bytes, agent=identity)
+        samples.set(FREE_LIST, known.cache.free_bytes, agent=identity)
+        samples.set(INVALID, known.cache.invalid, agent=identity)
+        age = 0.0 if known.cache.oldest is None else max(0.0, now - known.cache.oldest)
+        samples.set(BACKLOG_AGE, age, agent=identity)
     samples.set(BACKLOG_RECORDS, counted, agent=identity)
     return waiting
