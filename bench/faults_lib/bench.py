@@ -177,17 +177,27 @@ class Bench:
             os.kill(pid, signal.SIGCONT)
 
     def kill_platform(self) -> float:
-        """As the kernel does it, and its supervisor does not start it again; the moment it died."""
+        """By SIGKILL, and its supervisor does not start it again; the moment it died."""
         pid = self.platform_pid()
+        os.kill(pid, signal.SIGSTOP)  # so that the supervisor's own SIGTERM does not come first
         self._supervisor.halt("volttron")
         os.kill(pid, signal.SIGKILL)
         return time.time()
 
     def start_platform(self) -> None:
-        """Returns when all its agents run."""
+        """Returns when all its agents run. The old ones, whom nobody is the parent of now, end before, as systemd does
+        it: they would write into the same databases.
+        """
+        for pid in _processes(self._is_orphan):
+            os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not self._supervisor.alive("volttron"), timeout=60, what="the platform's end")
         self._supervisor.begin("volttron")
         wait_for(self.is_up, timeout=180, what="a platform with an exporter")
+
+    def _is_orphan(self, pid: int) -> bool:
+        environment = _parts(pid, "environ")
+        ours = f"VOLTTRON_HOME={self.volttron}".encode() in environment
+        return ours and any(part.startswith(b"AGENT_VIP_IDENTITY=") for part in environment) and _parent(pid) == 1
 
     def is_up(self) -> bool:
         """Whether the exporter answers, and says that the platform is up."""
@@ -233,7 +243,11 @@ def tag(identity: str) -> str:
 
 
 def _process(wanted: Callable[[int], bool]) -> int | None:
-    return next((pid for at in Path("/proc").iterdir() if at.name.isdigit() and wanted(pid := int(at.name))), None)
+    return next(_processes(wanted), None)
+
+
+def _processes(wanted: Callable[[int], bool]) -> Iterator[int]:
+    return (pid for at in Path("/proc").iterdir() if at.name.isdigit() and wanted(pid := int(at.name)))
 
 
 def _parts(pid: int, file: str) -> list[bytes]:
@@ -241,3 +255,10 @@ def _parts(pid: int, file: str) -> list[bytes]:
         return Path(f"/proc/{pid}/{file}").read_bytes().split(b"\0")
     except OSError:
         return []
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0

@@ -109,6 +109,7 @@ def never_started(bench: Bench) -> Iterator[float]:
     agent=False,
     alone=True,
     also={("VolttronAgentRestarted", EXPORTER): "to end the fault it is started again"},
+    lingers=True,
 )
 def stop_the_exporter(bench: Bench) -> Iterator[float]:
     """The exporter's agent is stopped, so nobody answers Prometheus."""

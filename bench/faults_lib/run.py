@@ -130,6 +130,7 @@ def _row(outcome: Outcome, own: list[Any], strange: list[Any]) -> dict[str, Any]
         "fault": fault.name,
         "seeded": fault.about,
         "declared": " or ".join(declared),
+        "fired": sorted({one.labels["alertname"] for one in own if one.labels["alertname"] in declared}),
         "class": "liveness" if fault.liveness else "trend",
         "budget_seconds": fault.budget_s,
         "seconds": None if seconds is None else round(seconds, 1),
