@@ -70,7 +70,7 @@ def flood_the_log(bench: Bench, agent: str) -> Iterator[float]:
     stands_s=5,
     recovery_s=_QUARTER_S + 60,
     lingers=True,
-    uptime_s=330,  # what is in the log when it is first looked at may be old, so that is no news
+    watched_s=330,  # a first secret that is there when Prometheus begins to watch may be an old one, and is no news
 )
 def print_a_secret(bench: Bench, agent: str) -> Iterator[float]:
     """An agent logs an address with a password in it, once."""

@@ -48,7 +48,7 @@ class Fault:
     `declared`: it is detected when one of these fires within `budget_s`. `also`: what else may. `stands_s`: how long
     it is left standing after that, so that what comes later is seen. `recovery_s`: until when everything of it must
     have resolved after it was undone. `agent`: the agent installed for it. `alone`: while it stands nothing else does.
-    `uptime_s`: the platform's age before it is of use. `lingers`: its alert stays for a window of its rule after all is
+    `uptime_s`: the platform's age before it is of use, `watched_s`: how long Prometheus must have watched it by then. `lingers`: its alert stays for a window of its rule after all is
     well again, and others need not wait for that. `helper`: another agent that takes part.
     """
 
@@ -68,6 +68,7 @@ class Fault:
     alone: bool
     lingers: bool
     uptime_s: float
+    watched_s: float
     needs: Callable[[Bench], str | None]
 
     @property
@@ -104,6 +105,7 @@ def declare(
     alone: bool = False,
     lingers: bool = False,
     uptime_s: float = 0,
+    watched_s: float = 0,
     needs: Callable[[Bench], str | None] = lambda bench: None,
 ) -> Callable[[Seed], Fault]:
     """Registers a fault, named as its function is, described by its docstring.
@@ -138,6 +140,7 @@ def declare(
             alone=alone,
             lingers=lingers,
             uptime_s=uptime_s,
+            watched_s=watched_s,
             needs=needs,
         )
         FAULTS.append(fault)

@@ -58,7 +58,7 @@ class Run:
         uptime, measured = self._bench.uptime_s(), time.monotonic()
         while self._waiting or any(thread.is_alive() for thread in threads.values()):
             standing = [outcome for name, outcome in self._outcomes.items() if threads[name].is_alive()]
-            fault = self._next(standing, uptime + time.monotonic() - measured)
+            fault = self._next(standing, uptime + time.monotonic() - measured, time.monotonic() - self._began)
             if fault is not None:
                 self._waiting.remove(fault)
                 outcome = self._outcomes[fault.name] = Outcome(fault, Stay(fault, time.time()))
@@ -67,7 +67,7 @@ class Run:
             time.sleep(0.5)
         return list(self._outcomes.values())
 
-    def _next(self, standing: list[Outcome], uptime_s: float) -> Fault | None:
+    def _next(self, standing: list[Outcome], uptime_s: float, watched_s: float) -> Fault | None:
         holding = [outcome for outcome in standing if not outcome.lingering]
         for fault in self._waiting:
             if any(fault.alone or other.fault.alone for other in holding):
@@ -76,7 +76,7 @@ class Run:
                 continue
             if fault.liveness and any(other.fault.liveness and other.undone_at is None for other in standing):
                 continue
-            if uptime_s >= fault.uptime_s and self._watch.clear(fault):
+            if uptime_s >= fault.uptime_s and watched_s >= fault.watched_s and self._watch.clear(fault):
                 return fault
         return None
 
