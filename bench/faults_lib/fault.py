@@ -48,8 +48,9 @@ class Fault:
     `declared`: it is detected when one of these fires within `budget_s`. `also`: what else may. `stands_s`: how long
     it is left standing after that, so that what comes later is seen. `recovery_s`: until when everything of it must
     have resolved after it was undone. `agent`: the agent installed for it. `alone`: while it stands nothing else does.
-    `uptime_s`: the platform's age before it is of use, `watched_s`: how long Prometheus must have watched it by then. `lingers`: its alert stays for a window of its rule after all is
-    well again, and others need not wait for that. `helper`: another agent that takes part.
+    `uptime_s`: the platform's age before it is of use, `watched_s`: how long Prometheus must have watched it by then.
+    `lingers`: its alert stays for a window of its rule after all is well again, and others need not wait for that.
+    `helper`: another agent that takes part.
     """
 
     name: str
