@@ -13,7 +13,7 @@ VoltscopeError
 ├── LinkError               between bridge and engine
 │   ├── LinkClosed          the other side is gone
 │   ├── LinkTimeout         no answer in time
-│   ├── FrameTooLarge       a frame over the limit of 1 MiB
+│   ├── FrameTooLarge       a frame over the limit of 4 MiB
 │   ├── VersionMismatch     bridge and engine are of different versions
 │   ├── UnknownMethod       the other side has no such method
 │   └── RemoteError         an error of the other side, carried over with its code

@@ -129,6 +129,10 @@ class Supervisor:
             log = self._home.logs / f"{name}.out"
             raise StepFailed(f"{name} does not start: {fault.faultString}.", f"See {log}.", log) from fault
 
+    def halt(self, name: str) -> None:
+        """Asks a program to end, and does not start it again; returns at once."""
+        self._call("stopProcess", name, False)
+
     def alive(self, name: str) -> bool:
         """Whether a program runs or is starting."""
         return self.states().get(name, ("", None))[0] in _ALIVE

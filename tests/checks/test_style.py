@@ -13,7 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = [
     "deploy/quickstart",
     "deploy/build",
-    *(f"bench/{name}" for name in ("crash-matrix", "footprint", "logs", "metrics", "powercut", "receiver-loss")),
+    *(
+        f"bench/{name}"
+        for name in ("crash-matrix", "faults", "footprint", "logs", "metrics", "powercut", "receiver-loss")
+    ),
 ]
 
 

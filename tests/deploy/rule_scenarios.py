@@ -14,6 +14,7 @@ SAMPLES = BEFORE + DURING + AFTER
 HISTORIAN = {"agent": "platform.historian"}
 LISTENER = {"agent": "listener"}
 DEVICE = {"device": "campus/fake"}
+FORWARDER = {"agent": "forward"}
 SECRET = {"rule": "secret-key"}
 STORE = {"key": "elasticsearch+https://store:9200/voltscope-logs"}
 LOGSHIP = {"agent": "voltscope.logship"}
@@ -454,6 +455,15 @@ FIRES = (
         STORE | LOGSHIP,
         value="3",
     ),
+    Fires(  # and it goes on firing though a scrape had failed five minutes before
+        "VolttronSecretInLog",
+        one("volttron_log_secrets_total", f"_x{2 * BEFORE} {flat((1, SAMPLES - 2 * BEFORE))}", **SECRET, **LOGSHIP)
+        | one("volttron_platform_up", f"{flat((1, 22))} {gone(1)} {flat((1, SAMPLES - 23))}"),
+        "10m30s",
+        "15m30s",
+        SECRET,
+        value="1",
+    ),
     # ourselves
     Fires(
         "VoltscopeCollectorFailing",
@@ -471,7 +481,29 @@ FIRES = (
         value="3",
         samples=160,
     ),
+    Fires(
+        "VolttronForwarderStuck",
+        one("volttron_forwarder_connected", blip(0, 1), **FORWARDER),
+        "7m15s",
+        "10m15s",
+        FORWARDER,
+    ),
+    Fires(
+        "VolttronForwarderStuck",
+        one("volttron_historian_backlog_age_seconds", flat((0, 20), (900, 20), (0, 60)), **FORWARDER)
+        | one("volttron_forwarder_tcp_connections", flat((0, SAMPLES)), **FORWARDER),
+        "7m15s",
+        "10m15s",
+        FORWARDER,
+    ),
     Fires("VoltscopeWebConfigInvalid", one("voltscope_web_config_valid", blip(0, 1)), "6m15s", "10m15s", {}),
+    Fires(
+        "VoltscopeWebConfigInvalid",
+        one("voltscope_profiler_web_config_valid", blip(0, 1), agent="voltscope.profiler"),
+        "6m15s",
+        "10m15s",
+        {"agent": "voltscope.profiler"},
+    ),
     Fires("VoltscopeExportFailing", one("voltscope_exported_up", blip(0, 1), **LISTENER), "8m15s", "10m15s"),
     Fires(
         "VoltscopeThirdPartyMetricsDropped",
@@ -707,6 +739,11 @@ SILENT = (
         one("volttron_log_secrets_total", flat((7, SAMPLES)), **SECRET, **LOGSHIP),
     ),
     Silent(
+        "VolttronSecretInLog",
+        "who counts them was away for a minute",
+        one("volttron_log_secrets_total", f"{flat((7, 20))} {gone(4)} {flat((7, SAMPLES - 24))}", **SECRET, **LOGSHIP),
+    ),
+    Silent(
         "VoltscopeCollectorFailing",
         "it was slow for a minute",
         one("voltscope_collector_success", blip(0, 1, 4), collector="historian"),
@@ -721,6 +758,24 @@ SILENT = (
         "VoltscopeEngineRestarting",
         "it was restarted once",
         one("voltscope_engine_restarts_total", flat((2, 20), (3, 80))),
+    ),
+    Silent(
+        "VoltscopeEngineRestarting",
+        "the platform was restarted three times, and it with the platform",
+        one("volttron_platform_uptime_seconds", " ".join(ramp(start, 15, 25) for start in (20000, 5, 5, 5)))
+        | one("voltscope_engine_restarts_total", flat((2, 25), (3, 25), (4, 25), (5, 25))),
+    ),
+    Silent(
+        "VolttronForwarderStuck",
+        "it waits for its next try",
+        one("volttron_historian_backlog_age_seconds", ramp(0, 5, SAMPLES), **FORWARDER)
+        | one("volttron_forwarder_tcp_connections", flat((1, SAMPLES)), **FORWARDER)
+        | one("volttron_forwarder_connected", flat((1, SAMPLES)), **FORWARDER),
+    ),
+    Silent(
+        "VolttronForwarderStuck",
+        "a historian of old data is no forwarder",
+        one("volttron_historian_backlog_age_seconds", flat((90000, SAMPLES)), **HISTORIAN),
     ),
     Silent("VoltscopeWebConfigInvalid", "it was being written", one("voltscope_web_config_valid", blip(0, 1, 2))),
     Silent("VoltscopeExportFailing", "it was busy once", one("voltscope_exported_up", blip(0, 1, 4), **LISTENER)),

@@ -237,6 +237,22 @@ def test_no_scrape_is_lost_when_it_exports_nonsense(live, meters, how, reason):
     wait_for(dropped, timeout=30, what=f"{reason} to be counted")
 
 
+def test_a_million_series_are_refused_unread(live, meters):
+    """Modular's router decodes them, which nobody can spare it: platform_up may be 0 meanwhile, and scrapes go on."""
+    live.vctl("restart", "--tag", "meters")
+    wait_for(lambda: live.value("meter_polls_total", agent=meters) == 1, what="its metrics")
+    scrapes = live.value("voltscope_scrapes_total")
+    live.rpc(meters, "misbehave", {"how": "drowns"})
+
+    def refused():
+        assert live.value("voltscope_build_info") == 1, "every scrape is answered"
+        return live.value("voltscope_exported_dropped_total", agent=meters, reason="too-big")
+
+    wait_for(refused, timeout=90, what="an answer that was refused")
+    wait_for(lambda: live.value("voltscope_facts_fresh") == 1, what="facts that are fresh again")
+    assert live.value("voltscope_scrapes_total") > scrapes
+
+
 def test_no_scrape_is_lost_when_it_hangs(live, meters):
     live.vctl("restart", "--tag", "meters")
     wait_for(lambda: live.value("meter_polls_total", agent=meters) == 1, what="its metrics")

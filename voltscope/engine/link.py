@@ -22,7 +22,8 @@ from voltscope.errors import (
 from voltscope.version import __version__
 
 PROTOCOL = 1
-MAX_FRAME = 1 << 20
+# Facts of a thousand agents and two thousand devices, with everything else at its own limit, are 2 MiB.
+MAX_FRAME = 4 << 20
 HELLO_TIMEOUT_S = 10.0
 # A side that does not read for this long is as good as dead; the frame half sent to it makes the link useless.
 SEND_TIMEOUT_S = 10.0

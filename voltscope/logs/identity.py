@@ -10,6 +10,7 @@ from pathlib import Path
 from voltscope.logs.parse import Header
 from voltscope.logs.record import STDERR, STDOUT
 from voltscope.platform.agents import Facts
+from voltscope.platform.processes import ProcessTable
 
 PLATFORM = "platform"
 UNKNOWN = "unknown"
@@ -20,6 +21,9 @@ _STARTED = re.compile(r"agent (?P<agent>\S+) has PID (?P<pid>\d{1,9})\b")
 # Monolithic agents say who they are when they connect.
 _CONNECTING = re.compile(r"Identity: (?P<identity>\S+) connecting to address")
 _VERSION = re.compile(r"^(?P<name>.+?)-(?P<version>\d[\w.+!]*)$")
+
+# The line is written once the process is there, later on a busy machine; `btime` of /proc/stat is whole seconds.
+STARTED_LATE_S, STARTED_EARLY_S = 30.0, 2.0
 
 Known = tuple[int, float, str, str]  # pid, since (seconds since the epoch), identity, version
 
@@ -104,7 +108,12 @@ class Identities:
     def _started(self, pid: int, timestamp: float, agent: str) -> None:
         name = agent.rstrip("/").rpartition("/")[2]
         folder = agent.rstrip("/").rpartition("/")[0]
-        identity = self._named(name) or (self._identity_file(Path(folder)) if folder else "")
+        # Another agent of that name may have been installed since the names were read: it is not the one of old.
+        self._names.clear()
+        identity = self._running(pid, timestamp) or self._named(name)
+        identity = identity or (self._identity_file(Path(folder)) if folder else "")
+        if not identity:
+            self._unknown.add(pid)
         self._learn(pid, timestamp, identity or split_name(name)[0], split_name(name)[1])
 
     def _look(self, header: Header) -> tuple[str, str]:
@@ -118,9 +127,17 @@ class Identities:
         self._learn(header.pid, 0.0, identity, version)
         return identity, version
 
-    def _running(self, pid: int) -> str:
-        """From the working directory: agents/IDENTITY (modular) or agents/UUID/NAME (monolithic)."""
+    def _running(self, pid: int, started: float | None = None) -> str:
+        """From the working directory: agents/IDENTITY (modular) or agents/UUID/NAME (monolithic).
+
+        With `started`, when the log says that it started: only of the process that did, not of one that has its
+        number now.
+        """
         try:
+            if started is not None:
+                born = ProcessTable(self._proc).started_at([pid]).get(pid)
+                if born is None or not -STARTED_LATE_S <= born - started <= STARTED_EARLY_S:
+                    return ""
             inside = (self._proc / str(pid) / "cwd").readlink().relative_to(self._agents)
         except (OSError, ValueError):
             return ""

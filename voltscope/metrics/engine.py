@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 from starlette.requests import Request
@@ -136,11 +137,12 @@ class ExporterEngine:
 
     def start(self) -> None:
         """Listen. Raises VoltscopeError when the address cannot be had."""
+        # before anybody can ask: a first scrape that says 0 would be a reset, and the next one a restart
+        self._exposition.engine_restarts = count_start(self._context.data_dir / "starts.json")
         with self._lock:
             server = self._listening(self._config, self._web)
             server.start()
             self._server = server
-        self._exposition.engine_restarts = count_start(self._context.data_dir / "starts.json")
 
     def handle(self, method: str, params: dict[str, Any]) -> Any:
         """`metrics`: families of our own cost; `status`: where we listen and how the collectors do."""
@@ -158,8 +160,8 @@ class ExporterEngine:
                 self._server = None
 
     def _rebind(self, old: Server, config: ExporterConfig, old_web: WebConfigFile | None) -> None:
-        # another port can open beside the old one; the same port must be free first
-        beside = config.port == 0 or config.port != self._config.port
+        # another port can open beside the old one; the same port, which 0 may have become, must be free first
+        beside = config.port != old.port
         if not beside:
             old.stop()
         server = self._listening(config, self._web)
@@ -167,7 +169,7 @@ class ExporterEngine:
             server.start()
         except VoltscopeError as error:
             if not beside:
-                self._server = self._listening(self._config, old_web)
+                self._server = self._listening(msgspec.structs.replace(self._config, port=old.port), old_web)
                 self._server.start()
             raise ConfigError(
                 "port", f"{config.host}:{config.port}: {error.message}", "an address we can have"

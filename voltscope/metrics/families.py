@@ -76,7 +76,7 @@ def label_value(value: object) -> str:
     text = str(value)
     if len(text) <= LABEL_LIMIT and text.isprintable():  # nearly all; surrogates are not printable
         return text
-    clean = "".join(c if c.isprintable() else "?" for c in text.encode("utf-8", "replace").decode())
+    clean = "".join(c if c.isprintable() else "?" for c in text[:LABEL_LIMIT].encode("utf-8", "replace").decode())
     mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{clean[: LABEL_LIMIT - 9]}~{mark}"
 

@@ -21,6 +21,7 @@ BUSY_TIMEOUT_S = 0.2
 _MAGIC = b"SQLite format 3\0"
 _WAL_VERSION = 2  # the header's file format versions, bytes 18 and 19
 _CACHE_NAME = "backup.sqlite"
+_NAME_MAX = 255  # of limits.h, in bytes: asked for a longer one, the kernel answers with an error
 # Devices with a wrong clock write rows of the future, which must not hide that the historian stands still.
 _FUTURE_SLACK = timedelta(minutes=1)
 
@@ -39,12 +40,14 @@ class CacheReading:
     """`span`: an upper bound of the records waiting. `used_bytes`: the file without its free pages, `free_bytes`.
 
     `invalid`: an upper bound of the records set aside for an impossible timestamp, None where caches know none.
+    `oldest`: the time of the record that has waited longest, seconds since the epoch; None where none waits.
     """
 
     span: int
     used_bytes: int
     free_bytes: int
     invalid: int | None
+    oldest: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Databases:
 def find_databases(open_files: Iterable[str], volttron_home: Path, identity: str, uuid: str, name: str) -> Databases:
     """The databases among a process's open files, else in the folders either generation is known to use.
 
-    `identity` and `name` come from the platform: they are taken as folder names only when they are plain ones.
+    `name` with the version, as monolithic names the folder. `identity` and `name` come from the platform: they are
+    taken as folder names only when they are plain ones.
     """
     store, cache = _sorted_out(Path(file) for file in open_files)
     if store is not None and cache is not None:
@@ -87,10 +91,12 @@ def read_cache(path: Path) -> CacheReading:
         span, invalid = _span(database, "outstanding"), None
         if database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'time_error'").fetchone():
             invalid = _span(database, "time_error")
+        first = database.execute("SELECT ts FROM outstanding ORDER BY id LIMIT 1").fetchone()
         pages, free, page_size = (
             database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
-    return CacheReading(span, (pages - free) * page_size, free * page_size, invalid)
+    oldest = parse_timestamp(first[0]) if first is not None else None
+    return CacheReading(span, (pages - free) * page_size, free * page_size, invalid, oldest)
 
 
 def _span(database: sqlite3.Connection, table: str) -> int:
@@ -181,7 +187,9 @@ def _known_files(agents: Path, identity: str, uuid: str, name: str) -> Iterator[
 
 
 def _plain(part: str) -> bool:
-    return part.isprintable() and part not in ("", ".", "..") and "/" not in part
+    if not part.isprintable() or part in ("", ".", "..") or "/" in part:
+        return False
+    return len(part.encode()) <= _NAME_MAX
 
 
 def _is_database(path: Path) -> bool:

@@ -24,6 +24,9 @@ limits: [web configuration](web-configuration.md).
 
 What agents export themselves, the log shipper and the profiler among them, is in [exporting.md](exporting.md).
 
+A forward historian has a cache like every historian: what waits in it, and since when, is with the historians' metrics.
+Modular's, when its destination cannot be reached, may stop answering altogether: it is then hung, and its cache tells.
+
 The canary is off until the exporter's configuration says `{"canary": true}` (`vctl config store voltscope.exporter
 config FILE --json`; no restart). Its bridge then publishes a stamped record each minute on
 `datalogger/voltscope/canary/IDENTITY`, every historian with a SQLite store is looked through for it, and

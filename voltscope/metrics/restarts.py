@@ -20,7 +20,9 @@ _CONCURRENT_S = 60.0
 
 
 class _Life(msgspec.Struct):
-    """The last process seen of an agent. `born` names it for good: boot id, pid and start in ticks since boot."""
+    """The last process known of an agent. `born` names it for good: boot id, pid and start in ticks since boot; the
+    start is empty of one that nobody saw alive.
+    """
 
     born: str | None = None
     count: int = 0
@@ -68,10 +70,11 @@ class Restarts:
                     life = self._state.agents[identity] = _Life()
                     self._unsaved = True
                 born = births.get(identity)
-                if born is not None and born != life.born:
-                    life.count += life.born is not None
-                    life.born = born
-                    self._unsaved = True
+                if born is None or born == life.born or (life.born is not None and _may_be(born, life.born)):
+                    continue
+                life.count += life.born is not None and not _may_be(life.born, born)
+                life.born = born
+                self._unsaved = True
             if self._unsaved:
                 self._save()
             return self._counts()
@@ -104,8 +107,17 @@ class Restarts:
             _log.warning("restart counts are kept in memory only: cannot write %s: %s", self._path, error)
 
 
+def _may_be(ended: str, living: str) -> bool:
+    """Whether `ended`, of which boot and pid alone are known, may be `living`."""
+    return ended.endswith("/") and living.startswith(ended)
+
+
 def _births(snapshot: Snapshot) -> dict[str, str]:
-    """The living process of each agent, by identity as it stands in labels."""
+    """The process of each agent, by identity as it stands in labels; of one that ended, boot and pid alone.
+
+    An agent that crashes at its start lives for a second between two scrapes: only the platform's word for its last
+    pid tells that there was another process.
+    """
     table = snapshot.processes
     boot_time = table.boot_time()
     try:
@@ -114,7 +126,10 @@ def _births(snapshot: Snapshot) -> dict[str, str]:
         boot = ""
     found = {}
     for agent in snapshot.agents:
-        started = snapshot.started_at.get(agent.pid) if agent.pid is not None else None
-        if started is not None:
-            found[label_value(agent.identity)] = f"{boot}/{agent.pid}/{round((started - boot_time) * table.ticks)}"
+        pid = agent.installed.pid
+        if pid is None:
+            continue
+        started = snapshot.started_at.get(pid) if agent.pid is not None else None
+        ticks = "" if started is None else round((started - boot_time) * table.ticks)
+        found[label_value(agent.identity)] = f"{boot}/{pid}/{ticks}"
     return found

@@ -88,6 +88,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A device of the platform driver: what its configuration says and what was seen on the bus.
 
     `interval` in seconds; `last_update` seconds since the epoch, None when nothing was seen since `watched_since`.
+    `late` counts updates that came more than half an interval late, `missed` those that never came before them.
     """
 
     interval: float | None = None
@@ -96,6 +97,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     watched_since: float | None = None
     updates: int = 0
     points: int = 0
+    late: int = 0
+    missed: int = 0
 
 
 # Upper bounds, in seconds, of the buckets of Latency; a peer on the same machine answers in 1 to 5 ms. Few, for each

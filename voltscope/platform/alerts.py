@@ -52,7 +52,10 @@ class AlertWatch:
         pair = (utf8(sender), key_of(headers))
         alert = self._alerts.get(pair)
         if alert is not None:
-            alert.count, alert.last, alert.resolved, alert.was_bad = alert.count + 1, self._clock(), False, False
+            # what it was seen to be stays: a historian repeats itself with every batch, the last time just before all
+            # is well, and nobody would see it other than good after that
+            alert.was_bad = alert.was_bad and not alert.resolved
+            alert.count, alert.last, alert.resolved = alert.count + 1, self._clock(), False
         elif len(self._alerts) < MAX_ALERTS:
             self._alerts[pair] = _Seen(1, self._clock())
 

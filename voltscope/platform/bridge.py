@@ -20,6 +20,7 @@ from voltscope.errors import ConfigError, UnknownMethod, VoltscopeError
 from voltscope.platform import alerts, bus, canary, devices, imports
 from voltscope.platform.exported import METHOD, Exports
 from voltscope.platform.facts import FactsGatherer, Services, Watches
+from voltscope.platform.frames import refuse_large_answers
 from voltscope.platform.reachability import Reachability
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
         self._config = BridgeConfig()
         self._default = dict(imports.load_config(config_path) or {}) if config_path else {}
         self._watches = self._make_watches() if self.watches else None
+        if self._watches is not None and (socket := imports.vip_socket()) is not None:
+            refuse_large_answers(socket, self._watches.exports.refused)
         self._canary: canary.CanaryPublisher | None = None
         self._gatherer: FactsGatherer | None = None
         self._supervisor: EngineSupervisor | None = None
@@ -197,7 +200,7 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
     def _handle(self, method: str, params: dict[str, Any]) -> Any:
         if method != "facts" or self._gatherer is None:
             raise UnknownMethod(f"the {self.engine} bridge has no method {method!r}.")
-        return msgspec.to_builtins(self._gatherer.gather())
+        return self._gatherer.gather()  # the link encodes it as it is, in a third of the time that dictionaries take
 
     def _tell(self, state: str, sentence: str) -> None:
         """Say a change of the engine's state once, in the log and in our health."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voltscope.platform.agents import Device
+from voltscope.platform.text import MAX_NAME, name
 
 # With the trailing slash: the router starves everybody else who subscribed to the very same prefix with
 # all_platforms=True, and every historian holds "devices" (trap 1 of the platform's pubsub).
@@ -25,6 +26,8 @@ class _Seen:
     last: float
     updates: int
     points: int
+    late: int = 0
+    missed: int = 0
 
 
 class DeviceWatch:
@@ -39,19 +42,24 @@ class DeviceWatch:
     def seen(self, topic: str, message: Any) -> None:
         """Note a message on a topic below `devices/`; only `/all` and `/multi`, one a scrape, count as updates."""
         path, _, leaf = topic.removeprefix(PREFIX).rpartition("/")
-        if leaf not in ("all", "multi") or not path:
+        if leaf not in ("all", "multi") or not path or len(path) > MAX_NAME:
             return
+        path = name(path)
         values = message[0] if isinstance(message, list) and message else message
         points = len(values) if isinstance(values, dict) else 0
         known = self._seen.get(path)
         if known is not None:
-            known.last, known.updates, known.points = self._clock(), known.updates + 1, points
+            now = self._clock()
+            _count_gap(known, now - known.last, self._configured.get(path, (None, None))[0])
+            known.last, known.updates, known.points = now, known.updates + 1, points
         elif len(self._seen) < MAX_DEVICES:
             self._seen[path] = _Seen(self._clock(), 1, points)
 
     def configured(self, contents: dict[str, Any]) -> None:
         """Replace what is known of the configuration: device path to the content of `devices/PATH`, raw or parsed."""
-        self._configured = {path: _interval_and_type(content) for path, content in contents.items()}
+        self._configured = {
+            name(path): _interval_and_type(content) for path, content in contents.items() if len(path) <= MAX_NAME
+        }
         # a device that was taken away is not silent, it is gone
         for gone in self._seen.keys() - self._configured.keys() if self._configured else ():
             del self._seen[gone]
@@ -69,6 +77,8 @@ class DeviceWatch:
                 last_update=seen.last if seen else None,
                 updates=seen.updates if seen else 0,
                 points=seen.points if seen else 0,
+                late=seen.late if seen else 0,
+                missed=seen.missed if seen else 0,
             )
         return found
 
@@ -89,8 +99,8 @@ class DeviceConfigReader:
         if self._driver not in self._store("list_stores"):  # asking for the configs of no store is an error there
             self._contents = {}
             return {}
-        names = self._store("list_configs", self._driver)
-        paths = [name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)]
+        stored = self._store("list_configs", self._driver)
+        paths = [one.removeprefix(PREFIX) for one in stored if one.startswith(PREFIX)]
         wanted = set(paths)
         known = [path for path in self._contents if path in wanted]
         contents = {path: self._contents[path] for path in known[REREAD_A_ROUND:]}
@@ -100,6 +110,14 @@ class DeviceConfigReader:
                 contents[path] = self._store("get_config", self._driver, PREFIX + path)
         self._contents = contents
         return contents
+
+
+def _count_gap(device: _Seen, gap: float, interval: float | None) -> None:
+    """Half an interval is allowed for: drivers poll many devices in turn, and modular publishes when it comes to it."""
+    if interval is None or interval <= 0 or gap <= 1.5 * interval:
+        return
+    device.late += 1
+    device.missed += round(gap / interval) - 1
 
 
 def _interval_and_type(content: Any) -> tuple[float | None, str | None]:
@@ -112,4 +130,4 @@ def _interval_and_type(content: Any) -> tuple[float | None, str | None]:
         return None, None
     interval = next((content[key] for key in INTERVAL_KEYS if isinstance(content.get(key), (int, float))), None)
     driver_type = content.get("driver_type")
-    return interval, driver_type if isinstance(driver_type, str) else None
+    return interval, name(driver_type) if isinstance(driver_type, str) else None

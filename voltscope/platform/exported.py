@@ -21,12 +21,14 @@ SECOND_LOOK_S = 60.0
 # Scrapes of several Prometheuses, and the console's, share one answer.
 SHORTEST_PAUSE_S = 1.0
 SLOW_S = 0.5
+# The question stays in the agent's queue, and an answer too large to come in time costs the router when it comes.
+AFTER_SILENCE_S = 15.0
 MAX_PAUSE_S = 60.0
 # After an error, which the agent logs with a traceback, or an answer far beyond the limits, which costs our hub its
 # decoding.
 MAX_PENANCE_S = 600.0
 FIRST_PENANCE_S = 30.0
-# Together with everything else the facts must fit a frame of the link, which is 1 MiB.
+# Together with everything else the facts must fit a frame of the link, which is 4 MiB.
 MAX_TOTAL_BYTES = 400_000
 
 
@@ -99,6 +101,13 @@ class Exports:
             )
         return found
 
+    def refused(self, identity: str) -> None:
+        """An answer of the agent's was refused by its size alone, perhaps long after it was waited for."""
+        peer = self._peers.get(identity)
+        if peer is not None:
+            peer.dropped["too-big"] += 1
+            peer.pause = MAX_PENANCE_S
+
     def _one(self, identity: str, peer: _Peer) -> None:
         began = self._timer()
         try:
@@ -109,7 +118,7 @@ class Exports:
                 self._take(peer, bound(self._call(identity, METHOD).get(timeout=self.timeout_s)), began)
         except gevent.Timeout:
             peer.error = f"no answer in {self.timeout_s:g} s"
-            peer.pause = min(MAX_PAUSE_S, max(SHORTEST_PAUSE_S, 2 * peer.pause))
+            peer.pause = min(MAX_PAUSE_S, max(AFTER_SILENCE_S, 2 * peer.pause))
         except Exception as error:
             # the type alone: the text is the agent's, and may hold anything
             peer.error = f"it answered with {type(error).__name__}"

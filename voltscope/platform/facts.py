@@ -12,7 +12,7 @@ import gevent
 import msgspec
 
 from voltscope.errors import PlatformDown
-from voltscope.platform.agents import Facts, Heartbeat, InstalledAgent
+from voltscope.platform.agents import Facts, Health, Heartbeat, InstalledAgent
 from voltscope.platform.alerts import AlertWatch
 from voltscope.platform.bus import BusWatch
 from voltscope.platform.canary import CanaryPublisher
@@ -20,7 +20,7 @@ from voltscope.platform.devices import DeviceWatch
 from voltscope.platform.exported import Exports
 from voltscope.platform.home import instance_name, platform_pid
 from voltscope.platform.reachability import Call, Reachability, start_apart
-from voltscope.platform.text import utf8
+from voltscope.platform.text import MAX_CONTENTS, name, utf8
 from voltscope.platform.times import epoch
 
 # Agents' answers are waited for this long; those that come later are in the next facts, for a scrape must not wait
@@ -92,10 +92,11 @@ class FactsGatherer:
         asked += watches.exports.ask({name: pid for name, pid in running.items() if pid and name in connected})
         gevent.spawn(start_apart, asked)
         gevent.joinall(asked, timeout=PATIENCE_S)
-        health = watches.reachability.health
+        health = within(watches.reachability.health, MAX_CONTENTS)
         canary = self._canary()
         return msgspec.structs.replace(
             facts,
+            peers=[peer for peer in facts.peers if peer not in watches.reachability.gone],
             health=health,
             latency=watches.reachability.latency,
             exported=watches.exports.exported(),
@@ -124,6 +125,15 @@ class FactsGatherer:
         return listed, started, peers, beats
 
 
+def within(health: dict[str, Health], size: int) -> dict[str, Health]:
+    """`health` with contexts of at most `size` bytes of JSON together, in the order of identities."""
+    found = {}
+    for identity, one in sorted(health.items()):
+        size -= len(msgspec.json.encode(one.context)) if one.context is not None else 0
+        found[identity] = one if size >= 0 else msgspec.structs.replace(one, context=None)
+    return found
+
+
 def _runs(agent: InstalledAgent) -> bool:
     return agent.pid is not None and agent.exit_status is None
 
@@ -135,16 +145,16 @@ def _merged(listed: list[Any], started: list[Any]) -> list[InstalledAgent]:
 
 
 def _installed(entry: Mapping[str, Any], status: Any) -> InstalledAgent:
-    name, _, version = utf8(entry.get("name") or "").rpartition("-")
+    called, _, version = name(entry.get("name") or "").rpartition("-")
     priority = entry.get("priority")
     pid, exit_status = status
     return InstalledAgent(
-        identity=utf8(entry.get("identity") or ""),
-        name=name or version,
-        version=version if name else None,
-        uuid=utf8(entry.get("uuid") or ""),
-        tag=utf8(entry["tag"]) if entry.get("tag") else None,
-        priority=utf8(priority) if priority not in (None, "") else None,
+        identity=name(entry.get("identity") or ""),
+        name=called or version,
+        version=version if called else None,
+        uuid=name(entry.get("uuid") or ""),
+        tag=name(entry["tag"]) if entry.get("tag") else None,
+        priority=name(priority) if priority not in (None, "") else None,
         enabled=priority not in (None, ""),
         pid=pid,
         exit_status=exit_status,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 from typing import Any
 
@@ -36,6 +37,15 @@ except ImportError:  # monolithic 8 and 9
     GENERATION = "monolithic"
 
 
+def vip_socket() -> Any | None:
+    """The class of the sockets that agents of this process receive from; None on another bus than ZeroMQ."""
+    name = "volttron.messagebus.zmq.socket" if GENERATION == "modular" else "volttron.platform.vip.socket"
+    try:
+        return importlib.import_module(name)._Socket
+    except (ImportError, AttributeError):
+        return None
+
+
 def platform_version() -> str | None:
     """The version of the platform in this environment, None where it cannot be told."""
     if GENERATION == "monolithic":
@@ -62,4 +72,5 @@ __all__ = [
     "load_config",
     "platform_version",
     "vip_main",
+    "vip_socket",
 ]

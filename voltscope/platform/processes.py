@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_ESTABLISHED = "01"  # TCP_ESTABLISHED of the kernel's tcp_states.h, as /proc/net/tcp shows it
+
 
 @dataclass(frozen=True)
 class Process:
@@ -128,6 +130,30 @@ class ProcessTable:
                     found.append(target)
         except OSError:
             return found
+        return found
+
+    def tcp_connections(self, pid: int) -> int | None:
+        """Established TCP connections of the process; None when we may not look."""
+        try:
+            entries = os.listdir(f"{self.root}/{pid}/fd")  # noqa: PTH208 (see _file)
+        except OSError:
+            return None
+        sockets = set()
+        for entry in entries:
+            try:
+                target = os.readlink(f"{self.root}/{pid}/fd/{entry}")  # noqa: PTH115 (see _file)
+            except OSError:
+                continue
+            if target.startswith("socket:["):
+                sockets.add(target[8:-1])
+        found = 0
+        for table in ("tcp", "tcp6"):
+            try:
+                with (self.root / str(pid) / "net" / table).open() as rows:
+                    next(rows, None)
+                    found += sum(fields[3] == _ESTABLISHED and fields[9] in sockets for fields in map(str.split, rows))
+            except OSError:
+                continue  # a kernel without IPv6 has no tcp6
         return found
 
     def _file(self, pid: int, name: str) -> bytes | None:

@@ -40,6 +40,7 @@ class _Peer:
     pause: float
     asked_at: float | None = None
     busy: bool = False
+    gone: bool = False
     health: Health | None = None
     counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BUCKETS) + 1))
     seconds: float = 0.0
@@ -77,10 +78,17 @@ class Reachability:
         greenlets = []
         for identity in running:
             peer = self._peers.setdefault(identity, _Peer(pause=pace))
-            if identity in connected and not peer.busy and _due(peer, now):
-                peer.busy, peer.asked_at = True, now
+            if identity in connected and not peer.busy and (peer.gone or _due(peer, now)):
+                peer.busy, peer.gone, peer.asked_at = True, False, now
                 greenlets.append(gevent.Greenlet(self._one, identity, peer, pace))
         return greenlets
+
+    @property
+    def gone(self) -> set[str]:
+        """Those that the last question found to have left the bus; the platform lists a peer that said no goodbye
+        until somebody asks for it.
+        """
+        return {identity for identity, peer in self._peers.items() if peer.gone}
 
     @property
     def health(self) -> dict[str, Health]:
@@ -105,7 +113,7 @@ class Reachability:
         except gevent.Timeout:
             answered = False
         except self._gone:  # it left the bus between the list and the question: that is no answer and no silence
-            peer.health = None
+            peer.health, peer.gone = None, True
             return
         except Exception:  # noqa: S110 - an error is an answer: it is alive, its health unknown
             pass

@@ -8,6 +8,10 @@ import msgspec
 
 # Ten times the largest health context a stock agent gives, a historian's.
 MAX_CONTENT = 4096
+# Of all agents together: facts must fit a frame of the link.
+MAX_CONTENTS = 500_000
+# A VIP identity has 255 bytes at most; tags, and names in configurations, have no limit of their own.
+MAX_NAME = 500
 
 
 def utf8(value: object) -> str:
@@ -16,6 +20,11 @@ def utf8(value: object) -> str:
     if text.isascii():
         return text
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def name(value: object) -> str:
+    """What somebody called something, as `utf8` and at most MAX_NAME characters."""
+    return utf8(str(value)[:MAX_NAME])
 
 
 def bounded(content: Any) -> Any:

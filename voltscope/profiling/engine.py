@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from starlette.types import ASGIApp
 
 from voltscope.configuration import load
@@ -21,7 +22,7 @@ from voltscope.profiling.settings import ProfilerConfig
 from voltscope.profiling.targets import Targets
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
 
-# A frame of the link holds 1 MiB, and JSON makes content longer: quotes and newlines are escaped.
+# The content goes over the bus to whoever asked, where every megabyte holds up routers and agents alike.
 MAX_CONTENT_BYTES = 900_000
 _OUTCOMES = ("done", "failed", "cancelled", "refused")
 
@@ -37,6 +38,7 @@ class ProfilerEngine:
         self._archive: Archive | None = None
         self._recorder: Recorder | None = None
         self._server: Server | None = None
+        self._web: WebConfigFile | None = None
 
     @property
     def url(self) -> str | None:
@@ -84,7 +86,7 @@ class ProfilerEngine:
         if method == "targets":
             return recorder.targets()
         if method == "metrics":
-            return _metrics(recorder)
+            return _metrics(recorder, self._web)
         if method == "status":
             return self._status(recorder)
         raise UnknownMethod(
@@ -110,13 +112,17 @@ class ProfilerEngine:
         """Listen as `config` says, and as before where that cannot be had."""
         before = self._config or ProfilerConfig()
         old, self._server = self._server, None
-        beside = old is None or not old.url.endswith(f":{config.port}")  # the same port must be free first
+        beside = old is None or old.port != config.port  # the same port must be free first
         if old is not None and not beside:
             old.stop()
+        web = self._web
         try:
             self._server = self._listening(config, access)
         except VoltscopeError as error:
-            self._server = old if beside else self._listening(before, self._access or Access(None))
+            self._web = web
+            if old is not None and not beside:
+                old = self._listening(msgspec.structs.replace(before, port=old.port), self._access or Access(None))
+            self._server = old
             raise ConfigError(
                 "host, port", f"{config.host}:{config.port}: {error}", "what can be listened on"
             ) from error
@@ -131,7 +137,7 @@ class ProfilerEngine:
             names=config.names,
             identify=identified,
         )
-        web = self._web_config(config)
+        web = self._web = self._web_config(config)
         server = Server(
             app if web is None else WebConfigured(app, web, access),
             config.host,
@@ -182,10 +188,10 @@ def _surface(config: ProfilerConfig) -> tuple[object, ...]:
     )
 
 
-def _metrics(recorder: Recorder) -> list[dict[str, Any]]:
+def _metrics(recorder: Recorder, web: WebConfigFile | None) -> list[dict[str, Any]]:
     """Families in the form of the RPC contract `voltscope.metrics`."""
     outcomes = [{"labels": {"outcome": one}, "value": recorder.outcomes[one]} for one in _OUTCOMES]
-    return [
+    found = [
         _family("voltscope_captures_total", "counter", "Captures asked for, by how they ended.", outcomes),
         _family("voltscope_captures_running", "gauge", "Captures recording now.", [_plain(recorder.running)]),
         _family(
@@ -195,6 +201,11 @@ def _metrics(recorder: Recorder) -> list[dict[str, Any]]:
             [_plain(recorder.seconds_recorded)],
         ),
     ]
+    if web is not None:
+        web.current()  # nobody may have asked for a page since it changed
+        text = "Whether the profiler's web configuration file as it is now is in force."
+        found.append(_family("voltscope_profiler_web_config_valid", "gauge", text, [_plain(float(web.valid))]))
+    return found
 
 
 def _family(name: str, kind: str, text: str, samples: list[dict[str, Any]]) -> dict[str, Any]:

@@ -99,9 +99,9 @@ class GuardedApp:
             return
         refusal = self._refusal(scope)
         if refusal is not None:
-            await refusal(scope, receive, send)
+            await refusal(scope, receive, hardened(send))
             return
-        await self._app(scope, _limited(receive), _with_headers(send))
+        await self._app(scope, _limited(receive), hardened(send))
 
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that may not pass; None lets it through with `state.user` set."""
@@ -177,7 +177,9 @@ def _limited(receive: Receive) -> Receive:
     return limited
 
 
-def _with_headers(send: Send) -> Send:
+def hardened(send: Send) -> Send:
+    """`send`, with the headers every answer has, a refusal too: whatever a handler said itself stands."""
+
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers: Any = MutableHeaders(scope=message)

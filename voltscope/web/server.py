@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from voltscope.errors import VoltscopeError
+from voltscope.web.connections import BoundedListener, protocol
 
 
 class _InThread(uvicorn.Server):
@@ -25,7 +26,7 @@ class _InThread(uvicorn.Server):
 
 class Server:
     """One listener. `port` 0 takes a free one; `certificate` and `key` turn TLS (1.2 or newer) on, and so does a
-    ready-made context `tls`.
+    ready-made context `tls`. What clients may hold without asking anything: see `voltscope.web.connections`.
     """
 
     def __init__(
@@ -44,6 +45,11 @@ class Server:
         self._server: _InThread | None = None
 
     @property
+    def port(self) -> int:
+        """Where it listens; before `start`, what was asked for."""
+        return self._port
+
+    @property
     def url(self) -> str:
         """The base URL, without a trailing slash."""
         host = f"[{self._host}]" if ":" in self._host else self._host
@@ -53,6 +59,7 @@ class Server:
         """Listen. Raises VoltscopeError naming the address when it is taken or not ours, or the certificate."""
         config = uvicorn.Config(
             self._app,
+            loop="asyncio",  # uvloop, where there is one, would accept connections without asking the listener
             log_config=None,
             access_log=False,
             server_header=False,
@@ -74,6 +81,7 @@ class Server:
         elif isinstance(config.ssl, ssl.SSLContext):
             config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
         listener = self._bind()
+        config.http_protocol_class = protocol(listener)
         server = _InThread(config)
         self._server = server
         self._thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
@@ -86,9 +94,8 @@ class Server:
             self._thread.join(timeout=10)
             self._server = self._thread = None
 
-    def _bind(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+    def _bind(self) -> BoundedListener:
+        listener = BoundedListener(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self._host, self._port))

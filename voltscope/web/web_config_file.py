@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from voltscope.errors import ConfigError, CredentialsError
 from voltscope.web.access import VIEWER, Access, User
 from voltscope.web.basic_auth import BasicAuth
+from voltscope.web.guard import hardened
 from voltscope.web.tls import CurrentContext, server_context
 from voltscope.web.web_config import RateLimit, WebConfig, read
 
@@ -145,7 +146,7 @@ class WebConfigured:
         send = _with_headers(send, now.config.http_server_config.headers)
         if wait := now.bucket.wait_s():
             refusal = PlainTextResponse("Too many requests\n", 429, {"Retry-After": str(math.ceil(wait))})
-            await refusal(scope, receive, send)
+            await refusal(scope, receive, hardened(send))
             return
         if now.config.basic_auth_users:
             header = Headers(scope=scope).get("authorization")
@@ -156,7 +157,7 @@ class WebConfigured:
                 name = await to_thread.run_sync(now.auth.check, header, limiter=self._checks)
                 if name is None:
                     refusal = PlainTextResponse("Unauthorized\n", 401, {"WWW-Authenticate": "Basic"})
-                    await refusal(scope, receive, send)
+                    await refusal(scope, receive, hardened(send))
                     return
             if name is not None:
                 scope[_USER] = User(name, VIEWER)

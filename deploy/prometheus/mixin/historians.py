@@ -48,6 +48,20 @@ def group(t: Thresholds) -> Group:
             ),
             *_publishing(t),
             *_files(t),
+            Alert(
+                "VolttronForwarderStuck",
+                "critical",
+                # a forwarder that hangs says nothing, and one that lost messages on the way says it published: what
+                # waits in its cache cannot lie
+                f"volttron_historian_backlog_age_seconds > {number(t.forwarder_backlog_seconds)}\n"
+                f"  and on ({AGENT}) volttron_forwarder_tcp_connections >= 0 {UP}\n"
+                f"  or volttron_forwarder_connected == 0 {UP}",
+                "<agent> on <instance> does not forward",
+                "<agent> on <instance> says that it has no connection to its destination, or records have waited in "
+                "its cache for long. They wait there until it is full, and are deleted then.",
+                "A forwarder is not connected, or what it should forward waits; found even when it hangs.",
+                "2m",
+            ),
         ),
     )
 

@@ -31,11 +31,11 @@ def group(t: Thresholds) -> Group:
                 "VolttronSecretInLog",
                 "warning",
                 # a rule's series begins with its first secret, which is no increase; where nobody looked before,
-                # it may be an old one
+                # it may be an old one; a scrape that failed in between is no beginning
                 "sum without (agent) (increase(volttron_log_secrets_total[15m])) > 0\n"
                 "  or (sum without (agent) (volttron_log_secrets_total) > 0\n"
-                "    unless sum without (agent) (volttron_log_secrets_total offset 5m)\n"
-                f"    and on ({SITE}) volttron_platform_up offset 5m)",
+                "    unless sum without (agent) (last_over_time(volttron_log_secrets_total[1h] offset 5m))\n"
+                f"    and on ({SITE}) last_over_time(volttron_platform_up[5m] offset 5m))",
                 "Secrets are written into the log of <instance>",
                 "<$value | printf `%.0f`> secrets of the kind <rule> came into the platform's log on "
                 "<instance> within 15 minutes. voltscope ships them masked; the file itself has them.",

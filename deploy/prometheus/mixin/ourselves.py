@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import RUNNING, UP, Alert, Group, number
+from .rule import RUNNING, SITE, UP, Alert, Group, number
 from .thresholds import Thresholds
 
 
@@ -25,7 +25,10 @@ def group(t: Thresholds) -> Group:
             Alert(
                 "VoltscopeEngineRestarting",
                 "warning",
-                "increase(voltscope_engine_restarts_total[30m]) >= 3",
+                # it starts with its platform, which is no fault of its own
+                f"(increase(voltscope_engine_restarts_total[30m])\n"
+                f"  - on ({SITE}) resets(volttron_platform_uptime_seconds[30m])\n"
+                f"  or increase(voltscope_engine_restarts_total[30m])) >= 3",
                 "The exporter of <instance> is restarted again and again",
                 "The exporter's engine on <instance> was started <$value | printf `%.0f`> times within 30 minutes.",
                 "The exporter's engine is started again and again.",
@@ -33,11 +36,12 @@ def group(t: Thresholds) -> Group:
             Alert(
                 "VoltscopeWebConfigInvalid",
                 "warning",
-                "voltscope_web_config_valid == 0",
-                "The web configuration of the exporter of <instance> is not in force",
-                "The exporter's web configuration file on <instance> has an error: what it said before still holds, "
-                "and a renewed certificate or a changed password does not.",
-                "The exporter's web configuration file has an error; what it said before is in force.",
+                "voltscope_web_config_valid == 0 or voltscope_profiler_web_config_valid == 0",
+                "A web configuration file on <instance> is not in force",
+                "The web configuration file of the exporter or of the profiler on <instance> has an error: what it "
+                "said before still holds, and a renewed certificate or a changed password does not.",
+                "The exporter's or the profiler's web configuration file has an error; what it said before is in "
+                "force.",
                 "1m",
             ),
             Alert(

@@ -42,6 +42,9 @@ class Thresholds:
     historian_stale_seconds: float = _threshold(300, "At least this old, and three intervals of the fastest device.")
     backlog_records: float = _threshold(100, "A backlog that never falls below this for 10 minutes is no batch.")
     canary_age_seconds: float = _threshold(300, "A canary is sent each minute; an idle historian stores it within one.")
+    forwarder_backlog_seconds: float = _threshold(
+        600, "Twice the 300 s after which historians and forwarders try a publish that failed again."
+    )
 
     device_missed_intervals: float = _threshold(3, "One late poll is weather, three are silence.")
     device_silent_seconds: float = _threshold(30, "At least this long, for devices polled every few seconds.")

@@ -25,6 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from voltscope.engine.service import EngineContext, FactsAnswer
 from voltscope.errors import ConfigError, CredentialsError, UnknownMethod, VoltscopeError
 from voltscope.metrics.engine import ExporterConfig, ExporterEngine, limits_s
+from voltscope.web import Server
 
 Start = Callable[..., ExporterEngine]
 SECRET = "a-viewers-secret-of-length"
@@ -196,6 +197,40 @@ def test_the_same_port_on_an_address_that_is_not_ours_leaves_the_old_listener(en
     with pytest.raises(ConfigError):
         running.configure({"port": port, "host": "192.0.2.1", "credentials": credentials})
     assert get(f"http://127.0.0.1:{port}/metrics")[0] == 200
+
+
+def test_the_port_that_0_became_may_be_asked_for_by_number(engine: Start) -> None:
+    running = engine()
+    port = int((running.url or "").rpartition(":")[2])
+    running.configure({"port": port})
+    assert running.url == f"http://127.0.0.1:{port}"
+    assert get(f"{running.url}/metrics")[0] == 200
+
+
+def test_a_port_that_0_became_is_listened_on_again_where_the_new_address_cannot_be_had(
+    engine: Start, credentials: str
+) -> None:
+    running = engine()
+    url = running.url
+    port = int((url or "").rpartition(":")[2])
+    with pytest.raises(ConfigError):
+        running.configure({"port": port, "host": "192.0.2.1", "credentials": credentials})
+    assert running.url == url
+    assert get(f"{url}/metrics")[0] == 200
+
+
+def test_whoever_asks_first_is_told_of_the_starts_before(engine: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine().stop()
+    told = []
+
+    class Asked(Server):
+        def start(self) -> None:
+            super().start()
+            told.append(get(f"{self.url}/metrics")[2])
+
+    monkeypatch.setattr("voltscope.metrics.engine.Server", Asked)
+    engine()
+    assert b"voltscope_engine_restarts_total 1.0" in told[0]
 
 
 def test_names_and_collectors_change_without_touching_the_listener(engine: Start) -> None:

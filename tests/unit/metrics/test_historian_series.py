@@ -107,6 +107,19 @@ def test_a_locked_store_keeps_its_last_known_row_and_does_not_hold_the_scrape(mo
     assert modular.scrape()[STORE_OK] == 1
 
 
+def test_a_locked_cache_keeps_its_last_known_reading(modular: Any) -> None:
+    """The historian locks it with every batch: series that came and went would keep alerts on them from firing."""
+    series = [f"volttron_historian_{name}{{agent=platform.historian}}" for name in ("backlog_bytes", "free_list_bytes")]
+    before = modular.scrape()
+    writer = sqlite3.connect(_store(modular).parents[1] / "backup.sqlite", isolation_level=None)
+    writer.execute("BEGIN EXCLUSIVE")
+    seen = modular.scrape()
+    writer.close()
+    assert (seen[STORE_OK], seen[CACHE_OK]) == (1, 0)
+    assert [seen[one] for one in series] == [before[one] for one in series]
+    assert seen[BACKLOG] == before[BACKLOG]
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_garbage_is_unreadable_and_nothing_else(modular: Any, content: bytes) -> None:
     _store(modular).write_bytes(content)
@@ -171,3 +184,61 @@ def test_an_agent_with_a_cache_is_a_historian_whatever_its_name(modular: Any) ->
 def test_timestamps(text: str, seconds: float | None) -> None:
     # two digits of a fraction are read from Python 3.11 on only; the platforms write six
     assert parse_timestamp(text) in (seconds, 1795240800.25 if "25" in text else seconds)
+
+
+def _queries(seen: dict[str, float]) -> list[float]:
+    """Look-ups by bucket, each with those below it."""
+    name = "volttron_historian_query_seconds_bucket{agent=platform.historian,le="
+    return [value for key, value in seen.items() if key.startswith(name)]
+
+
+def test_each_look_up_is_timed(modular: Any) -> None:
+    modular.scrape()
+    seen = modular.scrape()
+    assert seen["volttron_historian_query_seconds_count{agent=platform.historian}"] == 2
+    assert _queries(seen)[-2:] == [2, 2], "half a second is enough for three rows"
+    assert 0 < seen["volttron_historian_query_seconds_sum{agent=platform.historian}"] < 1
+
+
+def test_a_look_up_that_a_lock_keeps_out_counts_in_the_last_bucket(modular: Any) -> None:
+    modular.scrape()
+    holder = sqlite3.connect(_store(modular), isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    seen = modular.scrape()
+    holder.close()
+    assert _queries(seen)[-2:] == [1, 2]
+    assert seen["volttron_historian_query_seconds_sum{agent=platform.historian}"] > 0.15, "it waited for the lock"
+
+
+def test_what_a_historian_says_of_itself(modular: Any) -> None:
+    facts, said = modular.facts, {"cache_only_enabled": True, "error_managing_db_size": True, "publishing": "perhaps"}
+    health = facts.health["platform.historian"]
+    context = {**health.context, **said}
+    changed = msgspec.structs.replace(health, context=context)
+    modular.facts = msgspec.structs.replace(facts, health={**facts.health, "platform.historian": changed})
+    seen = modular.scrape()
+    assert seen["volttron_historian_cache_only{agent=platform.historian}"] == 1
+    assert seen["volttron_historian_size_error{agent=platform.historian}"] == 1
+    assert "volttron_historian_publishing{agent=platform.historian}" not in seen
+
+
+def test_the_oldest_record_of_a_cache_gives_its_age(tmp_path: Path) -> None:
+    path = tmp_path / "backup.sqlite"
+    make_cache(path, range(3, 8))
+    with sqlite3.connect(path) as cache:
+        cache.execute("UPDATE outstanding SET ts = ? WHERE id = 3", (iso(NOW - 600),))
+    cache.close()
+    assert read_cache(path).oldest == NOW - 600
+    with sqlite3.connect(path) as cache:
+        cache.execute("UPDATE outstanding SET ts = 'yesterday'")
+    cache.close()
+    assert read_cache(path).oldest is None
+
+
+def test_a_stopped_monolithic_historian_that_was_never_seen_open_is_found(monolithic: Any) -> None:
+    agents = [
+        msgspec.structs.replace(agent, exit_status=0) if agent.identity == "platform.historian" else agent
+        for agent in monolithic.facts.agents
+    ]
+    monolithic.facts = msgspec.structs.replace(monolithic.facts, agents=agents)
+    assert monolithic.scrape()[AGE] == 4

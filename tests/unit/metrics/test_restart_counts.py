@@ -37,6 +37,20 @@ def test_a_crash_alone_is_none_and_the_start_after_it_is_one(modular: Any) -> No
     assert modular.scrape()[SERIES] == 1
 
 
+def test_processes_that_nobody_saw_alive_count(modular: Any) -> None:
+    """A crash loop: each process ends a second after its start, and scrapes come every fifteen."""
+    modular.scrape()
+    modular.end_process(3950)
+    for number, pid in enumerate((5001, 5002, 5002, 5003)):
+        old = modular.facts.agents[0]
+        modular.facts.agents[0] = msgspec.structs.replace(old, pid=pid, exit_status=1)
+        assert modular.scrape()[SERIES] == (1, 2, 2, 3)[number]
+    _restart(modular, 5003)  # seen at last: it was not gone, only too young for the facts
+    assert modular.scrape()[SERIES] == 3
+    _restart(modular, 5004)
+    assert modular.scrape()[SERIES] == 4
+
+
 def test_counts_outlive_our_own_restart(modular: Any) -> None:
     modular.scrape()
     _restart(modular, 5000)

@@ -25,6 +25,22 @@ class Site:
 CACHE_FULL = ("platform.historian", "historian_cache_full")
 
 
+def test_a_historian_that_repeats_itself_to_the_last_is_resolved_when_it_is_good_again():
+    """As on a platform: an alert with every batch, health asked between two of them, and good after the last."""
+    site = Site()
+    for _ in range(3):
+        site.alert()
+        site.now += 2
+        assert site.judge("bad")[CACHE_FULL][0]
+        site.now += 3
+    site.alert()
+    site.now += 5
+    assert site.judge("good") == {CACHE_FULL: (False, 4)}
+    site.now += 5
+    site.alert()
+    assert site.judge("good") == {CACHE_FULL: (True, 5)}, "and what was seen before it says nothing of the next"
+
+
 @pytest.fixture
 def site():
     return Site()

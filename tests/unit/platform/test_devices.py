@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from voltscope.platform.devices import MAX_DEVICES, REREAD_A_ROUND, DeviceConfigReader, DeviceWatch
@@ -98,3 +99,43 @@ def test_a_platform_without_a_driver_has_no_devices():
     calls = []
     reader = DeviceConfigReader(lambda *args: calls.append(args) or [], "platform.driver")
     assert reader.read() == {} and calls == [("list_stores",)]
+
+
+@pytest.mark.parametrize(
+    ("gaps", "late", "missed"),
+    [
+        ((60, 60, 61), 0, 0),
+        ((60, 85, 60), 0, 0),
+        ((60, 95, 60), 1, 1),
+        ((180, 60), 1, 2),
+        ((60, 0, 0.1), 0, 0),
+    ],
+)
+def test_late_and_missed_updates_are_counted_once_the_next_is_there(watch, now, gaps, late, missed):
+    watch.configured({"campus/fake": {"interval": 60}})
+    watch.seen("devices/campus/fake/all", [{"a": 1}, {}])
+    for gap in gaps:
+        now[0] += gap
+        watch.seen("devices/campus/fake/all", [{"a": 1}, {}])
+    device = watch.devices()["campus/fake"]
+    assert (device.late, device.missed) == (late, missed)
+
+
+@pytest.mark.parametrize("interval", [None, 0, -5])
+def test_without_an_interval_nothing_is_late(watch, now, interval):
+    watch.configured({"campus/fake": {"interval": interval}})
+    for _ in range(3):
+        now[0] += 1000
+        watch.seen("devices/campus/fake/all", [{"a": 1}, {}])
+    assert watch.devices()["campus/fake"].missed == 0
+
+
+def test_names_without_measure_or_sense_do_not_keep_the_facts(watch):
+    watch.configured(
+        {
+            "x" * 10_000_000: {"interval": 5},
+            "campus/fake": {"interval": 5, "driver_type": "\ud800" * 10_000_000},
+        }
+    )
+    watch.seen(f"devices/{'y' * 10_000_000}/all", [{}, {}])
+    assert len(msgspec.json.encode(watch.devices())) < 10_000

@@ -113,6 +113,20 @@ def test_an_error_costs_its_agent_a_traceback_and_so_a_pause():
     assert sum(method == "voltscope.metrics" for _, method in scrape.peers.calls) <= 7, "30 s, then twice as long"
 
 
+def test_an_agent_whose_late_answer_was_refused_by_its_size_is_asked_seldom():
+    scrape = Scrapes(Peers(drowns=None), drowns=7)
+    assert scrape()["drowns"].dropped == {}
+    scrape.exports.refused("drowns")
+    scrape.exports.refused("nobody we know")
+    scrape(later=0)
+    for _ in range(38):
+        scrape(later=15)
+        assert ("drowns", "voltscope.metrics") not in scrape.asked
+    exported = scrape(later=60)["drowns"]
+    assert exported.dropped["too-big"] == 1
+    assert ("drowns", "voltscope.metrics") in scrape.asked
+
+
 def test_a_question_under_way_is_not_asked_again():
     scrape = Scrapes(Peers(slow=[family()]), slow=7)
     scrape.peers.delay["slow"] = 0.03

@@ -10,11 +10,12 @@ import pytest
 from gevent.event import AsyncResult
 
 from voltscope.errors import PlatformDown
+from voltscope.platform.agents import Health
 from voltscope.platform.alerts import AlertWatch
 from voltscope.platform.bus import BusWatch
 from voltscope.platform.devices import DeviceWatch
 from voltscope.platform.exported import Exports
-from voltscope.platform.facts import FactsGatherer, Services, Watches
+from voltscope.platform.facts import FactsGatherer, Services, Watches, within
 from voltscope.platform.reachability import Reachability
 
 DATA = Path(__file__).parents[2] / "data" / "platform"
@@ -186,6 +187,19 @@ def test_a_peer_that_left_is_neither_reachable_nor_silent(platform, generation, 
     assert facts.health["platform.historian"].answered
 
 
+def test_a_peer_that_said_no_goodbye_is_none_from_the_question_on_that_found_it_gone(platform, generation, home):
+    now = [1000.0]
+    source = gatherer(platform, generation, home, health_interval_s=10, clock=lambda: now[0])
+    assert "listener" in source.gather().peers
+    platform.gone = {"listener"}  # the platform lists it still
+    now[0] += 15
+    assert "listener" not in source.gather().peers
+    platform.gone = set()
+    now[0] += 1
+    facts = source.gather()
+    assert "listener" in facts.peers and facts.health["listener"].answered, "and is asked at once when it is back"
+
+
 def test_latency_is_counted_and_a_silent_agent_counts_in_the_last_bucket(platform, generation, home):
     now = [1000.0]
     platform.silent = {"listener"}
@@ -213,6 +227,26 @@ def test_a_huge_context_and_half_surrogates_do_not_keep_the_facts(platform, gene
     facts = gatherer(platform, generation, home, health_interval_s=10).gather()
     assert len(msgspec.json.encode(facts)) < 50_000
     assert facts.health["listener"].context is None and len(facts.health["platform.historian"].context) == 4096
+
+
+def test_names_of_ten_megabytes_do_not_keep_the_facts(platform, generation, home):
+    entry = platform.answers["list_agents"][0]
+    entry["tag"], entry["priority"] = "t" * 10_000_000, "\ud800" * 10_000_000
+    facts = gatherer(platform, generation, home, health_interval_s=10).gather()
+    (agent,) = [agent for agent in facts.agents if agent.identity == entry["identity"]]
+    assert len(agent.tag or "") == 500
+    assert len(msgspec.json.encode(facts)) < 50_000
+
+
+def test_contexts_of_all_agents_together_are_bounded():
+    health = {
+        f"agent{n:03}": Health(answered=True, asked_at=0.0, seconds=0.0, context={"garbage": "x" * 4000})
+        for n in range(200)
+    }
+    kept = within(health, 500_000)
+    assert kept.keys() == health.keys()
+    assert sum(one.context is not None for one in kept.values()) == 124
+    assert len(msgspec.json.encode(kept)) < 550_000
 
 
 def test_without_watches_no_agent_is_asked(platform, generation, home):

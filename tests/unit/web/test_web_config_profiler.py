@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 import httpx
@@ -40,6 +41,17 @@ def test_users_read_and_operators_capture_over_tls(authority: Authority, tmp_pat
             operator = {"Authorization": f"Bearer {SECRET}"}
             refused = client.post("/api/captures", json=asked, headers=operator)
             assert refused.status_code not in (401, 403), refused.text
+
+        def valid() -> Any:
+            exported = {family["name"]: family["samples"] for family in engine.handle("metrics", {})}
+            return exported["voltscope_profiler_web_config_valid"][0]["value"]
+
+        assert valid() == 1
+        good = (tmp_path / "web.yml").read_text()
+        (tmp_path / "web.yml").write_text("basic_auth_users: {alice: sesame}\n")
+        assert valid() == 0, "told although nobody asks for a page"
+        (tmp_path / "web.yml").write_text(good)
+        assert valid() == 1
         with pytest.raises(ConfigError, match="nosuch"):
             engine.configure({"port": 0, "web_config_file": "nosuch.yml"})
     finally:

@@ -8,7 +8,8 @@ from voltscope.metrics.collectors import Collector, register
 from voltscope.metrics.families import Samples, counter, gauge, info, label_value
 from voltscope.metrics.restarts import Restarts
 from voltscope.metrics.snapshot import Snapshot
-from voltscope.platform.agents import State
+from voltscope.platform.agents import START_SLACK_S, State
+from voltscope.platform.packages import Packages
 
 STATES = tuple(state.value for state in State)
 
@@ -28,6 +29,21 @@ RESTARTS = counter(
     "volttron_agent_restarts_total", "How often another process took an agent's place, across our restarts.", "agent"
 )
 ENABLED = gauge("volttron_agent_enabled", "Whether the agent starts with the platform.", "agent")
+INSTALLED = info(
+    "volttron_agent_installed_info",
+    "The version an agent's next start will run: of the package in the platform's environment, or of the one that "
+    "monolithic VOLTTRON unpacked. volttron_agent_info has the version the platform knows it by.",
+    "agent",
+    "version",
+)
+INSTALLED_AT = gauge(
+    "volttron_agent_installed_timestamp_seconds", "When that package was installed, since the epoch.", "agent"
+)
+OUTDATED = gauge(
+    "volttron_agent_outdated",
+    "Whether an agent runs on code older than what is installed: its package was installed after it started.",
+    "agent",
+)
 
 
 @register
@@ -36,11 +52,12 @@ class AgentsCollector(Collector):
 
     name = "agents"
     help = "Installed agents: version, state, exit status, restarts."
-    families = (INFO, STATE, EXIT_STATUS, RESTARTS, ENABLED)
+    families = (INFO, STATE, EXIT_STATUS, RESTARTS, ENABLED, INSTALLED, INSTALLED_AT, OUTDATED)
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir)
         self._restarts = Restarts(data_dir / "restarts.json")
+        self._packages = Packages()
 
     def collect(self, snapshot: Snapshot, samples: Samples) -> None:
         """See Collector."""
@@ -60,3 +77,11 @@ class AgentsCollector(Collector):
             samples.set(EXIT_STATUS, known.exit_status, agent=known.identity)
             samples.set(RESTARTS, restarts.get(label_value(known.identity), 0), agent=known.identity)
             samples.set(ENABLED, float(known.enabled), agent=known.identity)
+            package = self._packages.of(snapshot.volttron_home, known.name, known.version, known.uuid)
+            if package is not None:
+                samples.set(INSTALLED, 1.0, agent=known.identity, version=package.version)
+                samples.set(INSTALLED_AT, package.installed_at, agent=known.identity)
+                started = snapshot.started_at.get(agent.pid) if agent.pid is not None else None
+                if started is not None:
+                    outdated = package.installed_at > started + START_SLACK_S
+                    samples.set(OUTDATED, float(outdated), agent=known.identity)

@@ -19,6 +19,16 @@ WATCHED = gauge(
     "device",
 )
 UPDATES = counter("volttron_device_updates_total", "Publishes seen since we watch.", "device")
+LATE = counter(
+    "volttron_device_late_updates_total",
+    "Publishes that came more than half an interval late, since we watch.",
+    "device",
+)
+MISSED = counter(
+    "volttron_device_missed_updates_total",
+    "Publishes that never came: the intervals that passed between two, as soon as the second is there.",
+    "device",
+)
 POINTS = gauge("volttron_device_points", "Points in the device's last publish.", "device")
 
 
@@ -27,8 +37,8 @@ class DevicesCollector(Collector):
     """Ages grow with stale facts too: what nobody saw is no update."""
 
     name = "devices"
-    help = "Devices of the platform driver: interval, age of the last update, updates, points."
-    families = (INFO, INTERVAL, LAST_UPDATE_AGE, WATCHED, UPDATES, POINTS)
+    help = "Devices of the platform driver: interval, age of the last update, updates, late and missed ones, points."
+    families = (INFO, INTERVAL, LAST_UPDATE_AGE, WATCHED, UPDATES, LATE, MISSED, POINTS)
 
     def collect(self, snapshot: Snapshot, samples: Samples) -> None:
         """See Collector."""
@@ -42,4 +52,7 @@ class DevicesCollector(Collector):
             if device.watched_since is not None:
                 samples.set(WATCHED, max(0.0, snapshot.now - device.watched_since), device=path)
             samples.set(UPDATES, device.updates, device=path)
+            if device.interval is not None:
+                samples.set(LATE, device.late, device=path)
+                samples.set(MISSED, device.missed, device=path)
             samples.set(POINTS, device.points, device=path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from voltscope.metrics.collectors import Collector, register
+from voltscope.metrics.exported_names import is_ours
 from voltscope.metrics.families import Samples, gauge
 from voltscope.metrics.snapshot import Snapshot
 from voltscope.platform.agents import HealthStatus
@@ -31,6 +32,14 @@ HEARTBEAT_SENT = gauge(
     "agent",
 )
 
+ENGINE_STATE = gauge(
+    "voltscope_engine_state",
+    "1 for the state in which an agent of ours says its engine is; waiting: it ended or did not start; refused: its "
+    "configuration, or its version, is.",
+    "agent",
+    state=("running", "waiting", "refused"),
+)
+
 
 @register
 class HealthCollector(Collector):
@@ -38,7 +47,7 @@ class HealthCollector(Collector):
 
     name = "health"
     help = "Health status and heartbeats as agents report them."
-    families = (STATUS, ANSWERED, SECONDS, AGE, HEARTBEAT_AGE, HEARTBEAT_SENT)
+    families = (STATUS, ANSWERED, SECONDS, AGE, HEARTBEAT_AGE, HEARTBEAT_SENT, ENGINE_STATE)
 
     def collect(self, snapshot: Snapshot, samples: Samples) -> None:
         """See Collector."""
@@ -54,6 +63,9 @@ class HealthCollector(Collector):
             samples.set(ANSWERED, float(health.answered), agent=agent.identity)
             samples.set(SECONDS, health.seconds, agent=agent.identity)
             samples.set(AGE, _age(snapshot.now, health.last_updated), agent=agent.identity)
+            state = health.context.get("engine") if isinstance(health.context, dict) else None
+            if is_ours(agent) and state in ENGINE_STATE.values["state"]:
+                samples.choose(ENGINE_STATE, state, agent=agent.identity)
 
 
 def _age(now: float, then: float | None) -> float | None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import bisect
 import sqlite3
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from voltscope.metrics.collectors import Collector, register
-from voltscope.metrics.families import Samples, counter, gauge
-from voltscope.metrics.historian_files import Databases, find_databases, read_cache, read_store
+from voltscope.metrics.collectors.forwarder import is_forwarder
+from voltscope.metrics.families import Samples, counter, gauge, histogram
+from voltscope.metrics.historian_files import CacheReading, Databases, find_databases, read_cache, read_store
 from voltscope.metrics.historian_topics import RecordedTopics
 from voltscope.metrics.shadowing import ShadowWatch
 from voltscope.metrics.snapshot import Snapshot
 from voltscope.platform.agents import Agent
+
+# Upper bounds in seconds; our own waiting for a lock ends at 0.2 s.
+QUERY_BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5)
 
 NEWEST_ROW_AGE = gauge(
     "volttron_historian_newest_row_age_seconds",
@@ -36,7 +42,7 @@ BACKLOG_RECORDS = gauge(
 BACKLOG_BYTES = gauge("volttron_historian_backlog_bytes", "Bytes in use in the cache, free pages not counted.", "agent")
 READABLE = gauge(
     "volttron_historian_database_readable",
-    "Whether the database could be read in this scrape; when not, the last known newest row and size still count.",
+    "Whether the database could be read in this scrape; when not, what was last known of it still counts.",
     "agent",
     database=("store", "cache"),
 )
@@ -66,6 +72,34 @@ CANARY_AGE = gauge(
     "agent",
 )
 CACHE_FULL = gauge("volttron_historian_cache_full", "Whether the historian says its cache is full.", "agent")
+CACHE_ONLY = gauge(
+    "volttron_historian_cache_only", "Whether the historian says it is told to keep everything in its cache.", "agent"
+)
+SIZE_ERROR = gauge(
+    "volttron_historian_size_error", "Whether the historian says it cannot keep its store to its size.", "agent"
+)
+BACKLOG_AGE = gauge(
+    "volttron_historian_backlog_age_seconds",
+    "Age, by its own timestamp, of the record that waits longest in the cache; 0 where none waits.",
+    "agent",
+)
+QUERY = histogram(
+    "volttron_historian_query_seconds",
+    "How long our read-only look-up of the newest row in the SQLite store took, waiting for its locks included; one "
+    "that was refused counts in +Inf. The historian itself is not asked: a query over RPC would be work on its event "
+    "loop, and one against a locked store would make it look hung.",
+    QUERY_BUCKETS,
+    "agent",
+)
+
+# What a historian says of itself, by the key in its health's context.
+_SAID = (
+    (PUBLISHING, "publishing"),
+    (BACKLOGGED, "backlogged"),
+    (CACHE_FULL, "cache_full"),
+    (CACHE_ONLY, "cache_only_enabled"),
+    (SIZE_ERROR, "error_managing_db_size"),
+)
 
 # The historian renews its health with each publish; asked longer ago than this, the cache itself is the better source.
 _HEALTH_FRESH_S = 120.0
@@ -79,6 +113,9 @@ class _Known:
     newest: float | None = None
     store_bytes: int | None = None
     written: int | None = None
+    cache: CacheReading | None = None
+    queries: list[int] = field(default_factory=lambda: [0] * (len(QUERY_BUCKETS) + 1))
+    query_seconds: float = 0.0
     topics: RecordedTopics = field(default_factory=RecordedTopics)
     shadow: ShadowWatch = field(default_factory=ShadowWatch)
 
@@ -100,6 +137,10 @@ class HistorianCollector(Collector):
         PUBLISHING,
         BACKLOGGED,
         CACHE_FULL,
+        CACHE_ONLY,
+        SIZE_ERROR,
+        BACKLOG_AGE,
+        QUERY,
         FREE_LIST,
         INVALID,
         SHADOWED,
@@ -125,28 +166,33 @@ class HistorianCollector(Collector):
             snapshot.volttron_home,
             agent.identity,
             agent.installed.uuid,
-            agent.installed.name,
+            f"{agent.installed.name}-{agent.installed.version}",
         )
         known.databases = Databases(found.store or known.databases.store, found.cache or known.databases.cache)
         context = _context(agent, snapshot)
         self._store(agent.identity, known, snapshot.now, samples)
-        backlog = _cache(agent.identity, known.databases.cache, context.get("cache_count"), samples)
+        backlog = _cache(agent.identity, known, context.get("cache_count"), snapshot.now, samples)
         self._topics(agent, known, snapshot, backlog, samples)
-        for family, key in ((PUBLISHING, "publishing"), (BACKLOGGED, "backlogged"), (CACHE_FULL, "cache_full")):
+        for family, key in _SAID:
             if isinstance(context.get(key), bool):
                 samples.set(family, float(context[key]), agent=agent.identity)
 
     def _store(self, identity: str, known: _Known, now: float, samples: Samples) -> None:
         if known.databases.store is None:
             return
+        began, took = time.perf_counter(), float("inf")
         try:
             reading = read_store(known.databases.store, now)
         except (sqlite3.Error, OSError):
             samples.set(READABLE, 0.0, agent=identity, database="store")
         else:
+            took = time.perf_counter() - began
             known.newest, known.written = reading.newest, reading.written
             known.store_bytes = reading.size_bytes
             samples.set(READABLE, 1.0, agent=identity, database="store")
+        known.queries[bisect.bisect_left(QUERY_BUCKETS, took)] += 1
+        known.query_seconds += time.perf_counter() - began
+        samples.observed(QUERY, list(known.queries), known.query_seconds, agent=identity)
         if known.newest is not None:
             samples.set(NEWEST_ROW_AGE, now - known.newest, agent=identity)
         samples.set(ROWS_WRITTEN, known.written, agent=identity)
@@ -173,12 +219,13 @@ class HistorianCollector(Collector):
 
 
 def is_historian(agent: Agent) -> bool:
-    """Named like one, or with a historian's cache in its health."""
+    """Named like one, or with a historian's cache in its health, or a forwarder, which has such a cache too."""
     context = agent.health.context if agent.health is not None else None
     return (
         "historian" in agent.identity.lower()
         or "historian" in agent.installed.name.lower()
         or (isinstance(context, dict) and "cache_count" in context)
+        or is_forwarder(agent)
     )
 
 
@@ -190,21 +237,27 @@ def _context(agent: Agent, snapshot: Snapshot) -> Mapping[str, Any]:
     return health.context if snapshot.now - health.asked_at <= _HEALTH_FRESH_S else {}
 
 
-def _cache(identity: str, path: Path | None, said: object, samples: Samples) -> int | None:
-    """What truly waits: the cache's own word, for a historian that receives nothing does not renew its health."""
+def _cache(identity: str, known: _Known, said: object, now: float, samples: Samples) -> int | None:
+    """What truly waits: the cache's own word, for a historian that receives nothing does not renew its health.
+
+    The historian locks its cache with every batch: while it does, the last known reading still counts.
+    """
     counted = said if isinstance(said, int) and not isinstance(said, bool) else None
     waiting = counted
-    if path is not None:
+    if known.databases.cache is not None:
         try:
-            reading = read_cache(path)
+            known.cache = read_cache(known.databases.cache)
         except (sqlite3.Error, OSError):
             samples.set(READABLE, 0.0, agent=identity, database="cache")
         else:
             samples.set(READABLE, 1.0, agent=identity, database="cache")
-            samples.set(BACKLOG_BYTES, reading.used_bytes, agent=identity)
-            samples.set(FREE_LIST, reading.free_bytes, agent=identity)
-            samples.set(INVALID, reading.invalid, agent=identity)
-            counted = reading.span if counted is None else counted
-            waiting = reading.span
+            counted = known.cache.span if counted is None else counted
+            waiting = known.cache.span
+    if known.cache is not None:
+        samples.set(BACKLOG_BYTES, known.cache.used_bytes, agent=identity)
+        samples.set(FREE_LIST, known.cache.free_bytes, agent=identity)
+        samples.set(INVALID, known.cache.invalid, agent=identity)
+        age = 0.0 if known.cache.oldest is None else max(0.0, now - known.cache.oldest)
+        samples.set(BACKLOG_AGE, age, agent=identity)
     samples.set(BACKLOG_RECORDS, counted, agent=identity)
     return waiting

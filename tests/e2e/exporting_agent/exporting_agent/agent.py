@@ -15,6 +15,13 @@ MISCHIEF = {
             "samples": [{"labels": {"n": str(n)}, "value": n} for n in range(20_000)],
         }
     ],
+    "drowns": lambda: [
+        {
+            "name": "drown",
+            "type": "gauge",
+            "samples": [{"labels": {"n": str(n)}, "value": n} for n in range(1_000_000)],
+        }
+    ],
     "shouts": lambda: [
         {"name": "shout", "type": "gauge", "samples": [{"labels": {"x": "y" * 10_000_000}, "value": 1}]}
     ],

@@ -1,0 +1,1 @@
+"""An agent that misbehaves when told to."""
