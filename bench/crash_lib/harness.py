@@ -189,13 +189,13 @@ class Matrix:
 
 
 def _await_tracer(pid: int, tracer: subprocess.Popen[bytes]) -> None:
-    """Until strace has seized the process: /proc tells the tracer's pid."""
+    """Until strace has seized the process: /proc tells the tracer's pid. Raises RuntimeError."""
     until = time.monotonic() + 20
     path = Path(f"/proc/{pid}/status")
     while True:
         text = path.read_text("ascii", "replace")
-        if re.search(r"^TracerPid:\t[1-9]", text, re.M):
-            return
+        if re.search(r"^TracerPid:\t[1-9]|^State:\tZ", text, re.M):
+            return  # or dead already, where the waiting itself was to be cut
         if tracer.poll() is not None or time.monotonic() > until:
             raise RuntimeError(f"strace did not attach (status {tracer.poll()}): is it installed and allowed to?")
         time.sleep(0.001)
