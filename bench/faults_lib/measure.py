@@ -31,10 +31,14 @@ SETTLED_S = 1200
 QUICK_S = 3600
 _DISK_BYTES = 2 << 30
 _OF = {
-    "faults_seeded": ("", ">= 16", "faults seeded in a real platform, one of the liveness class at a time"),
-    "faults_detected": ("", "all", "whose declared alert fired within its budget, no other but its consequences did"),
+    "faults_seeded": ("faults", ">= 16", "faults seeded in a real platform, one of the liveness class at a time"),
+    "faults_detected": (
+        "faults",
+        "all",
+        "whose declared alert fired within its budget, no other but its consequences did",
+    ),
     "detection_seconds_max": ("s", "<= 60", "from seeding to firing, liveness class, scraped every 15 s"),
-    "false_alarms": ("", "0", "alerts of a platform left in peace"),
+    "false_alarms": ("alerts", "0", "alerts of a platform left in peace"),
 }
 
 
@@ -130,7 +134,11 @@ def _quick(kept_as: str) -> int:
     figures = [_figure(name, None, "", why) for name in _OF if name != "false_alarms"]
     if RECORDING.exists() and shutil.which("promtool"):
         fired = false_alarms(json.loads(RECORDING.read_text()), rule_files(), QUICK_S)
-        figures.append(_figure("false_alarms", len(fired), f": an hour by promtool on the kept recording: {fired}"))
+        figures.append(
+            _figure(
+                "false_alarms", len(fired), f": an hour by promtool on the kept recording: {', '.join(fired) or 'none'}"
+            )
+        )
     else:
         figures.append(_figure("false_alarms", None, "", "needs promtool and a kept recording"))
     for one in figures:

@@ -28,7 +28,7 @@ def kill(bench: Bench, agent: str) -> Iterator[float]:
     yield time.time()
 
 
-@declare("VolttronAgentStopped", liveness=True, also=_RESTART)
+@declare("VolttronAgentStopped", liveness=True, also=_RESTART, uptime_s=_GROWN_S)
 def stop(bench: Bench, agent: str) -> Iterator[float]:
     """An enabled agent is stopped with vctl."""
     yield bench.stop(agent)
@@ -50,7 +50,7 @@ def hang(bench: Bench, agent: str) -> Iterator[float]:
         yield time.time()
 
 
-@declare("VolttronAgentStopped", liveness=True, also=_RESTART)
+@declare("VolttronAgentStopped", liveness=True, also=_RESTART, uptime_s=_GROWN_S)
 def quit(bench: Bench, agent: str) -> Iterator[float]:
     """An enabled agent ends by itself without an error, which the platform takes for wanted."""
     with bench.told(agent, "exit"):

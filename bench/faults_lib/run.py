@@ -11,7 +11,7 @@ from typing import Any
 
 from faults_lib.bench import Bench
 from faults_lib.fault import Fault
-from faults_lib.watch import Stay, Watch, attributed
+from faults_lib.watch import Firing, Stay, Watch, attributed
 
 # How much later than its budget an alert is waited for, so that the row says how late it was.
 PATIENCE_S = 120
@@ -65,6 +65,8 @@ class Run:
                 thread = threads[fault.name] = threading.Thread(target=self._one, args=(outcome,), daemon=True)
                 thread.start()
             time.sleep(0.5)
+        # what a later fault had silenced may have come back
+        self._watch.wait(lambda: all(self._watch.clear(outcome.fault) for outcome in self._outcomes.values()), QUIET_S)
         return list(self._outcomes.values())
 
     def _next(self, standing: list[Outcome], uptime_s: float, watched_s: float) -> Fault | None:
@@ -120,11 +122,14 @@ def rows(outcomes: Sequence[Outcome], watch: Watch) -> list[dict[str, Any]]:
     return [_row(outcome, *belongs[outcome.fault.name]) for outcome in outcomes]
 
 
-def _row(outcome: Outcome, own: list[Any], strange: list[Any]) -> dict[str, Any]:
+def _row(outcome: Outcome, own: list[Firing], strange: list[Firing]) -> dict[str, Any]:
     fault, seconds = outcome.fault, outcome.seconds
     declared = [expected.alert for expected in fault.declared]
     others = sorted({str(one) for one in own if one.labels["alertname"] not in declared})
-    until = outcome.stay.until
+    ends = [one.until for one in own]
+    resolved = None
+    if outcome.stay.until is not None and outcome.undone_at is not None and None not in ends:
+        resolved = max(0, round(max((end for end in ends if end is not None), default=0) - outcome.undone_at))
     in_time = seconds is not None and seconds <= fault.budget_s
     return {
         "fault": fault.name,
@@ -134,9 +139,9 @@ def _row(outcome: Outcome, own: list[Any], strange: list[Any]) -> dict[str, Any]
         "class": "liveness" if fault.liveness else "trend",
         "budget_seconds": fault.budget_s,
         "seconds": None if seconds is None else round(seconds, 1),
-        "detected": in_time and not strange and until is not None and outcome.error is None,
+        "detected": in_time and not strange and resolved is not None and outcome.error is None,
         "consequences": others,
         "unexpected": sorted({str(one) for one in strange}),
-        "resolved_seconds": None if until is None or outcome.undone_at is None else round(until - outcome.undone_at),
+        "resolved_seconds": resolved,
         **({"error": outcome.error} if outcome.error else {}),
     }

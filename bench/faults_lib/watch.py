@@ -90,17 +90,21 @@ class Stay:
 def attributed(history: Iterable[Firing], stays: Iterable[Stay]) -> dict[str, tuple[list[Firing], list[Firing]]]:
     """By fault: what fired that it may fire, and what fired besides while it stood and was no other fault's.
 
-    What nobody may fire is held against everybody who stood then; what fired before a fault was seeded is not its own.
+    What only a fault that is over may fire is its echo: one that a later fault had silenced, or that comes late. What
+    nobody may fire is held against everybody who stood then. What fired before a fault was seeded is not its own.
     """
-    stays = list(stays)
+    stays = sorted(stays, key=lambda stay: stay.since)
     found: dict[str, tuple[list[Firing], list[Firing]]] = {stay.fault.name: ([], []) for stay in stays}
     for one in history:
-        standing = [
-            stay for stay in stays if stay.since <= one.since and (stay.until is None or one.since < stay.until)
-        ]
-        owners = [stay for stay in standing if any(expected.covers(one.labels) for expected in stay.fault.expected)]
-        for stay in owners:
+        begun = [stay for stay in stays if stay.since <= one.since]
+        standing = [stay for stay in begun if stay.until is None or one.since < stay.until]
+        owners = [stay for stay in standing if _may_fire(stay.fault, one)]
+        for stay in owners or [stay for stay in begun if _may_fire(stay.fault, one)][-1:]:
             found[stay.fault.name][0].append(one)
-        for stay in standing if not owners else ():
+        for stay in standing if not any(_may_fire(stay.fault, one) for stay in begun) else ():
             found[stay.fault.name][1].append(one)
     return found
+
+
+def _may_fire(fault: Fault, one: Firing) -> bool:
+    return any(expected.covers(one.labels) for expected in fault.expected)

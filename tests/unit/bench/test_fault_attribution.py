@@ -40,6 +40,11 @@ def test_what_fired_before_belongs_to_nobody_after():
     assert attributed([before], [Stay(STOP, 10, 100)]) == {"stop": ([], [])}
 
 
+def test_an_echo_belongs_to_the_fault_that_is_over_and_is_held_against_nobody_else():
+    echo = firing("VolttronAgentStopped", 150, agent="faulty.stop")
+    assert attributed([echo], [Stay(STOP, 0, 100), Stay(FREEZE, 120)]) == {"stop": ([echo], []), "freeze": ([], [])}
+
+
 def test_faults_stand_beside_one_another_only_where_every_alert_can_be_told():
     assert STOP.distinct(FREEZE)
     assert not STOP.distinct(STOP), "one alert could be of both"
