@@ -153,7 +153,9 @@ def test_a_killed_engine_leaves_no_profiler_behind(start, program):
     [spy] = ProcessTable().children(engine.pid)
     watched = os.pidfd_open(spy)
     engine.kill()
-    assert select.select([watched], [], [], 10)[0]
+    ended = select.poll()
+    ended.register(watched, select.POLLIN)
+    assert ended.poll(10_000)
     os.close(watched)
     assert target.poll() is None
 
