@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from servers.missing import without
 
 UNIT = Path(__file__).resolve().parents[2] / "deploy" / "systemd" / "voltscope-engine@.service"
 
@@ -21,8 +21,7 @@ def _started() -> list[str]:
 def test_systemd_knows_every_line_of_the_unit(tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
-        assert not os.environ.get("CI"), "systemd-analyze is missing"
-        pytest.skip("systemd-analyze is missing")
+        without("systemd-analyze is missing")
     here = tmp_path / "voltscope-engine@x.service"
     here.write_text(UNIT.read_text().replace(_started()[0], shutil.which("true") or "/bin/true"))
     found = subprocess.run([analyze, "verify", here], capture_output=True, text=True, timeout=60)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from servers.missing import without
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3] / "docs")]
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def _needs(program: str) -> None:
     if shutil.which(program) is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not on PATH")
+        without(f"{program} is not on PATH")
 
 
 @pytest.fixture(scope="session")

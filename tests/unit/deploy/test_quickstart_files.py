@@ -11,12 +11,12 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from quickstart_lib import peers, site_files
 from quickstart_lib.account import Account
 from quickstart_lib.state import Home
 from quickstart_lib.supervise import supervisor_config
 from quickstart_lib.volttron_platform import agents
+from servers.missing import without
 
 from voltscope.configuration import load
 from voltscope.logs.settings import LogshipConfig
@@ -32,7 +32,7 @@ ME = Account("me", os.geteuid(), os.getegid(), drop=False)
 def test_prometheus_accepts_its_configuration(home: Home) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("promtool is not on PATH")
+        without("promtool is not on PATH")
     rules = Path("deploy/prometheus/rules")
     shutil.copytree(ROOT / rules, home.source / rules)
     peers.write_prometheus(home, ME)

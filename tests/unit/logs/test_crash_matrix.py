@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from servers.missing import without
 
 from voltscope.logs.spool import Spool
 from voltscope.logs.transports.base import Transport
@@ -19,10 +20,13 @@ sys.path.append(str(ROOT / "bench"))
 CUTS = 300
 
 
-def test_three_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def _strace() -> None:
     if shutil.which("strace") is None:
-        assert not os.environ.get("CI"), "strace is missing"
-        pytest.skip("strace is missing")
+        without("strace is missing")
+
+
+def test_three_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "lanes"
     program = [sys.executable, str(ROOT / "bench" / "crash-matrix"), "--cuts", str(CUTS), "--no-results"]
     done = subprocess.run([*program, "--keep", str(folder)], capture_output=True, text=True, timeout=300)
@@ -32,9 +36,6 @@ def test_three_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
 
 
 def test_the_judge_notices_a_shipper_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if shutil.which("strace") is None:
-        assert not os.environ.get("CI"), "strace is missing"
-        pytest.skip("strace is missing")
     from crash_lib import harness, shipper
 
     def forgetful(folder: Path, port: int) -> int:
