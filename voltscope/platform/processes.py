@@ -64,6 +64,14 @@ class ProcessTable:
                 found[pid] = boot + int(stat[21]) / self.ticks
         return found
 
+    def birth(self, pid: int) -> int | None:
+        """When `pid` started, in clock ticks since boot; None when it is gone or a kernel zombie.
+
+        With the pid it tells a process from a later one that was given the same number.
+        """
+        stat = self._stat(pid)
+        return int(stat[21]) if stat is not None and stat[2] not in ("Z", "X") else None
+
     def read(self, pid: int, *, memory: bool = True, boot_time: float | None = None) -> Process | None:
         """The process, or None when it is gone.
 

@@ -292,9 +292,10 @@ def test_prometheus_scrapes_with_a_certificate_and_a_password(
 
     def health() -> dict[str, tuple[str, str]]:
         try:
-            targets = httpx.get(f"{base}/api/v1/targets").json()["data"]["activeTargets"]
+            answer = httpx.get(f"{base}/api/v1/targets").raise_for_status()  # 503 while it opens its store
         except httpx.HTTPError:
             return {}
+        targets = answer.json()["data"]["activeTargets"]
         return {target["labels"]["job"]: (target["health"], target["lastError"]) for target in targets}
 
     deadline = time.monotonic() + 60

@@ -66,8 +66,8 @@ class PySpy:
     ) -> Recording:
         if self._program is None:
             raise BackendFailed("py-spy is not installed.", f"Run: {sys.executable} -m pip install py-spy")
-        target = self._processes.read(pid, memory=False)
-        if target is None or target.state in ("Z", "X"):
+        target, birth = self._processes.read(pid, memory=False), self._processes.birth(pid)
+        if target is None or birth is None:
             raise TargetGone(f"there is no process {pid}.", "The agent ended: look at its state and its log.")
         with tempfile.TemporaryDirectory(prefix="voltscope-pyspy-") as directory:
             output = Path(directory) / "stacks"
@@ -75,7 +75,7 @@ class PySpy:
             command += ["--rate", str(rate), "--format", "raw", "--output", str(output), *_KIND_FLAGS[kind]]
             if target.threads > MAX_BLOCKING_THREADS:
                 command.append("--nonblocking")
-            run = _Run(command, seconds, cancel, progress)
+            run = _Run(command, seconds, cancel, progress, lambda: self._processes.birth(pid) == birth)
             run.watch()
             text = output.read_text(errors="replace") if output.exists() else ""
         if run.status != 0 and not text and run.ending is not Ending.CANCELLED:
@@ -111,9 +111,15 @@ class _Run:
     """One run of the program: its words, its time, its end. A deadline or a cancel is a SIGINT: py-spy then writes."""
 
     def __init__(
-        self, command: list[str], seconds: int, cancel: threading.Event, progress: Callable[[float], None]
+        self,
+        command: list[str],
+        seconds: int,
+        cancel: threading.Event,
+        progress: Callable[[float], None],
+        alive: Callable[[], bool],
     ) -> None:
         self._command, self._seconds, self._cancel, self._progress = command, seconds, cancel, progress
+        self._alive = alive
         self._started_at: float | None = None
         self._ended_at = 0.0
         self._interrupted: Ending | None = None
@@ -194,8 +200,11 @@ class _Run:
             self.overdue = done > self._seconds + max(1.0, self._seconds * 0.1)
         else:
             self.overdue = now - launched > ATTACH_DEADLINE_S
-        if self._cancel.is_set() or self.overdue:
-            self._interrupted = Ending.CANCELLED if self._cancel.is_set() else Ending.DEADLINE
+        # py-spy looks for the pid alone, so it goes on to the end when another process is given the number meanwhile.
+        gone = self.started and not self._alive()
+        if gone or self._cancel.is_set() or self.overdue:
+            otherwise = Ending.CANCELLED if self._cancel.is_set() else Ending.DEADLINE
+            self._interrupted = Ending.TARGET_ENDED if gone else otherwise
             self._kill_at = now + WRITE_DEADLINE_S
             process.send_signal(signal.SIGINT)
 
