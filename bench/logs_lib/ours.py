@@ -12,7 +12,7 @@ from pathlib import Path
 
 from voltscope.engine.service import EngineContext, FactsAnswer
 from voltscope.logs.engine import SPOOL, LogshipEngine
-from voltscope.logs.segment_index import index_sealed
+from voltscope.search.segment_index import index_sealed
 
 
 def main(data_dir: Path, config: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from live_site import wait_for
 
-from voltscope.logs.store import Store
+from voltscope.search.store import Store
 
 
 def test_every_agent_runs_and_every_collector_succeeds(live):

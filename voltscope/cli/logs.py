@@ -18,7 +18,7 @@ from voltscope.errors import QueryError
 
 if TYPE_CHECKING:
     from voltscope.logs.record import Hit
-    from voltscope.logs.store import Store
+    from voltscope.search.store import Store
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 FOLLOW_INTERVAL_S = 0.5
@@ -88,7 +88,7 @@ def logs(
     if follow and until is not None:
         raise click.UsageError("--follow shows what is to come; it cannot be joined with --until", ctx)
     level = level.lower() if level else None
-    from voltscope.logs.store import Store
+    from voltscope.search.store import Store
 
     store = Store.open(site_of(ctx).log_store_path)
     try:

@@ -20,7 +20,7 @@ from voltscope.errors import QueryError, VoltscopeError
 
 if TYPE_CHECKING:
     from voltscope.logs.record import Hit
-    from voltscope.logs.store import Store
+    from voltscope.search.store import Store
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 MAX_LIMIT = 500
@@ -51,7 +51,7 @@ class LogReader:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _opened(self) -> Store:
-        from voltscope.logs.store import Store  # needed only once somebody looks at logs
+        from voltscope.search.store import Store  # needed only once somebody looks at logs
 
         if self._store is None:
             self._store = Store.open(self._folder)

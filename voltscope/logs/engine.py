@@ -23,10 +23,10 @@ from voltscope.logs.pipeline import Pipeline, host_id
 from voltscope.logs.receiving import Receiving
 from voltscope.logs.record import Origin
 from voltscope.logs.redact import Redactor
-from voltscope.logs.segment_index import index_sealed
 from voltscope.logs.settings import LogshipConfig
 from voltscope.logs.spool import Limits, Spool
 from voltscope.platform.home import instance_name
+from voltscope.search.segment_index import index_sealed
 
 POLL_S = 0.25
 SPOOL = "spool"  # in the data directory

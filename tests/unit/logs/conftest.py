@@ -1,4 +1,4 @@
-"""Peers that cost seconds to start, one for all tests of the room."""
+"""What every test of the room leaves behind: closed files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from servers.missing import PeerMissing, without
-from servers.opensearch.node import OpenSearch
 
 from voltscope.logs.spool import Spool
 from voltscope.logs.spool.cursors import Cursors
@@ -40,17 +38,3 @@ def _spools_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for cursors in loaded:
         if cursors._files is SYSTEM:
             cursors.let_go()
-
-
-@pytest.fixture(scope="session")
-def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearch]:
-    """A node that all tests share: each uses indices of its own name."""
-    try:
-        node = OpenSearch(tmp_path_factory.mktemp("opensearch"))
-    except PeerMissing as error:
-        without(error)
-    node.start()
-    try:
-        yield node
-    finally:
-        node.stop()

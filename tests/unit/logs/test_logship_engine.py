@@ -20,9 +20,9 @@ from voltscope.logs.engine import SPOOL, LogshipEngine
 from voltscope.logs.identity import Identities
 from voltscope.logs.parse import Header
 from voltscope.logs.settings import LogshipConfig
-from voltscope.logs.store import Store
 from voltscope.platform.agents import Facts, InstalledAgent
 from voltscope.platform.home import instance_name
+from voltscope.search.store import Store
 
 
 def _until(condition: Callable[[], bool], seconds: float = 15) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from voltscope.logs.frames import Frames
 from voltscope.logs.record import Batch
 from voltscope.logs.spool import SegmentInfo, SpoolReader
-from voltscope.logs.words import Names, Words
+from voltscope.search.frames import Frames
+from voltscope.search.words import Names, Words
 
 
 class SegmentReading:

@@ -18,9 +18,9 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from voltscope.errors import SpoolError, StoreError
-from voltscope.logs.frames import Frames
 from voltscope.logs.spool import SegmentInfo, SpoolReader
-from voltscope.logs.words import Names, Words
+from voltscope.search.frames import Frames
+from voltscope.search.words import Names, Words
 
 VERSION = 1
 _MAGIC = b"vsindex\n"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from voltscope.errors import SpoolError, StoreError
 from voltscope.logs.record import Batch, Hit
-from voltscope.logs.search import Vocabulary, Wanted
-from voltscope.logs.segment_index import DamagedIndex, SegmentIndex
-from voltscope.logs.segment_reading import SegmentReading
 from voltscope.logs.spool import SegmentInfo, SpoolReader
+from voltscope.search.segment_index import DamagedIndex, SegmentIndex
+from voltscope.search.segment_reading import SegmentReading
+from voltscope.search.wanted import Vocabulary, Wanted
 
 _NEWEST = 2**62
 _KEPT_RECORDS = 4096  # decoded frames, of which a search often wants neighbours: some 3 MB

@@ -16,9 +16,9 @@ from spool_writer import SpoolWriter
 
 from voltscope.errors import QueryError, StoreError
 from voltscope.logs.record import Record
-from voltscope.logs.segment_index import index_sealed
 from voltscope.logs.spool import Limits
-from voltscope.logs.store import Store
+from voltscope.search.segment_index import index_sealed
+from voltscope.search.store import Store
 
 SMALL = Limits(segment_bytes=64 * 1024)
 
@@ -514,7 +514,7 @@ sys.path[:0] = {path!r}
 from pathlib import Path
 from spool_writer import SpoolWriter
 from voltscope.logs.record import Record
-from voltscope.logs.segment_index import index_sealed
+from voltscope.search.segment_index import index_sealed
 from voltscope.logs.spool import Limits
 writer = SpoolWriter(Path({folder!r}), limits=Limits(segment_bytes=64 * 1024, total_bytes=400 * 1024))
 verified = set()
