@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Union
+from typing import TypeAlias
 
 from voltscope.search.fields import Field
 
@@ -75,4 +75,4 @@ class Any:
     parts: tuple[Node, ...]
 
 
-Node = Union[Everything, Words, Compared, Present, Not, All, Any]
+Node: TypeAlias = Everything | Words | Compared | Present | Not | All | Any
