@@ -17,9 +17,13 @@ from voltscope.profiling.backends.base import Backend
 from voltscope.profiling.backends.pyspy import PySpy
 from voltscope.profiling.formats import render
 from voltscope.profiling.http import routes
+from voltscope.profiling.profiles import Profiles
+from voltscope.profiling.pyroscope.http import PREFIX as QUESTIONS
+from voltscope.profiling.pyroscope.http import routes as pyroscope_routes
 from voltscope.profiling.recorder import Recorder
 from voltscope.profiling.settings import ProfilerConfig
 from voltscope.profiling.targets import Targets
+from voltscope.profiling.windows import Windows
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
 
 # The content goes over the bus to whoever asked, where every megabyte holds up routers and agents alike.
@@ -36,6 +40,7 @@ class ProfilerEngine:
         self._config: ProfilerConfig | None = None
         self._access: Access | None = None
         self._archive: Archive | None = None
+        self._windows: Windows | None = None
         self._recorder: Recorder | None = None
         self._server: Server | None = None
         self._web: WebConfigFile | None = None
@@ -62,6 +67,8 @@ class ProfilerEngine:
                 self._listen_anew(new, access)
             self._recorder.apply(new.limits, new.site)
             self._archive.retain(new.retention)
+            if self._windows is not None:
+                self._windows.retain(new.continuous_retention)
         self._config, self._access = new, access
 
     def start(self) -> None:
@@ -69,6 +76,7 @@ class ProfilerEngine:
         config = self._config or ProfilerConfig()
         access = self._access or Access(None)
         self._archive = Archive(self._context.data_dir, config.retention)
+        self._windows = Windows(self._context.data_dir, config.continuous_retention)
         targets = Targets(self._context.facts, self._context.volttron_home)
         self._recorder = Recorder(targets, self._backend, self._archive, config.limits, config.site)
         self._server = self._listening(config, access)
@@ -99,14 +107,20 @@ class ProfilerEngine:
             self._recorder.close()
         if self._server is not None:
             self._server.stop()
-        if self._archive is not None:
-            self._archive.close()
-        self._server = self._recorder = self._archive = None
+        for store in (self._archive, self._windows):
+            if store is not None:
+                store.close()
+        self._server = self._recorder = self._archive = self._windows = None
 
     def _running(self) -> Recorder:
         if self._recorder is None:
             raise VoltscopeError("the profiler is not started.", "Ask again in a moment.")
         return self._recorder
+
+    def _profiles(self) -> Profiles:
+        if self._archive is None or self._windows is None:
+            raise VoltscopeError("the profiler is not started.", "Ask again in a moment.")
+        return Profiles(self._archive, self._windows)
 
     def _listen_anew(self, config: ProfilerConfig, access: Access) -> None:
         """Listen as `config` says, and as before where that cannot be had."""
@@ -131,11 +145,12 @@ class ProfilerEngine:
 
     def _listening(self, config: ProfilerConfig, access: Access) -> Server:
         app: ASGIApp = guarded(
-            routes(self._running),
+            [*routes(self._running), *pyroscope_routes(self._profiles)],
             access,
             open_reads=is_loopback(config.host),
             names=config.names,
             identify=identified,
+            questions=(QUESTIONS,),
         )
         web = self._web = self._web_config(config)
         server = Server(

@@ -9,6 +9,7 @@ import msgspec
 from voltscope.configuration import Config
 from voltscope.profiling.archive import Retention
 from voltscope.profiling.recorder import Limits
+from voltscope.profiling.windows import WindowRetention
 from voltscope.site import PROFILER_PORT
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -21,7 +22,8 @@ class ProfilerConfig(Config, frozen=True, kw_only=True):
     besides loopback's. `credentials`: the credential file, without which nobody may start a capture over HTTP.
     `certificate`, `key`: PEM files that turn TLS on; `web_config_file`: an exporter-toolkit web configuration file,
     which says that and more. `max_seconds`, `max_rate` (Hz), `max_concurrent`,
-    `max_waiting`: limits of captures. `keep_captures`, `keep_megabytes`, `keep_days`: how much is kept.
+    `max_waiting`: limits of captures. `keep_captures`, `keep_megabytes`, `keep_days`: how much is kept;
+    `keep_continuous_days`, `keep_continuous_megabytes`: of continuous profiles.
     """
 
     site: str | None = None
@@ -39,6 +41,8 @@ class ProfilerConfig(Config, frozen=True, kw_only=True):
     keep_captures: _Positive = 500
     keep_megabytes: Annotated[float, msgspec.Meta(gt=0)] = 200.0
     keep_days: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    keep_continuous_days: Annotated[float, msgspec.Meta(gt=0)] = 14.0
+    keep_continuous_megabytes: Annotated[float, msgspec.Meta(gt=0)] = 200.0
 
     @property
     def limits(self) -> Limits:
@@ -49,3 +53,8 @@ class ProfilerConfig(Config, frozen=True, kw_only=True):
     def retention(self) -> Retention:
         """What is kept."""
         return Retention(self.keep_captures, self.keep_megabytes, self.keep_days)
+
+    @property
+    def continuous_retention(self) -> WindowRetention:
+        """What is kept of continuous profiles."""
+        return WindowRetention(self.keep_continuous_days, self.keep_continuous_megabytes)

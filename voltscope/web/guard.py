@@ -37,17 +37,19 @@ def guarded(
     names: Iterable[str] = (),
     identify: Identify | None = None,
     public: Iterable[str] = ("/-/healthy",),
+    questions: Iterable[str] = (),
 ) -> GuardedApp:
     """An application of `routes` behind the guard.
 
     `open_reads`: whether reading needs no role (loopback listeners of exporter and profiler). `names`: host
     names allowed besides loopback's. `identify`: finds a user by other means, such as a session cookie; a write
     it vouches for, and any that a browser sends, must come from the same origin. `public`: paths that need nobody,
-    and prefixes ending in / (other than / itself, which is the front page alone). Handlers find the user, or None,
+    and prefixes ending in / (other than / itself, which is the front page alone). `questions`: prefixes ending in /
+    below which a POST only asks, and needs what reading needs. Handlers find the user, or None,
     in `request.state.user`; VoltscopeErrors become JSON errors.
     """
     app = Starlette(routes=list(routes), exception_handlers={VoltscopeError: _as_json, Exception: _as_json})
-    return GuardedApp(app, access, open_reads, (*LOOPBACK_NAMES, *names), identify, tuple(public))
+    return GuardedApp(app, access, open_reads, (*LOOPBACK_NAMES, *names), identify, tuple(public), tuple(questions))
 
 
 class _BodyTooLarge(VoltscopeError):
@@ -89,9 +91,10 @@ class GuardedApp:
         names: tuple[str, ...],
         identify: Identify | None,
         public: tuple[str, ...],
+        questions: tuple[str, ...],
     ) -> None:
         self._app, self._access, self._open_reads = app, access, open_reads
-        self._names, self._identify, self._public = names, identify, public
+        self._names, self._identify, self._public, self._questions = names, identify, public, questions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -110,7 +113,7 @@ class GuardedApp:
             return _refuse(421, "wrong-host", "this name is not one of ours.", "Allow it in the configuration.")
         if int(headers.get("content-length") or 0) > MAX_BODY:
             return error_response(_BodyTooLarge())
-        write = scope["method"] in WRITES
+        write = scope["method"] in WRITES and not self._is_question(scope)
         request = Request(scope)
         try:
             user = self._access.by_authorization(headers.get("authorization"))
@@ -133,6 +136,9 @@ class GuardedApp:
         if self._open_reads and not write:
             return None
         return _refuse(401, "unauthorized", "who are you?", "Send a token from the credential file, or log in.")
+
+    def _is_question(self, scope: Scope) -> bool:
+        return scope["method"] == "POST" and any(scope["path"].startswith(prefix) for prefix in self._questions)
 
     def _is_public(self, path: str) -> bool:
         # "/" is the front page: taken as a prefix it would open everything

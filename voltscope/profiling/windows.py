@@ -1,0 +1,262 @@
+"""Continuous profiles on disk: a minute of one agent at a time, its stacks as numbers into one list of stacks.
+
+A week of one agent is 10,080 windows of some hundred bytes each; a stack's text stands there once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from voltscope.errors import VoltscopeError
+from voltscope.profiling.backends.base import Kind
+from voltscope.profiling.stacks import Stacks
+
+SCHEMA_VERSION = 1
+_DAY_MS = 86_400_000
+_KNOWN_STACKS = 50_000  # texts whose number is kept in memory, some 10 MB
+_DROPPED_AT_ONCE = 600  # windows, so that no delete holds up a reader for long
+_SCHEMA = """
+CREATE TABLE series (
+    id INTEGER PRIMARY KEY, site TEXT NOT NULL, instance TEXT NOT NULL, agent TEXT NOT NULL, kind TEXT NOT NULL,
+    backend TEXT NOT NULL, UNIQUE (site, instance, agent, kind, backend)
+);
+CREATE TABLE stack (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, seen INTEGER NOT NULL);
+CREATE TABLE window (
+    started INTEGER NOT NULL, series INTEGER NOT NULL REFERENCES series, length INTEGER NOT NULL, rate REAL NOT NULL,
+    samples INTEGER NOT NULL, missed INTEGER NOT NULL, counts BLOB NOT NULL, PRIMARY KEY (started, series)
+) WITHOUT ROWID;
+CREATE INDEX window_of_series ON window (series, started);
+"""
+
+
+class Series(NamedTuple):
+    """Whose profiles, of what kind. Empty texts for what is not known."""
+
+    site: str
+    instance: str
+    agent: str
+    kind: Kind
+    backend: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """One stretch of sampling. `started`: milliseconds since the epoch; `length`: milliseconds; `rate`: hertz."""
+
+    series: Series
+    started: int
+    length: int
+    rate: float
+    samples: int
+    missed: int
+
+
+@dataclass(frozen=True)
+class WindowRetention:
+    """What is kept at most; the oldest goes first."""
+
+    days: float = 14.0
+    megabytes: float = 200.0
+
+
+class Windows:
+    """The windows in `directory`/continuous.sqlite. Safe to share between threads; one process writes."""
+
+    def __init__(self, directory: Path, retention: WindowRetention | None = None) -> None:
+        """Opens or creates. Raises VoltscopeError when the database cannot be used."""
+        self._path = directory / "continuous.sqlite"
+        self._retention = retention or WindowRetention()
+        self._lock = threading.Lock()
+        self._stacks: dict[str, tuple[int, int]] = {}  # text to number and the day it was last said to be seen
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._db = self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise VoltscopeError(
+                f"cannot open the archive of continuous profiles {self._path}: {error}.",
+                "Check its owner and its disk; moving the file away starts an empty archive.",
+            ) from error
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._db.close()
+
+    def keep(self, window: Window, stacks: Stacks) -> None:
+        """Keep one window, durable when this returns; one of the same start and series is replaced.
+
+        Raises VoltscopeError when the disk refuses; nothing has changed then.
+        """
+        day = window.started // _DAY_MS
+        try:
+            with self._lock, self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                counts = self._numbered(stacks, day)
+                row = (
+                    window.started, self._series(window.series), window.length, window.rate, window.samples,
+                    window.missed, counts.tobytes(),
+                )  # fmt: skip
+                self._db.execute("INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        except (OSError, sqlite3.Error) as error:
+            self._stacks.clear()  # numbers given in what was rolled back are given again
+            raise VoltscopeError(
+                f"cannot keep a minute of {window.series.agent} in {self._path}: {error}.",
+                "Check the disk's free space.",
+            ) from error
+        self.retain(self._retention)
+
+    def series(self) -> list[Series]:
+        """All there are windows of."""
+        sql = "SELECT site, instance, agent, kind, backend FROM series WHERE id IN (SELECT series FROM window)"
+        with self._lock:
+            rows = self._db.execute(sql).fetchall()
+        return [_series(row) for row in rows]
+
+    def windows(self, since: int, until: int, wanted: Callable[[Series], bool] = lambda _: True) -> list[Window]:
+        """Those that begin from `since` to `until` (milliseconds since the epoch, both included), oldest first."""
+        sql = "SELECT series, started, length, rate, samples, missed FROM window WHERE started BETWEEN ? AND ?"
+        with self._lock:
+            chosen = self._chosen(wanted)
+            rows = self._db.execute(sql, (since, until)).fetchall()
+        return [Window(chosen[row[0]], *row[1:]) for row in rows if row[0] in chosen]
+
+    def merged(
+        self, since: int, until: int, wanted: Callable[[Series], bool] = lambda _: True
+    ) -> dict[float, dict[tuple[str, ...], int]]:
+        """The sum of those windows' stacks, by the rate they were sampled at."""
+        totals: dict[float, Counter[int]] = {}
+        with self._lock:
+            for series in self._chosen(wanted):
+                for rate, blob in self._db.execute(
+                    "SELECT rate, counts FROM window WHERE series = ? AND started BETWEEN ? AND ?",
+                    (series, since, until),
+                ):
+                    _add(totals.setdefault(rate, Counter()), blob)
+            texts = dict(self._texts({number for total in totals.values() for number in total}))
+        return {
+            rate: {tuple(texts[number].split(";")): count for number, count in total.items() if number in texts}
+            for rate, total in totals.items()
+        }
+
+    def retain(self, retention: WindowRetention, now_ms: int | None = None) -> int:
+        """Apply limits: the oldest windows go until all hold; how many went. Raises VoltscopeError."""
+        self._retention = retention
+        dropped = 0
+        try:
+            with self._lock:
+                newest = self._db.execute("SELECT max(started) FROM window").fetchone()[0]
+                if newest is None:
+                    return 0
+                oldest = int((newest if now_ms is None else now_ms) - retention.days * _DAY_MS)
+                with self._db:
+                    dropped = self._db.execute("DELETE FROM window WHERE started < ?", (oldest,)).rowcount
+                while self._bytes() > retention.megabytes * 1e6:
+                    with self._db:
+                        count = self._db.execute(
+                            "DELETE FROM window WHERE (started, series) IN "
+                            "(SELECT started, series FROM window ORDER BY started LIMIT ?)",
+                            (_DROPPED_AT_ONCE,),
+                        ).rowcount
+                    dropped += count
+                    self._forget()
+                    if not count:
+                        break
+                if dropped:
+                    self._forget()
+        except sqlite3.Error as error:
+            raise VoltscopeError(f"cannot clean {self._path}: {error}.", "Check the disk.") from error
+        return dropped
+
+    # Inside, with the lock held
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        self._path.chmod(0o600)
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(f"it was written by a newer voltscope (schema {version})")
+        if version == 0:
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what retention frees goes back to the disk
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        if version == 0:
+            db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        return db
+
+    def _bytes(self) -> int:
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def _forget(self) -> None:
+        """Drop stacks no window can hold any more, and give the space back."""
+        oldest = self._db.execute("SELECT min(started) FROM window").fetchone()[0]
+        with self._db:
+            if oldest is None:
+                self._db.execute("DELETE FROM stack")
+            else:
+                self._db.execute("DELETE FROM stack WHERE seen < ?", (oldest // _DAY_MS,))
+        self._stacks.clear()
+        self._db.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def _series(self, series: Series) -> int:
+        values = (series.site, series.instance, series.agent, series.kind.value, series.backend)
+        self._db.execute(
+            "INSERT OR IGNORE INTO series (site, instance, agent, kind, backend) VALUES (?, ?, ?, ?, ?)", values
+        )
+        sql = "SELECT id FROM series WHERE site = ? AND instance = ? AND agent = ? AND kind = ? AND backend = ?"
+        return int(self._db.execute(sql, values).fetchone()[0])
+
+    def _chosen(self, wanted: Callable[[Series], bool]) -> dict[int, Series]:
+        rows = self._db.execute("SELECT id, site, instance, agent, kind, backend FROM series").fetchall()
+        return {row[0]: series for row in rows if wanted(series := _series(row[1:]))}
+
+    def _numbered(self, stacks: Stacks, day: int) -> array[int]:
+        """Pairs of a stack's number and its count, 32 bits each, little-endian."""
+        if len(self._stacks) > _KNOWN_STACKS:
+            self._stacks.clear()
+        pairs = array("I")
+        for stack, count in stacks.items():
+            text = ";".join(stack)
+            number, said = self._stacks.get(text, (0, -1))
+            if said < day:
+                self._db.execute(
+                    "INSERT INTO stack (text, seen) VALUES (?, ?) "
+                    "ON CONFLICT (text) DO UPDATE SET seen = max(seen, excluded.seen)",
+                    (text, day),
+                )
+                number = self._db.execute("SELECT id FROM stack WHERE text = ?", (text,)).fetchone()[0]
+                self._stacks[text] = (number, day)
+            pairs.extend((number, count))
+        if sys.byteorder == "big":
+            pairs.byteswap()
+        return pairs
+
+    def _texts(self, numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
+        for number in numbers:
+            row = self._db.execute("SELECT text FROM stack WHERE id = ?", (number,)).fetchone()
+            if row is not None:
+                yield number, row[0]
+
+
+def _series(row: tuple[str, ...]) -> Series:
+    site, instance, agent, kind, backend = row
+    return Series(site, instance, agent, Kind(kind), backend)
+
+
+def _add(total: Counter[int], blob: bytes) -> None:
+    pairs = array("I")
+    pairs.frombytes(blob)
+    if sys.byteorder == "big":
+        pairs.byteswap()
+    for number, count in zip(pairs[::2], pairs[1::2], strict=True):
+        total[number] += count
