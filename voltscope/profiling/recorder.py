@@ -13,7 +13,7 @@ import msgspec
 
 from voltscope.errors import BackendFailed, BadRequest, CaptureCancelled, CaptureTooLong, VoltscopeError
 from voltscope.profiling.archive import Archive, not_found
-from voltscope.profiling.backends.base import Backend, Ending, Kind
+from voltscope.profiling.backends.base import Backend, Ending, Kind, Sampling
 from voltscope.profiling.capture import DONE, RECORDING, Capture, begun, failed, finished, iso_utc
 from voltscope.profiling.queue import CaptureQueue, Job
 from voltscope.profiling.targets import Targets
@@ -21,6 +21,7 @@ from voltscope.ulid import new_ulid
 
 _log = logging.getLogger(__name__)
 
+_PARAMETERS = ("agent", "seconds", "rate", "kind", "idle", "backend", "native", "blocking", "children")
 _FAILED_REMEMBERED = 50  # failures are told, not kept: they hold no samples
 
 
@@ -32,26 +33,33 @@ class Limits:
     max_rate: int = 1000
     max_concurrent: int = 2
     max_waiting: int = 8
+    max_per_requester: int = 4
+    max_per_minute: int = 30
 
 
 @dataclass(frozen=True)
 class Request:
-    """A capture asked for and checked. `seconds` whole, `rate` in hertz."""
+    """A capture asked for and checked. `seconds` whole, `rate` in hertz; the rest as in `Sampling`."""
 
     agent: str
     seconds: int
     rate: int
     kind: Kind
+    backend: str | None = None
+    native: bool = False
+    blocking: bool | None = None
+    children: bool = False
 
 
 def read_request(params: dict[str, Any], limits: Limits) -> Request:
-    """A request from JSON: agent, seconds = 5, rate = 100, kind = "cpu", idle = false (true makes cpu wall).
+    """A request from JSON: agent, seconds = 5, rate = 100, kind = "cpu", idle = false (true makes cpu wall), backend,
+    native = false, blocking, children = false.
 
     Raises BadRequest naming the parameter, CaptureTooLong when over the limit.
     """
-    unknown = set(params) - {"agent", "seconds", "rate", "kind", "idle"}
+    unknown = set(params) - set(_PARAMETERS)
     if unknown:
-        raise BadRequest(f"unknown parameter {sorted(unknown)[0]!r}.", "Known: agent, seconds, rate, kind, idle.")
+        raise BadRequest(f"unknown parameter {sorted(unknown)[0]!r}.", f"Known: {', '.join(_PARAMETERS)}.")
     agent = params.get("agent")
     if not isinstance(agent, str) or not agent:
         raise BadRequest("parameter agent is missing.", "Name an agent's VIP identity, or `platform`.")
@@ -67,13 +75,26 @@ def read_request(params: dict[str, Any], limits: Limits) -> Request:
     word = params.get("kind") or Kind.CPU.value
     if word not in [kind.value for kind in Kind]:
         raise BadRequest(f"kind: found {word!r}; allowed: {', '.join(kind.value for kind in Kind)}.")
-    idle = params.get("idle")
-    if idle not in (None, False, True):
-        raise BadRequest(f"idle: found {idle!r}; allowed: true, false.")
+    choices = {name: params.get(name) for name in ("idle", "native", "blocking", "children")}
+    for name, value in choices.items():
+        if value not in (None, False, True):
+            raise BadRequest(f"{name}: found {value!r}; allowed: true, false.")
+    backend = params.get("backend")
+    if backend is not None and not isinstance(backend, str):
+        raise BadRequest(f"backend: found {backend!r}; allowed: a backend's name.")
     kind = Kind(word)
-    if idle and kind is Kind.GIL:
-        raise BadRequest("idle threads hold no GIL.", "Leave idle out, or ask for kind wall.")
-    return Request(agent, seconds, rate, Kind.WALL if idle else kind)
+    if choices["idle"] and kind in (Kind.GIL, Kind.MEMORY):
+        raise BadRequest(f"idle says nothing of kind {word}.", "Leave idle out, or ask for kind wall.")
+    return Request(
+        agent,
+        seconds,
+        rate,
+        Kind.WALL if choices["idle"] else kind,
+        backend or None,
+        bool(choices["native"]),
+        choices["blocking"],
+        bool(choices["children"]),
+    )
 
 
 class Recorder:
@@ -203,10 +224,8 @@ class Recorder:
         def progress(share: float) -> None:
             job.capture = msgspec.structs.replace(capture, progress=round(share, 3))
 
-        seconds = int(capture.duration_s)
-        recording = self._backend.record(
-            capture.pid, seconds, capture.rate_hz, capture.kind, cancel=job.cancel, progress=progress
-        )
+        sampling = Sampling(capture.pid, int(capture.duration_s), capture.rate_hz, capture.kind)
+        recording = self._backend.record(sampling, cancel=job.cancel, progress=progress)
         self.seconds_recorded += recording.seconds
         if recording.ending is Ending.CANCELLED:
             raise CaptureCancelled(f"the capture was cancelled after {recording.seconds:.1f} s.")

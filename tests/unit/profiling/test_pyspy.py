@@ -18,9 +18,10 @@ import pytest
 
 from voltscope.errors import BackendFailed, ProfilingRefused, TargetGone, VoltscopeError
 from voltscope.platform.processes import ProcessTable
-from voltscope.profiling.backends.base import Ending, Kind
-from voltscope.profiling.backends.pyspy import PySpy, _behind_seconds, _find
+from voltscope.profiling.backends.base import Ending, Kind, Sampling
+from voltscope.profiling.backends.pyspy import PySpy, _behind_seconds
 from voltscope.profiling.backends.refusal import refused
+from voltscope.profiling.backends.running import find_program
 from voltscope.profiling.stacks import hub_samples, total_shares
 
 pytestmark = pytest.mark.skipif(not PySpy().available(), reason="py-spy is not installed")
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.skipif(not PySpy().available(), reason="py-spy is not i
 
 def record(pid, seconds=1, rate=100, kind=Kind.CPU, cancel=None, progress=lambda share: None, backend=None):
     cancel = cancel or threading.Event()
-    return (backend or PySpy()).record(pid, seconds, rate, kind, cancel=cancel, progress=progress)
+    sampling = Sampling(pid, seconds, rate, kind)
+    return (backend or PySpy()).record(sampling, cancel=cancel, progress=progress)
 
 
 def test_the_shares_of_two_hot_functions_are_right(start, program):
@@ -118,7 +120,7 @@ def test_a_process_without_python_is_said_to_be_one():
 def test_many_native_threads_are_not_stopped_for_every_sample(start, program, tmp_path):
     said = tmp_path / "arguments"
     spy = tmp_path / "py-spy"
-    spy.write_text(f'#!/bin/sh\necho "$@" > {said}\nexec {_find()} "$@"\n')
+    spy.write_text(f'#!/bin/sh\necho "$@" > {said}\nexec {find_program("py-spy")} "$@"\n')
     spy.chmod(0o755)
     assert record(start(program.MANY_THREADS).pid, backend=PySpy(spy)).samples > 50
     assert "--nonblocking" in said.read_text()
@@ -164,7 +166,7 @@ def test_a_killed_engine_leaves_no_profiler_behind(start, program):
         "import threading\n"
         "from voltscope.profiling.backends.pyspy import *\n"
         "told = lambda share: share and print('ready', flush=True)\n"
-        f"PySpy().record({target.pid}, 60, 100, Kind.CPU, cancel=threading.Event(), progress=told)\n"
+        f"PySpy().record(Sampling({target.pid}, 60, 100, Kind.CPU), cancel=threading.Event(), progress=told)\n"
     )
     [spy] = ProcessTable().children(engine.pid)
     watched = os.pidfd_open(spy)
@@ -182,7 +184,7 @@ def test_another_users_process_is_refused_with_the_remedy(start, program):
     nobody = pwd.getpwnam("nobody")
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
-        spy = shutil.copy(_find(), Path(directory) / "py-spy")
+        spy = shutil.copy(find_program("py-spy"), Path(directory) / "py-spy")
         Path(spy).chmod(0o755)
         error = as_user(nobody, lambda: record(root, backend=PySpy(Path(spy))))
     assert isinstance(error, ProfilingRefused)

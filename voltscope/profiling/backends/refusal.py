@@ -7,7 +7,9 @@ import pwd
 from pathlib import Path
 
 from voltscope.errors import ProfilingRefused
+from voltscope.profiling.backends.base import Need
 
+_CAP_SYS_PTRACE = 19
 _CAPABILITY = (
     "give the profiler CAP_SYS_PTRACE: `AmbientCapabilities=CAP_SYS_PTRACE` in its systemd unit, or "
     "`sudo setcap cap_sys_ptrace=eip {program}`"
@@ -19,6 +21,44 @@ def refused(pid: int, program: Path, *, proc: Path = Path("/proc"), uid: int | N
     ours = os.geteuid() if uid is None else uid
     message = f"the kernel refused to let {program.name} attach to process {pid}."
     return ProfilingRefused(message, _remedy(pid, program, proc, ours))
+
+
+def may_attach(program: Path | None, pid: int | None, *, proc: Path = Path("/proc"), uid: int | None = None) -> Need:
+    """Whether the kernel lets `program` look into `pid`, or into a process of our own user when that is None.
+
+    What a security module or a container adds is not seen here: only trying tells.
+    """
+    ours = os.geteuid() if uid is None else uid
+    what = "the kernel lets it attach"
+    if ours == 0 or _capable(proc) or (program is not None and _has_capability(program)):
+        return Need(what, True)
+    try:
+        theirs = ours if pid is None else (proc / str(pid)).stat().st_uid
+    except OSError:
+        theirs = ours
+    tracer = pid is not None and _tracer(proc, pid)
+    if theirs == ours and not tracer and not _ptrace_scope(proc):
+        return Need(what, True)
+    return Need(what, False, _remedy(pid or os.getpid(), program or Path("py-spy"), proc, ours))
+
+
+def _capable(proc: Path) -> bool:
+    """Whether we have CAP_SYS_PTRACE ourselves."""
+    try:
+        lines = (proc / "self/status").read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    effective = next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
+    return bool(effective >> _CAP_SYS_PTRACE & 1)
+
+
+def _has_capability(program: Path) -> bool:
+    """Whether the file gives CAP_SYS_PTRACE (capabilities(7): permitted set of `vfs_cap_data`, little-endian)."""
+    try:
+        attribute = os.getxattr(program, "security.capability")
+    except OSError:
+        return False
+    return bool(int.from_bytes(attribute[4:8], "little") >> _CAP_SYS_PTRACE & 1)
 
 
 def _remedy(pid: int, program: Path, proc: Path, ours: int) -> str:

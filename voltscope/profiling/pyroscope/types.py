@@ -25,14 +25,15 @@ class ProfileType:
         return ":".join((self.name, self.sample_type, self.sample_unit, self.period_type, self.period_unit))
 
     def value(self, samples: int, rate: float) -> int:
-        """`samples` in the type's unit: each stands for the time between two."""
-        return round(samples * 1e9 / rate)
+        """A stack's count in the type's unit: a sample stands for the time between two; bytes are bytes."""
+        return samples if self.sample_unit == "bytes" else round(samples * 1e9 / rate)
 
 
 TYPES = (
     ProfileType(Kind.CPU, "process_cpu", "cpu", "nanoseconds", "cpu", "nanoseconds"),
     ProfileType(Kind.WALL, "wall", "wall", "nanoseconds", "wall", "nanoseconds"),
     ProfileType(Kind.GIL, "gil", "gil", "nanoseconds", "gil", "nanoseconds"),
+    ProfileType(Kind.MEMORY, "memory", "alloc_space", "bytes", "space", "bytes"),
 )
 BY_KIND = {one.kind: one for one in TYPES}
 

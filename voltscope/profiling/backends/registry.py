@@ -1,0 +1,53 @@
+"""The backends there are, and which one takes a sampling: by name, or the first that is there and can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from voltscope.errors import BackendFailed, BadRequest
+from voltscope.profiling.backends.base import Backend, Kind
+from voltscope.profiling.backends.pyspy import PySpy
+
+
+class Backends:
+    """`backends` in the order in which they are preferred."""
+
+    def __init__(self, backends: Sequence[Backend]) -> None:
+        self.all = tuple(backends)
+
+    @classmethod
+    def standard(cls) -> Backends:
+        """Those voltscope knows, the default first."""
+        return cls([PySpy()])
+
+    def choose(self, kind: Kind, name: str | None = None, *, native: bool = False, children: bool = False) -> Backend:
+        """The backend for such a sampling.
+
+        Raises BadRequest for a name nobody has and for what the named one cannot do, BackendFailed when it, or every
+        one that could, is not installed.
+        """
+        known = {backend.name: backend for backend in self.all}
+        if name is not None and name not in known:
+            raise BadRequest(f"backend: found {name[:40]!r}; allowed: {', '.join(known)}.")
+        candidates = self.all if name is None else (known[name],)
+        able = [backend for backend in candidates if _can(backend, kind, native, children)]
+        if not able:
+            wanted = [f"kind {kind.value}", *(["native frames"] if native else []), *(["children"] if children else [])]
+            raise BadRequest(
+                f"{name or 'no backend'} cannot do {' with '.join(wanted)}.", "GET /api/backends says who can do what."
+            )
+        for backend in able:
+            if backend.available() and (name is not None or backend.capabilities().warning is None):
+                return backend
+        if any(backend.available() for backend in able):
+            raise BadRequest(
+                f"kind {kind.value} is not taken without being named: {able[0].capabilities().warning}",
+                f'Ask for it with "backend": "{able[0].name}".',
+            )
+        missing = next((need.remedy for need in able[0].needs() if not need.met and need.remedy), None)
+        raise BackendFailed(f"{able[0].name} is not installed.", missing)
+
+
+def _can(backend: Backend, kind: Kind, native: bool, children: bool) -> bool:
+    can = backend.capabilities()
+    return kind in can.kinds and (can.native or not native) and (can.children or not children)
