@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +80,20 @@ def read_request(params: dict[str, Any], limits: Limits) -> Request:
 class Recorder:
     """All captures: those under way, those that failed lately, and the archive's.
 
-    `site` labels captures. One instance serves HTTP and RPC alike, from any thread.
+    `site` labels captures. `kept()` is called when there is one more in the archive. One instance serves HTTP and RPC
+    alike, from any thread.
     """
 
-    def __init__(self, targets: Targets, backend: Backend, archive: Archive, limits: Limits, site: str | None) -> None:
-        self._targets, self._backend, self._archive = targets, backend, archive
+    def __init__(
+        self,
+        targets: Targets,
+        backend: Backend,
+        archive: Archive,
+        limits: Limits,
+        site: str | None,
+        kept: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._targets, self._backend, self._archive, self._kept = targets, backend, archive, kept
         self.limits, self.site = limits, site
         self._failed: deque[Capture] = deque(maxlen=_FAILED_REMEMBERED)
         self._lock = threading.Lock()
@@ -214,6 +224,7 @@ class Recorder:
         self._archive.keep(result, recording.stacks)
         job.capture = result
         self._count("done")
+        self._kept()
 
     def _fail(self, job: Job, error: VoltscopeError) -> None:
         job.error = error

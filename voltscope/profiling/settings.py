@@ -7,11 +7,29 @@ from typing import Annotated
 import msgspec
 
 from voltscope.configuration import Config
+from voltscope.logs.settings import IndexName, StoreKeys
 from voltscope.profiling.archive import Retention
 from voltscope.profiling.recorder import Limits
 from voltscope.site import PROFILER_PORT
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class IndexSettings(StoreKeys, frozen=True, kw_only=True):
+    """Where captures are indexed: Elasticsearch or OpenSearch.
+
+    `index`: monthly indices are named `<index>-YYYY.MM`. `template`: make an index template of that name when there
+    is none. `console`: base URL of the console that links lead to, the profiler's own when None.
+    """
+
+    index: IndexName = "voltscope-profiles"
+    template: bool = True
+    console: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]+$")] | None = None
+
+    @property
+    def destination(self) -> str:
+        """Names the store: captures that one has go to another all the same."""
+        return f"{self.urls[0].rstrip('/')}/{self.index}"
 
 
 class ProfilerConfig(Config, frozen=True, kw_only=True):
@@ -22,6 +40,7 @@ class ProfilerConfig(Config, frozen=True, kw_only=True):
     `certificate`, `key`: PEM files that turn TLS on; `web_config_file`: an exporter-toolkit web configuration file,
     which says that and more. `max_seconds`, `max_rate` (Hz), `max_concurrent`,
     `max_waiting`: limits of captures. `keep_captures`, `keep_megabytes`, `keep_days`: how much is kept.
+    `index`: a store of documents that finished captures are indexed in as well.
     """
 
     site: str | None = None
@@ -39,6 +58,7 @@ class ProfilerConfig(Config, frozen=True, kw_only=True):
     keep_captures: _Positive = 500
     keep_megabytes: Annotated[float, msgspec.Meta(gt=0)] = 200.0
     keep_days: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    index: IndexSettings | None = None
 
     @property
     def limits(self) -> Limits:
