@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 _BETWEEN = re.compile(r"[\W_]+")
+# Other shapes of a letter, which FTS5 takes for the letter itself, and so does the analyzer of our index template.
+SHAPES = dict(zip("µſςϐϑϕϖϰϱϵẛ\u1fbe", "μsσβθφπκρεṡι", strict=True))
 # Lower case a character at a time, as other search engines have it: Python would make two of the first, and take the
 # second for another letter at the end of a word.
-_ALONE = str.maketrans({"İ": "i", "Σ": "σ"})
+_ALONE = str.maketrans({"İ": "i", "Σ": "σ", **SHAPES})
 
 
 def words_of(text: str) -> list[str]:

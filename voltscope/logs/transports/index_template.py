@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from voltscope.search.tokens import SHAPES
+
 Flavour = Literal["elasticsearch", "opensearch", "plain"]
 """`plain`: what has neither wildcard nor flattened fields: Elasticsearch without its own extensions, or before 7.9,
 and OpenSearch before 2.15."""
@@ -22,9 +24,19 @@ _IP = {"type": "ip"}
 # A word is a run of letters and digits, as in the embedded store (docs/search.md). A store takes no word of more than
 # 32,766 bytes, and refuses the whole document: 8,191 characters are at most 32,764 bytes.
 _ANALYSIS = {
+    "char_filter": {
+        _ANALYZER: {"type": "mapping", "mappings": [f"{shape} => {letter}" for shape, letter in SHAPES.items()]}
+    },
     "tokenizer": {_ANALYZER: {"type": "pattern", "pattern": r"[^\p{L}\p{N}]+"}},
     "filter": {_ANALYZER: {"type": "truncate", "length": 8191}},
-    "analyzer": {_ANALYZER: {"type": "custom", "tokenizer": _ANALYZER, "filter": ["lowercase", _ANALYZER]}},
+    "analyzer": {
+        _ANALYZER: {
+            "type": "custom",
+            "char_filter": [_ANALYZER],
+            "tokenizer": _ANALYZER,
+            "filter": ["lowercase", _ANALYZER],
+        }
+    },
 }
 _STACK: dict[Flavour, dict[str, Any]] = {
     # Beyond this a stack is found by its words alone: a wildcard field indexes each three neighbouring characters.
