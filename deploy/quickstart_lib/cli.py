@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         home.check_usable()
         with _locked(home):
             if arguments.command in ("up", "start"):
-                return _up(home, arguments.port_base, fresh=arguments.command == "up")
+                return _up(home, arguments, fresh=arguments.command == "up")
             if arguments.command == "stop":
                 stop(home, report)
             else:
@@ -56,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _up(home: Home, port_base: int | None, fresh: bool) -> int:
+def _up(home: Home, arguments: argparse.Namespace, fresh: bool) -> int:
+    port_base = arguments.port_base
     if not fresh and not home.state.get("done"):
         raise StepFailed(f"there is no finished quickstart in {home.path}.", "Run quickstart without a command first.")
     if port_base is not None and home.state and port_base != home.ports.base:
@@ -65,6 +66,7 @@ def _up(home: Home, port_base: int | None, fresh: bool) -> int:
         )
     if not home.state:
         home.ports = Ports(PORT_BASE if port_base is None else port_base)
+    home.opensearch_asked = arguments.with_opensearch
     report = Report(step_count(home))
     try:
         bring_up(home, report)
@@ -127,12 +129,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="quickstart", description="Brings up a watched VOLTTRON platform on this machine.", epilog=_EPILOG
     )
     _options(parser, None)
+    _up_options(parser, False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parser.set_defaults(command="up")
     add: Callable[[str, str], argparse.ArgumentParser] = lambda name, text: _options(  # noqa: E731
         commands.add_parser(name, help=text, description=text), argparse.SUPPRESS
     )
-    add("up", "set up what is missing, start it and prove that it works (the default)")
+    _up_options(add("up", "set up what is missing, start it and prove that it works (the default)"), argparse.SUPPRESS)
     add("status", "where everything is and whether it runs").add_argument(
         "--json", action="store_true", help="as one JSON object"
     )
@@ -153,6 +156,15 @@ def _options(parser: argparse.ArgumentParser, default: object) -> argparse.Argum
         "--port-base", metavar="N", type=_port, default=default, help=f"the first of seven TCP ports [{PORT_BASE}]"
     )
     return parser
+
+
+def _up_options(parser: argparse.ArgumentParser, default: object) -> None:
+    parser.add_argument(
+        "--with-opensearch",
+        action="store_true",
+        default=default,
+        help="also a real OpenSearch, where logs and captures are searched: Java, 450 MB of memory",
+    )
 
 
 def _port(text: str) -> int:

@@ -22,7 +22,7 @@ def stop(home: Home, report: Report) -> None:
     """Stops platform, peers and supervisor. Raises StepFailed naming what would not end."""
     with report.step("Platform and its agents"):
         _quietly(lambda: _stop_platform(home))
-    with report.step("Prometheus, console and supervisor"):
+    with report.step("Prometheus, console, all others and supervisor"):
         _quietly(lambda: Supervisor(home, Runner(home, current_account())).shut_down())
     with report.step("No process left"):
         left = end_processes(home)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import opensearch
 from .account import SEARCH, find_program
 from .failure import StepFailed
 
@@ -34,13 +35,15 @@ def can_make_environments(python: str) -> bool:
     return subprocess.run([python, "-c", "import venv, ensurepip"], capture_output=True).returncode == 0
 
 
-def missing_packages() -> dict[str, str]:
+def missing_packages(with_opensearch: bool = False) -> dict[str, str]:
     """Debian packages whose part is not there yet, with what each is for."""
     missing = {}
     if not can_make_environments(system_python()):
         missing["python3-venv"] = "makes the virtual environment"
     if not find_program("prometheus"):
         missing["prometheus"] = "stores the metrics"
+    if with_opensearch:
+        missing.update({opensearch.PACKAGES[name]: "runs OpenSearch" for name in opensearch.missing_programs()})
     return missing
 
 

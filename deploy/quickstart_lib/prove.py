@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from . import opensearch
 from .account import Runner
 from .failure import StepFailed
 from .peers import JOB
@@ -114,6 +115,51 @@ def searched(home: Home, runner: Runner, since: float, timeout: float = 60) -> s
         raise StepFailed(
             error.why, f"Does voltscope.logship run? See {home.platform_log}.", home.platform_log, said
         ) from error
+
+
+def opensearch_answers(home: Home, alive: Callable[[], bool]) -> str:
+    """OpenSearch has started, and has opened its indices."""
+    url = f"http://127.0.0.1:{home.ports.opensearch}"
+    log = home.logs / "opensearch.out"
+
+    def value() -> str | None:
+        if not alive():
+            raise StepFailed("OpenSearch has ended.", f"See {log}.", log)
+        health = _get_json(f"{url}/_cluster/health")
+        return url if health["status"] != "red" and not health["initializing_shards"] else None
+
+    return _await(value, opensearch.START_S, f"OpenSearch does not answer at {url}", f"See {log}.", log)
+
+
+def indexed(home: Home, since: float, timeout: float = 90) -> str:
+    """OpenSearch has a record under its event.id, written after `since`, whose text stands in the platform's log."""
+    url = f"http://127.0.0.1:{home.ports.opensearch}/voltscope-logs-*/_search"
+    wanted = {
+        "size": 1,
+        "sort": [{"@timestamp": "desc"}],
+        "query": {
+            "bool": {
+                "filter": [
+                    {"match": {"message": {"query": _LOGGED.replace(" AND ", " "), "operator": "and"}}},
+                    {"range": {"@timestamp": {"gte": int(since * 1000), "format": "epoch_millis"}}},
+                ]
+            }
+        },
+    }
+
+    def value() -> str | None:
+        for hit in _get_json(url, wanted)["hits"]["hits"]:
+            event = hit["_source"]["event"]["id"]
+            (found,) = _get_json(url, {"query": {"ids": {"values": [event]}}})["hits"]["hits"]
+            with home.platform_log.open("rb") as log:
+                log.seek(int(event[-12:], 16))  # where it stands in the log: docs/logs.md
+                line = log.readline().decode(errors="replace")
+            if found["_source"]["message"].splitlines()[0] in line:
+                return f"event.id {event}"
+        return None
+
+    remedy = f"How far is it? {home.bin / 'voltscope'} spool stat"
+    return _await(value, timeout, f"{url} has no new record of the platform", remedy, home.platform_log)
 
 
 def profiled(home: Home, timeout: float = 60) -> str:

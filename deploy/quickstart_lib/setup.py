@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import environment, packages, sources
+from . import environment, opensearch, packages, sources
 from .account import USER, Account, Runner, create_user, current_account
 from .failure import StepFailed
 from .registry import registry
@@ -16,12 +16,12 @@ from .report import Report
 from .site_files import write_credentials
 from .state import Home
 
-_WRITABLE = ("venv", "volttron", "poetry_cache", "user_home", "run", "logs", "prometheus", "grafana")
+_WRITABLE = ("venv", "volttron", "poetry_cache", "user_home", "run", "logs", "prometheus", "grafana", "opensearch")
 
 
 def ensure_packages(home: Home, report: Report) -> None:
     """Installs what is missing of Debian's packages; where that is not possible says how, and goes on."""
-    missing = packages.missing_packages()
+    missing = packages.missing_packages(home.searches_opensearch)
     if not missing:
         report.note("all there")
         return
@@ -108,6 +108,20 @@ def ensure_voltscope(home: Home, runner: Runner, report: Report) -> None:
     if problem:
         report.warn(problem)
     home.save(voltscope=home.state["sources"])
+
+
+def ensure_opensearch(home: Home, account: Account, report: Report) -> None:
+    """OpenSearch's jars and launcher, which the caller owns; what the account writes lies apart. Raises StepFailed."""
+    there = home.state.get("opensearch") == opensearch.VERSION
+    opensearch.install(home.opensearch_jars, opensearch.cache())
+    for path in (home.opensearch_jars, *home.opensearch_jars.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # the account must read them, whatever our umask
+    temporary = home.opensearch / "tmp"
+    if not temporary.exists():
+        temporary.mkdir(mode=0o750)
+        account.own(temporary)
+    home.save(opensearch=opensearch.VERSION)
+    report.note("there already" if there else f"release {opensearch.VERSION}, {opensearch.HEAP_MB} MB of heap")
 
 
 def ensure_credentials(home: Home, account: Account) -> None:

@@ -6,6 +6,7 @@ import json
 import secrets
 import shlex
 from pathlib import Path
+from typing import Any
 
 from .account import Account, home_environment
 from .state import Home
@@ -38,7 +39,7 @@ def operator_secret(home: Home) -> str:
     return str(next(user["secret"] for user in users if user["role"] == "operator"))
 
 
-def site_document(home: Home, *, prometheus: bool, grafana: bool) -> dict[str, str]:
+def site_document(home: Home, *, prometheus: bool, grafana: bool) -> dict[str, Any]:
     """The content of site.json, which the console and the command line read."""
     url = "http://127.0.0.1:{}".format
     document = {
@@ -59,11 +60,14 @@ def site_document(home: Home, *, prometheus: bool, grafana: bool) -> dict[str, s
     return document
 
 
-def write_site(home: Home, account: Account, *, prometheus: bool, grafana: bool) -> None:
-    """Writes site.json; `prometheus` null says that this site has none."""
-    document: dict[str, str | None] = {"prometheus": None}
-    document.update(site_document(home, prometheus=prometheus, grafana=grafana))
-    write_owned(home.site_file, json.dumps(document, indent=2) + "\n", 0o640, account)
+def write_site(home: Home, account: Account, *, prometheus: bool, grafana: bool) -> bool:
+    """Writes site.json; `prometheus` null says that this site has none. Returns whether it says anything new."""
+    document = {"prometheus": None, **site_document(home, prometheus=prometheus, grafana=grafana)}
+    text = json.dumps(document, indent=2) + "\n"
+    if home.site_file.exists() and home.site_file.read_text() == text:
+        return False
+    write_owned(home.site_file, text, 0o640, account)
+    return True
 
 
 def write_wrappers(home: Home, account: Account) -> None:

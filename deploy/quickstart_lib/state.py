@@ -31,6 +31,14 @@ class Ports:
         return self.base
 
     @property
+    def opensearch(self) -> int:
+        return self.base + 1
+
+    @property
+    def opensearch_transport(self) -> int:
+        return self.base + 2
+
+    @property
     def exporter(self) -> int:
         return self.base + 3
 
@@ -46,9 +54,11 @@ class Ports:
     def grafana(self) -> int:
         return self.base + 6
 
-    def named(self, grafana: bool) -> dict[str, int]:
+    def named(self, *, grafana: bool, opensearch: bool) -> dict[str, int]:
         """Ports by the part that listens on them."""
-        names = ("prometheus", "exporter", "profiler", "console") + (("grafana",) if grafana else ())
+        names = ["prometheus", "exporter", "profiler", "console"]
+        names += ["grafana"] if grafana else []
+        names += ["opensearch", "opensearch_transport"] if opensearch else []
         return {name: getattr(self, name) for name in names}
 
 
@@ -72,6 +82,7 @@ class Home:
     path: Path
     ports: Ports = field(default_factory=Ports)
     state: dict[str, Any] = field(default_factory=dict)
+    opensearch_asked: bool = False
 
     source = property(lambda self: self.path / "source")
     venv = property(lambda self: self.path / "venv")
@@ -85,6 +96,8 @@ class Home:
     logs = property(lambda self: self.path / "log")
     prometheus = property(lambda self: self.path / "prometheus")
     grafana = property(lambda self: self.path / "grafana")
+    opensearch = property(lambda self: self.path / "opensearch")
+    opensearch_jars = property(lambda self: self.path / "opensearch-jars")
 
     site_file = property(lambda self: self.etc / "site.json")
     credentials = property(lambda self: self.etc / "credentials.json")
@@ -111,6 +124,11 @@ class Home:
         new = self.state_file.with_suffix(".new")
         new.write_text(json.dumps(self.state, indent=2) + "\n")
         new.replace(self.state_file)
+
+    @property
+    def searches_opensearch(self) -> bool:
+        """Whether this home has an OpenSearch, or is to get one; what it has stays."""
+        return self.opensearch_asked or bool(self.state.get("opensearch"))
 
     @property
     def ours(self) -> bool:

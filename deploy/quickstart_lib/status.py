@@ -29,17 +29,25 @@ def status(home: Home) -> dict[str, Any]:
     for key in ("exporter", "prometheus", "console", "profiler", "volttron_home", "log", "credentials", "grafana"):
         if key in site:
             document[key] = site[key]
+    if home.searches_opensearch:
+        document["opensearch"] = f"http://127.0.0.1:{home.ports.opensearch}"
     return document
 
 
 def table(home: Home) -> list[tuple[str, str]]:
     """The closing table: where to look, and what to try next."""
     found = status(home)
+    searched = "opensearch" in found["pids"]
     example = f"{found['voltscope']} profile platform.historian -d 10 -o flame.svg"
     return [
         ("Console", f"{found['console']}  (log in as operator with its secret)"),
         ("Prometheus", found["prometheus"] if "prometheus" in found["pids"] else ""),
         ("Grafana", found["grafana"] if "grafana" in found["pids"] else ""),
+        ("OpenSearch", f"{found['opensearch']}  (no login: open to everybody on this machine)" if searched else ""),
+        (
+            "",
+            f"{home.source / 'logstash/kibana-import'} URL brings searches and boards into Kibana" if searched else "",
+        ),
         ("Exporter", f"{found['exporter']}/metrics"),
         ("Flamegraph", str(home.state.get("flamegraph") or "")),
         ("Credentials", found["credentials"]),

@@ -1,4 +1,4 @@
-"""Our processes under supervisor (PyPI): platform, Prometheus, console and Grafana; and none left after a stop."""
+"""Our processes under supervisor (PyPI): platform, Prometheus, console and others; and none left after a stop."""
 
 from __future__ import annotations
 
@@ -128,6 +128,11 @@ class Supervisor:
         except xmlrpc.client.Fault as fault:
             log = self._home.logs / f"{name}.out"
             raise StepFailed(f"{name} does not start: {fault.faultString}.", f"See {log}.", log) from fault
+
+    def end(self, name: str) -> None:
+        """Ends a program, if it runs, and returns when it has."""
+        if self.alive(name):
+            self._call("stopProcess", name, True)
 
     def halt(self, name: str) -> None:
         """Asks a program to end, and does not start it again; returns at once."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import peers, prove, setup, volttron_platform
+from . import opensearch, peers, prove, setup, volttron_platform
 from .account import Account, Runner, find_program, home_environment
 from .failure import StepFailed
 from .index import needs_remedy
@@ -26,16 +26,19 @@ class Parts:
 
     prometheus: str | None
     grafana: tuple[str, Path] | None
+    opensearch: bool
+    new_site: bool  # the console reads its site file once
 
     @property
     def running(self) -> list[str]:
         """The programs to start."""
-        return ["console"] + [name for name in ("prometheus", "grafana") if getattr(self, name)]
+        return [name for name in ("opensearch", "prometheus", "grafana") if getattr(self, name)] + ["console"]
 
 
 def step_count(home: Home) -> int:
     """How many steps `bring_up` will show."""
-    return _STEPS_BEFORE + 1 + len(volttron_platform.agents(home)) + _STEPS_AFTER
+    ours = len(volttron_platform.agents(home)) + (3 if home.searches_opensearch else 0)
+    return _STEPS_BEFORE + 1 + ours + _STEPS_AFTER
 
 
 def bring_up(home: Home, report: Report) -> None:
@@ -58,6 +61,9 @@ def bring_up(home: Home, report: Report) -> None:
         setup.ensure_platform(home, runner, report)
     with report.step("voltscope and its console"):
         setup.ensure_voltscope(home, runner, report)
+    if home.searches_opensearch:
+        with report.step("OpenSearch, from Maven"):
+            setup.ensure_opensearch(home, account, report)
     with report.step("Credentials and configuration"):
         supervisor = Supervisor(home, runner)
         if changed:  # the programs run the old sources: they start anew below
@@ -70,20 +76,21 @@ def bring_up(home: Home, report: Report) -> None:
 
 def check_ports(home: Home) -> None:
     """Raises StepFailed naming each port that somebody else listens on."""
-    busy = taken(home.ports.named(peers.find_grafana() is not None))
+    busy = taken(home.ports.named(grafana=peers.find_grafana() is not None, opensearch=home.searches_opensearch))
     if busy and not processes_of(home):
         names = ", ".join(f"{port} ({name})" for name, port in busy.items())
         raise StepFailed(
             f"somebody else listens on 127.0.0.1 port {names}.",
-            "Choose other ports with --port-base N: N, N+3, N+4, N+5 and N+6 are used.",
+            "Choose other ports with --port-base N: N to N+6 are used.",
         )
 
 
 def configure(home: Home, account: Account, report: Report) -> Parts:
     """Writes every configuration file."""
-    parts = Parts(find_program("prometheus"), peers.find_grafana())
+    prometheus, grafana = find_program("prometheus"), peers.find_grafana()
     setup.ensure_credentials(home, account)
-    write_site(home, account, prometheus=parts.prometheus is not None, grafana=parts.grafana is not None)
+    new_site = write_site(home, account, prometheus=prometheus is not None, grafana=grafana is not None)
+    parts = Parts(prometheus, grafana, home.searches_opensearch, new_site)
     write_wrappers(home, account)
     volttron_platform.prepare_home(home, account)
     programs = {
@@ -99,6 +106,13 @@ def configure(home: Home, account: Account, report: Report) -> Parts:
     if parts.grafana:
         peers.write_grafana(home, account)
         programs["grafana"] = peers.grafana_command(home, *parts.grafana)
+    if parts.opensearch:
+        programs["opensearch"] = opensearch.command(
+            opensearch.class_path(home.opensearch_jars),
+            home.opensearch,
+            home.ports.opensearch,
+            home.ports.opensearch_transport,
+        )
     home.supervisor_config.write_text(supervisor_config(home, programs))
     home.supervisor_config.chmod(0o644)
     return parts
@@ -108,6 +122,8 @@ def start(home: Home, runner: Runner, supervisor: Supervisor, parts: Parts, repo
     """Starts everything, and installs the agents the platform does not have yet."""
     with report.step("VOLTTRON platform"):
         supervisor.launch()
+        if parts.new_site:
+            supervisor.end("console")
         for name in parts.running:
             supervisor.begin(name)
         first = not (home.volttron / "pyproject.toml").exists()
@@ -129,6 +145,9 @@ def start(home: Home, runner: Runner, supervisor: Supervisor, parts: Parts, repo
         else:
             volttron_platform.install_libraries(home, runner)
             home.save(libraries=True)
+    if parts.opensearch:
+        with report.step("OpenSearch answers"):  # before those who would find nobody there, and wait
+            report.note(prove.opensearch_answers(home, lambda: supervisor.alive("opensearch")))
     for agent in volttron_platform.agents(home):
         with report.step(f"Agent {agent.identity}"):
             known = home.state.get("agents", {}).get(agent.identity)
@@ -150,6 +169,9 @@ def _prove(home: Home, runner: Runner, parts: Parts, report: Report, began: floa
         _proof(report, "Proof: the exporter says the platform is up", lambda: prove.exported(home))
     _proof(report, "Proof: the historian records", lambda: prove.recorded(home))
     _proof(report, "Proof: a new log record is found", lambda: prove.searched(home, runner, began))
+
+    if parts.opensearch:
+        _proof(report, "Proof: OpenSearch has a record of the platform", lambda: prove.indexed(home, began))
 
     def flamegraph() -> str:
         url = prove.profiled_before(home, home.state.get("flamegraph")) or prove.profiled(home)

@@ -21,6 +21,7 @@ STDOUT, STDERR, CUT, CONTINUED, SUMMARY = 1, 2, 4, 8, 16
 # An exception's last line: a dotted class name, then its message if it has one. The class must look like one
 # (capital letter, or a dotted path), or every "word: text" after a traceback would pass for an error.
 _EXCEPTION = re.compile(r"^(?P<type>(?:\w+\.)*[A-Z]\w*|(?:\w+\.)+\w+)(?:: (?P<message>.*))?$")
+_YEAR_9999 = 253_370_764_800  # seconds since the epoch: dates end there
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -186,12 +187,16 @@ def document(batch: Batch, index: int) -> dict[str, Any]:
 
 
 class Hit:
-    """A record as a search finds it. `id` is its sequence; `timestamp`, `created`: seconds since the epoch."""
+    """A record as a search finds it. `id` is its sequence; `timestamp`, `created`: seconds since the epoch.
+
+    `cursor`: where it stands among those that the same place to search in has.
+    """
 
     def __init__(self, batch: Batch, index: int) -> None:
-        self._batch, self._index = batch, index
+        self._document: dict[str, Any] | tuple[Batch, int] = (batch, index)
         record = batch.records[index]
         self.id = batch.first + index
+        self.cursor = str(self.id)
         self.timestamp, self.created = record.at / 1000, batch.created / 1000
         self.level, self.agent, self.logger = NUMBERS[record.level], record.agent, record.logger
         self.message, self.failure = split_failure(record.text)
@@ -206,9 +211,61 @@ class Hit:
         }
         self.host, self.path = batch.origin.host, batch.source.path
 
+    @classmethod
+    def from_document(cls, made: Mapping[str, Any], cursor: str) -> Hit:
+        """The record that `document` made `made` of, whoever has added to it or taken from it on its way."""
+        hit = cls.__new__(cls)
+        hit._document, hit.cursor = dict(made), cursor
+        hit.id = _number(made, "event", "sequence") or 0
+        hit.timestamp, hit.created = _moment(made, "@timestamp"), _moment(made, "event", "created")
+        hit.level = _text(made, "log", "level") or NUMBERS[LEVELS["info"]]
+        hit.agent, hit.logger = _text(made, "service", "name") or "unknown", _text(made, "log", "logger") or ""
+        hit.message, hit.stack = _text(made, "message") or "", _text(made, "error", "stack_trace")
+        hit.failure = None
+        if hit.stack is not None:
+            hit.failure = Failure(_text(made, "error", "type"), _text(made, "error", "message"), hit.stack)
+        hit.pid, hit.line = _number(made, "process", "pid"), _number(made, "log", "origin", "file", "line")
+        hit.version, hit.stream = _text(made, "service", "version"), _text(made, "labels", "stream")
+        hit.event_id = _text(made, "event", "id") or ""
+        hit.labels = {name: _text(made, "labels", name) or "" for name in ("site", "instance", "spool")}
+        hit.host, hit.path = _text(made, "host", "name") or "", _text(made, "log", "file", "path") or ""
+        return hit
+
     def doc(self) -> dict[str, Any]:
         """The record in Elastic Common Schema."""
-        return document(self._batch, self._index)
+        made = self._document
+        return made if isinstance(made, dict) else document(*made)
+
+
+def _member(made: Mapping[str, Any], *path: str) -> Any:
+    found: Any = made
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _text(made: Mapping[str, Any], *path: str) -> str | None:
+    found = _member(made, *path)
+    return found if isinstance(found, str) or found is None else str(found)
+
+
+def _number(made: Mapping[str, Any], *path: str) -> int | None:
+    try:
+        return int(_member(made, *path))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _moment(made: Mapping[str, Any], *path: str) -> float:
+    """Seconds since the epoch, of an RFC 3339 time or of milliseconds since the epoch; 0 for anything else."""
+    found = _member(made, *path)
+    try:
+        if isinstance(found, str):
+            return round(msgspec.convert(found, datetime).timestamp() * 1000) / 1000
+        moment = float(found) / 1000
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return moment if abs(moment) < _YEAR_9999 else 0.0
 
 
 def iso(seconds: float) -> str:

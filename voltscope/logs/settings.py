@@ -37,24 +37,17 @@ class TlsKeys(Config, frozen=True):
             raise ValueError("key_file needs certificate_file")
 
 
-class ElasticsearchReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type", tag="elasticsearch"):
-    """Elasticsearch or OpenSearch, one cluster at one or several `urls`.
+class StoreKeys(TlsKeys, frozen=True, kw_only=True):
+    """How one cluster of Elasticsearch or OpenSearch is reached, at one or several `urls`.
 
-    `index`: daily indices are named `<index>-YYYY.MM.DD`, by the record's own UTC day; with `data_stream` it is the
-    stream's name. `template`: make an index template of that name when there is none. `username` with
-    `password_file`, or `api_key_file` (the encoded form): secrets are in files of ours alone, mode 0600.
-    `compression`: of gzip, 0 for none. `dead_letter_mb`: how much of what the store refuses for good is kept.
+    `username` with `password_file`, or `api_key_file` (the encoded form): secrets are in files of ours alone, mode
+    0600.
     """
 
     urls: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-    index: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$")] = "voltscope-logs"
-    data_stream: bool = False
-    template: bool = True
     username: str | None = None
     password_file: str | None = None
     api_key_file: str | None = None
-    compression: Annotated[int, msgspec.Meta(ge=0, le=9)] = 1
-    dead_letter_mb: Positive = 16
 
     def __post_init__(self) -> None:
         for url in self.urls:
@@ -68,6 +61,24 @@ class ElasticsearchReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type"
             raise ValueError("username and password_file go together")
         if self.username is not None and self.api_key_file is not None:
             raise ValueError("either username or api_key_file")
+
+
+IndexName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$")]
+
+
+class ElasticsearchReceiver(StoreKeys, frozen=True, kw_only=True, tag_field="type", tag="elasticsearch"):
+    """Elasticsearch or OpenSearch.
+
+    `index`: daily indices are named `<index>-YYYY.MM.DD`, by the record's own UTC day; with `data_stream` it is the
+    stream's name. `template`: make an index template of that name when there is none. `compression`: of gzip, 0 for
+    none. `dead_letter_mb`: how much of what the store refuses for good is kept.
+    """
+
+    index: IndexName = "voltscope-logs"
+    data_stream: bool = False
+    template: bool = True
+    compression: Annotated[int, msgspec.Meta(ge=0, le=9)] = 1
+    dead_letter_mb: Positive = 16
 
 
 class SyslogReceiver(TlsKeys, frozen=True, kw_only=True, tag_field="type", tag="syslog"):

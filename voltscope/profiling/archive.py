@@ -18,11 +18,15 @@ from voltscope.profiling.capture import Capture
 from voltscope.profiling.stacks import Stacks, fold, parse
 from voltscope.ulid import is_ulid
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SUFFIX = ".folded.gz"
-_SCHEMA = (
-    "CREATE TABLE capture (id TEXT PRIMARY KEY, kept_at REAL NOT NULL, bytes INTEGER NOT NULL, document BLOB NOT NULL)"
+# What leads from each version of the schema to the next. `indexed_in`: the store that has acknowledged the capture.
+_STEPS = (
+    "CREATE TABLE capture (id TEXT PRIMARY KEY, kept_at REAL NOT NULL, bytes INTEGER NOT NULL, document BLOB NOT NULL)",
+    "ALTER TABLE capture ADD COLUMN indexed_in TEXT",
 )
+_NOT_IN = "indexed_in IS NOT ?"  # unlike <>, true for NULL
+_INSERT = "INSERT INTO capture (id, kept_at, bytes, document) VALUES (?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Archive:
             self._sync_directory()
             row = (capture.id, time.time(), len(content), msgspec.json.encode(capture))
             with self._lock, self._connection:
-                self._connection.execute("INSERT INTO capture VALUES (?, ?, ?, ?)", row)
+                self._connection.execute(_INSERT, row)
         except (OSError, sqlite3.Error) as error:
             temporary.unlink(missing_ok=True)
             self._path(capture.id).unlink(missing_ok=True)
@@ -107,6 +111,30 @@ class Archive:
             raise CaptureNotFound(f"the stacks of capture {capture_id} cannot be read: {error}.") from error
         return parse(content.decode(errors="surrogatepass"))
 
+    def unindexed(self, store: str, most: int) -> list[Capture]:
+        """Captures that `store` has not acknowledged, oldest first, at most so many."""
+        query = f"SELECT document FROM capture WHERE {_NOT_IN} ORDER BY id LIMIT ?"  # noqa: S608 (our own words)
+        with self._lock:
+            rows = self._connection.execute(query, (store, most)).fetchall()
+        return [msgspec.json.decode(row[0], type=Capture) for row in rows]
+
+    def unindexed_count(self, store: str) -> int:
+        """How many captures `store` has not acknowledged."""
+        query = f"SELECT count(*) FROM capture WHERE {_NOT_IN}"  # noqa: S608 (our own words)
+        with self._lock:
+            return int(self._connection.execute(query, (store,)).fetchone()[0])
+
+    def mark_indexed(self, capture_id: str, store: str) -> None:
+        """`store` has acknowledged the capture, or will never take it. Raises VoltscopeError when the disk refuses."""
+        try:
+            with self._lock, self._connection:
+                self._connection.execute("UPDATE capture SET indexed_in = ? WHERE id = ?", (store, capture_id))
+        except sqlite3.Error as error:
+            raise VoltscopeError(
+                f"cannot note in {self._database} that capture {capture_id} is indexed: {error}.",
+                "Check the disk's free space. The capture is sent again, which does no harm.",
+            ) from error
+
     def retain(self, retention: Retention) -> None:
         """Apply limits: drop the oldest captures until all hold."""
         self._retention = retention
@@ -135,10 +163,11 @@ class Archive:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"it was written by a newer voltscope (schema {version})")
-        if version == 0:
+        if version < SCHEMA_VERSION:
             with connection:
                 connection.execute("BEGIN IMMEDIATE")  # sqlite3 begins no transaction for tables by itself
-                connection.execute(_SCHEMA)
+                for step in _STEPS[version:]:
+                    connection.execute(step)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         return connection
 

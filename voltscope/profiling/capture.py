@@ -25,7 +25,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     second. `samples`: stacks counted, all threads together; `missed`: rounds due and not taken. `reason`:
     `on-demand`, `continuous` or `alert:NAME`. `state`: `recording` (waiting for its turn included), `done` or
     `failed`; `progress` 0 to 1. `words`: a sentence for people. `error`: code, message and remedy when failed.
-    `partial`: whether the target ended, or the deadline passed, before the end.
+    `partial`: whether the target ended, or the deadline passed, before the end. `native`, `children`: as in `Sampling`.
     """
 
     id: str
@@ -43,6 +43,8 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     samples: int = 0
     missed: int = 0
     reason: str = "on-demand"
+    native: bool = False
+    children: bool = False
     state: str = RECORDING
     words: str = "Waiting for its turn."
     progress: float = 0.0
@@ -106,6 +108,7 @@ def _busy(capture: Capture, stacks: Stacks, rounds: int) -> str:
         nothing = {
             Kind.CPU: f"Idle: nothing ran in {rounds} samples. Kind wall shows where it waits.",
             Kind.WALL: f"No Python stack was seen in {rounds} samples.",
+            Kind.MEMORY: "No allocation was seen.",
             Kind.GIL: f"Idle: nobody held the GIL in {rounds} samples. Kind wall shows where it waits.",
         }
         return nothing[capture.kind]

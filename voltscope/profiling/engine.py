@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.types import ASGIApp
@@ -13,18 +13,20 @@ from voltscope.configuration import load
 from voltscope.engine.service import EngineContext
 from voltscope.errors import BadRequest, ConfigError, FrameTooLarge, UnknownMethod, VoltscopeError
 from voltscope.profiling.archive import Archive
-from voltscope.profiling.backends.base import Backend
-from voltscope.profiling.backends.pyspy import PySpy
+from voltscope.profiling.backends.registry import Backends
 from voltscope.profiling.formats import render
 from voltscope.profiling.http import routes
 from voltscope.profiling.profiles import Profiles
 from voltscope.profiling.pyroscope.http import PREFIX as QUESTIONS
 from voltscope.profiling.pyroscope.http import routes as pyroscope_routes
 from voltscope.profiling.recorder import Recorder
-from voltscope.profiling.settings import ProfilerConfig
+from voltscope.profiling.settings import IndexSettings, ProfilerConfig
 from voltscope.profiling.targets import Targets
 from voltscope.profiling.windows import Windows
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
+
+if TYPE_CHECKING:
+    from voltscope.profiling.indexing import CaptureIndexer
 
 # The content goes over the bus to whoever asked, where every megabyte holds up routers and agents alike.
 MAX_CONTENT_BYTES = 900_000
@@ -32,11 +34,11 @@ _OUTCOMES = ("done", "failed", "cancelled", "refused")
 
 
 class ProfilerEngine:
-    """An `EngineService`. `backend` None takes py-spy."""
+    """An `EngineService`. `backends` None takes those voltscope knows."""
 
-    def __init__(self, context: EngineContext, backend: Backend | None = None) -> None:
+    def __init__(self, context: EngineContext, backends: Backends | None = None) -> None:
         self._context = context
-        self._backend = backend or PySpy()
+        self._backends = backends or Backends.standard()
         self._config: ProfilerConfig | None = None
         self._access: Access | None = None
         self._archive: Archive | None = None
@@ -44,6 +46,7 @@ class ProfilerEngine:
         self._recorder: Recorder | None = None
         self._server: Server | None = None
         self._web: WebConfigFile | None = None
+        self._indexer: CaptureIndexer | None = None
 
     @property
     def url(self) -> str | None:
@@ -62,6 +65,8 @@ class ProfilerEngine:
         if new.certificate is not None and new.web_config_file is not None:
             raise ConfigError("certificate", "with web_config_file", "one of them: the file's tls_server_config")
         self._web_config(new)
+        if new.index is not None:
+            _check_index(new.index)
         if self._recorder is not None and self._archive is not None:
             if self._config is None or _surface(self._config) != _surface(new):
                 self._listen_anew(new, access)
@@ -69,6 +74,8 @@ class ProfilerEngine:
             self._archive.retain(new.retention)
             if self._windows is not None:
                 self._windows.retain(new.continuous_retention)
+            if self._config is None or self._config.index != new.index:
+                self._index_anew(new.index)
         self._config, self._access = new, access
 
     def start(self) -> None:
@@ -78,8 +85,9 @@ class ProfilerEngine:
         self._archive = Archive(self._context.data_dir, config.retention)
         self._windows = Windows(self._context.data_dir, config.continuous_retention)
         targets = Targets(self._context.facts, self._context.volttron_home)
-        self._recorder = Recorder(targets, self._backend, self._archive, config.limits, config.site)
+        self._recorder = Recorder(targets, self._backends, self._archive, config.limits, config.site, self._kept)
         self._server = self._listening(config, access)
+        self._index_anew(config.index)
 
     def handle(self, method: str, params: dict[str, Any]) -> Any:
         """Answer `profile` (blocks until done), `captures`, `capture`, `targets`, `metrics` or `status`."""
@@ -94,7 +102,7 @@ class ProfilerEngine:
         if method == "targets":
             return recorder.targets()
         if method == "metrics":
-            return _metrics(recorder, self._web)
+            return _metrics(recorder, self._web, self._indexer)
         if method == "status":
             return self._status(recorder)
         raise UnknownMethod(
@@ -105,12 +113,29 @@ class ProfilerEngine:
         """Cancel what records, stop listening, close the archive."""
         if self._recorder is not None:
             self._recorder.close()
+        self._index_anew(None)
         if self._server is not None:
             self._server.stop()
         for store in (self._archive, self._windows):
             if store is not None:
                 store.close()
         self._server = self._recorder = self._archive = self._windows = None
+
+    def _index_anew(self, settings: IndexSettings | None) -> None:
+        """Index where `settings` says, nowhere when None. Raises ConfigError for files that cannot be read."""
+        if self._indexer is not None:
+            self._indexer.stop()
+            self._indexer = None
+        if settings is not None and self._archive is not None:
+            from voltscope.profiling.indexing import CaptureIndexer  # most sites have no such store
+
+            self._indexer = CaptureIndexer(self._archive, settings, lambda: self.url)
+            self._indexer.start()
+
+    def _kept(self) -> None:
+        indexer = self._indexer
+        if indexer is not None:
+            indexer.notice()
 
     def _running(self) -> Recorder:
         if self._recorder is None:
@@ -183,11 +208,14 @@ class ProfilerEngine:
         return content
 
     def _status(self, recorder: Recorder) -> dict[str, Any]:
-        backend = recorder.backend
         return {
             "url": self.url,
             "running": recorder.running,
-            "backends": [{"name": backend.name, "version": backend.version(), "available": backend.available()}],
+            "index": self._indexer.status() if self._indexer else None,
+            "backends": [
+                {"name": backend.name, "version": backend.version(), "available": backend.available()}
+                for backend in self._backends.all
+            ],
         }
 
 
@@ -203,7 +231,14 @@ def _surface(config: ProfilerConfig) -> tuple[object, ...]:
     )
 
 
-def _metrics(recorder: Recorder, web: WebConfigFile | None) -> list[dict[str, Any]]:
+def _check_index(settings: IndexSettings) -> None:
+    """Raises ConfigError naming the file that cannot be used."""
+    from voltscope.logs.transports.http_client import HttpClient
+
+    HttpClient(settings)
+
+
+def _metrics(recorder: Recorder, web: WebConfigFile | None, indexer: CaptureIndexer | None) -> list[dict[str, Any]]:
     """Families in the form of the RPC contract `voltscope.metrics`."""
     outcomes = [{"labels": {"outcome": one}, "value": recorder.outcomes[one]} for one in _OUTCOMES]
     found = [
@@ -220,6 +255,16 @@ def _metrics(recorder: Recorder, web: WebConfigFile | None) -> list[dict[str, An
         web.current()  # nobody may have asked for a page since it changed
         text = "Whether the profiler's web configuration file as it is now is in force."
         found.append(_family("voltscope_profiler_web_config_valid", "gauge", text, [_plain(float(web.valid))]))
+    if indexer is not None:
+        told = (
+            ("waiting", "gauge", "Captures that the store of documents has not acknowledged.", indexer.waiting),
+            ("sent_total", "counter", "Captures that it has acknowledged since the engine began.", indexer.sent),
+            ("refused_total", "counter", "Captures that it will never take, since the engine began.", indexer.refused),
+            ("success", "gauge", "Whether the last try to index captures worked.", float(indexer.failure is None)),
+        )
+        found += [
+            _family(f"voltscope_profiler_index_{name}", kind, text, [_plain(value)]) for name, kind, text, value in told
+        ]
     return found
 
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from voltscope.errors import BadRequest
 from voltscope.profiling.archive import not_found
+from voltscope.profiling.backends.registry import told
 from voltscope.profiling.formats import FORMATS, render
 from voltscope.profiling.landing import SHOWN, page
 from voltscope.profiling.recorder import Recorder
@@ -30,6 +31,9 @@ def routes(recorder: Callable[[], Recorder]) -> list[Route]:
 
     def targets(request: Request) -> Response:
         return JSONResponse({"targets": recorder().targets()})
+
+    def backends(request: Request) -> Response:
+        return JSONResponse({"backends": told(recorder().backends)})
 
     def captures(request: Request) -> Response:
         return JSONResponse({"captures": [capture.as_dict() for capture in recorder().captures()]})
@@ -74,6 +78,7 @@ def routes(recorder: Callable[[], Recorder]) -> list[Route]:
         Route("/", landing),
         Route("/-/healthy", healthy),
         Route("/api/targets", targets),
+        Route("/api/backends", backends),
         Route("/api/captures", captures),
         Route("/api/captures", begin, methods=["POST"]),
         Route("/api/captures/{id}", capture),

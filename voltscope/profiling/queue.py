@@ -8,15 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from voltscope.errors import CaptureCancelled, TooManyCaptures, VoltscopeError
+from voltscope.profiling.backends.base import Backend, Sampling
 from voltscope.profiling.capture import Capture
 
 
 @dataclass
 class Job:
-    """A capture on its way. `finished` is set when it is done or failed: `capture` is then final,
-    and `error` says why it failed."""
+    """A capture on its way: `backend` takes `sampling`.
+
+    `finished` is set when it is done or failed: `capture` is then final, and `error` says why it failed.
+    """
 
     capture: Capture
+    sampling: Sampling
+    backend: Backend
     error: VoltscopeError | None = None
     cancel: threading.Event = field(default_factory=threading.Event)
     finished: threading.Event = field(default_factory=threading.Event)

@@ -6,108 +6,47 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from voltscope.errors import BackendFailed, BadRequest, CaptureCancelled, CaptureTooLong, VoltscopeError
+from voltscope.errors import BadRequest, CaptureCancelled, TooManyCaptures, VoltscopeError
 from voltscope.profiling.archive import Archive, not_found
-from voltscope.profiling.backends.base import Backend, Ending, Kind, Sampling
+from voltscope.profiling.backends.base import Ending, Sampling
+from voltscope.profiling.backends.registry import Backends
 from voltscope.profiling.capture import DONE, RECORDING, Capture, begun, failed, finished, iso_utc
 from voltscope.profiling.queue import CaptureQueue, Job
+from voltscope.profiling.request import Limits, read_request
 from voltscope.profiling.targets import Targets
 from voltscope.ulid import new_ulid
 
 _log = logging.getLogger(__name__)
 
-_PARAMETERS = ("agent", "seconds", "rate", "kind", "idle", "backend", "native", "blocking", "children")
 _FAILED_REMEMBERED = 50  # failures are told, not kept: they hold no samples
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one request and all of them together may cost."""
-
-    max_seconds: int = 300
-    max_rate: int = 1000
-    max_concurrent: int = 2
-    max_waiting: int = 8
-    max_per_requester: int = 4
-    max_per_minute: int = 30
-
-
-@dataclass(frozen=True)
-class Request:
-    """A capture asked for and checked. `seconds` whole, `rate` in hertz; the rest as in `Sampling`."""
-
-    agent: str
-    seconds: int
-    rate: int
-    kind: Kind
-    backend: str | None = None
-    native: bool = False
-    blocking: bool | None = None
-    children: bool = False
-
-
-def read_request(params: dict[str, Any], limits: Limits) -> Request:
-    """A request from JSON: agent, seconds = 5, rate = 100, kind = "cpu", idle = false (true makes cpu wall), backend,
-    native = false, blocking, children = false.
-
-    Raises BadRequest naming the parameter, CaptureTooLong when over the limit.
-    """
-    unknown = set(params) - set(_PARAMETERS)
-    if unknown:
-        raise BadRequest(f"unknown parameter {sorted(unknown)[0]!r}.", f"Known: {', '.join(_PARAMETERS)}.")
-    agent = params.get("agent")
-    if not isinstance(agent, str) or not agent:
-        raise BadRequest("parameter agent is missing.", "Name an agent's VIP identity, or `platform`.")
-    seconds = _whole("seconds", params.get("seconds"), 5)
-    if seconds > limits.max_seconds:
-        raise CaptureTooLong(
-            f"a capture of {seconds} s is over the limit of {limits.max_seconds} s.",
-            "Ask for less, or raise max_seconds in the profiler's configuration.",
-        )
-    rate = _whole("rate", params.get("rate"), 100)
-    if rate > limits.max_rate:
-        raise BadRequest(f"rate: found {rate} Hz; allowed: 1 to {limits.max_rate}.", "100 is right for most.")
-    word = params.get("kind") or Kind.CPU.value
-    if word not in [kind.value for kind in Kind]:
-        raise BadRequest(f"kind: found {word!r}; allowed: {', '.join(kind.value for kind in Kind)}.")
-    choices = {name: params.get(name) for name in ("idle", "native", "blocking", "children")}
-    for name, value in choices.items():
-        if value not in (None, False, True):
-            raise BadRequest(f"{name}: found {value!r}; allowed: true, false.")
-    backend = params.get("backend")
-    if backend is not None and not isinstance(backend, str):
-        raise BadRequest(f"backend: found {backend!r}; allowed: a backend's name.")
-    kind = Kind(word)
-    if choices["idle"] and kind in (Kind.GIL, Kind.MEMORY):
-        raise BadRequest(f"idle says nothing of kind {word}.", "Leave idle out, or ask for kind wall.")
-    return Request(
-        agent,
-        seconds,
-        rate,
-        Kind.WALL if choices["idle"] else kind,
-        backend or None,
-        bool(choices["native"]),
-        choices["blocking"],
-        bool(choices["children"]),
-    )
 
 
 class Recorder:
     """All captures: those under way, those that failed lately, and the archive's.
 
-    `site` labels captures. One instance serves HTTP and RPC alike, from any thread.
+    `site` labels captures. `kept()` is called when there is one more in the archive. One instance serves HTTP and RPC
+    alike, from any thread.
     """
 
-    def __init__(self, targets: Targets, backend: Backend, archive: Archive, limits: Limits, site: str | None) -> None:
-        self._targets, self._backend, self._archive = targets, backend, archive
+    def __init__(
+        self,
+        targets: Targets,
+        backends: Backends,
+        archive: Archive,
+        limits: Limits,
+        site: str | None,
+        kept: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._targets, self._backends, self._archive, self._kept = targets, backends, archive, kept
         self.limits, self.site = limits, site
         self._failed: deque[Capture] = deque(maxlen=_FAILED_REMEMBERED)
         self._lock = threading.Lock()
+        self._asked: dict[str, deque[float]] = {}
         self.outcomes: Counter[str] = Counter()
         self.seconds_recorded = 0.0
         self._queue = CaptureQueue(self._run, self._fail, concurrent=limits.max_concurrent, waiting=limits.max_waiting)
@@ -123,25 +62,27 @@ class Recorder:
         return self._queue.running
 
     @property
-    def backend(self) -> Backend:
+    def backends(self) -> Backends:
         """What records."""
-        return self._backend
+        return self._backends
 
     def targets(self) -> list[dict[str, Any]]:
         """What can be captured: agent and pid."""
         return [{"agent": target.agent, "pid": target.pid} for target in self._targets.all()]
 
-    def submit(self, params: dict[str, Any], requested_by: str) -> Job:
-        """Begin a capture, or line it up.
+    def submit(self, params: dict[str, Any], requested_by: str, reason: str = "on-demand") -> Job:
+        """Begin a capture, or line it up. `reason`: as in `Capture`.
 
         Raises BadRequest, CaptureTooLong, UnknownAgent, TargetGone, TooManyCaptures and BackendFailed.
         """
         try:
             request = read_request(params, self.limits)
-            if not self._backend.available():
-                raise BackendFailed(f"{self._backend.name} is not installed.", "Install it beside voltscope with pip.")
+            backend = self._backends.choose(
+                request.kind, request.backend, native=request.native, children=request.children
+            )
             target = self._targets.find(request.agent)
             now = time.time()
+            self._allow(requested_by, now)
             capture = Capture(
                 id=new_ulid(now),
                 site=self.site,
@@ -149,14 +90,26 @@ class Recorder:
                 agent=target.agent,
                 pid=target.pid,
                 kind=request.kind,
-                backend=self._backend.name,
-                backend_version=self._backend.version(),
+                backend=backend.name,
+                backend_version=backend.version(),
                 started=iso_utc(now),
                 duration_s=float(request.seconds),
                 rate_hz=request.rate,
                 requested_by=requested_by,
+                reason=reason,
+                native=request.native,
+                children=request.children,
             )
-            job = Job(capture)
+            sampling = Sampling(
+                target.pid,
+                request.seconds,
+                request.rate,
+                request.kind,
+                request.native,
+                request.blocking,
+                request.children,
+            )
+            job = Job(capture, sampling, backend)
             self._queue.submit(job)
         except VoltscopeError:
             self._count("refused")
@@ -209,6 +162,25 @@ class Recorder:
         """Cancel what runs and return when it has ended."""
         self._queue.close()
 
+    def _allow(self, requester: str, now: float) -> None:
+        """Note a request. Raises TooManyCaptures when it is one too many of `requester`'s."""
+        limits = self.limits
+        open_jobs = sum(job.capture.requested_by == requester for job in self._queue.jobs())
+        if open_jobs >= limits.max_per_requester:
+            raise TooManyCaptures(
+                f"{requester} has {open_jobs} captures under way, as many as one may have.",
+                "Wait for one to end, or raise max_per_requester in the configuration.",
+            )
+        with self._lock:
+            self._asked = {name: asked for name, asked in self._asked.items() if asked[-1] > now - 60}
+            asked = self._asked.setdefault(requester, deque(maxlen=limits.max_per_minute))
+            if len(asked) >= limits.max_per_minute and asked[0] > now - 60:
+                raise TooManyCaptures(
+                    f"{requester} asked for {len(asked)} captures within a minute.",
+                    "Ask again in a minute, or raise max_per_minute in the configuration.",
+                )
+            asked.append(now)
+
     def _run(self, job: Job) -> None:
         try:
             self._record(job)
@@ -224,8 +196,7 @@ class Recorder:
         def progress(share: float) -> None:
             job.capture = msgspec.structs.replace(capture, progress=round(share, 3))
 
-        sampling = Sampling(capture.pid, int(capture.duration_s), capture.rate_hz, capture.kind)
-        recording = self._backend.record(sampling, cancel=job.cancel, progress=progress)
+        recording = job.backend.record(job.sampling, cancel=job.cancel, progress=progress)
         self.seconds_recorded += recording.seconds
         if recording.ending is Ending.CANCELLED:
             raise CaptureCancelled(f"the capture was cancelled after {recording.seconds:.1f} s.")
@@ -233,6 +204,7 @@ class Recorder:
         self._archive.keep(result, recording.stacks)
         job.capture = result
         self._count("done")
+        self._kept()
 
     def _fail(self, job: Job, error: VoltscopeError) -> None:
         job.error = error
@@ -245,11 +217,3 @@ class Recorder:
     def _count(self, outcome: str) -> None:
         with self._lock:
             self.outcomes[outcome] += 1
-
-
-def _whole(name: str, value: object, default: int) -> int:
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < 1e9 or value != int(value):
-        raise BadRequest(f"{name}: found {value!r}; allowed: a whole number of at least 1.")
-    return int(value)

@@ -1,118 +1,189 @@
-"""What people type to search logs, read into an expression FTS5 takes: no text can make SQLite raise."""
+"""What people type to search logs, read into the tree every place to search in understands."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
 from voltscope.errors import QueryError
+from voltscope.logs.record import LEVELS
+from voltscope.search.fields import BY_NAME, FIELDS, Comparison, Field
+from voltscope.search.searcher import Wish
+from voltscope.search.syntax import All, Any, Compared, Everything, Node, Not, Operator, Present, Words
+from voltscope.search.tokens import words_of
 
-LONGEST = 2000
-DEEPEST = 50
-FIELDS = ("agent", "level", "logger")
+LONGEST = 2000  # characters
+DEEPEST = 50  # parentheses
+MOST = 200  # words, phrases and comparisons
+
 _TOKEN = re.compile(
     r"\s*(?:(?P<open>\()|(?P<close>\))"
-    r'|(?P<field>(?i:agent|level|logger):)?(?P<phrase>"[^"]*"?)(?P<star>\*?)'
+    r'|(?P<phrase>"[^"]*"?)(?P<star>\**)'
+    r"|(?P<name>@?[^\W\d](?:[\w.-]*\w)?)(?P<operator>>=|<=|!=|[:=<>])(?P<after>[^\s()\"]*)"
     r'|(?P<word>[^\s()"]+))'
 )
-_OPERATORS = ("AND", "OR", "NOT")
-
-# Characters for private use, which begin the index's own words: no text and no query may hold them. Lone surrogates
-# cannot be bound and NUL ends a string inside SQLite; neither can occur in an indexed word.
-PRIVATE = "\ue000\ue001"
-BLANKED = str.maketrans(dict.fromkeys("\0" + PRIVATE, " "))
-
-
-@dataclass(frozen=True)
-class Term:
-    """A word or phrase, quoted as FTS5 takes it; `field`: agent, level or logger when it is looked for there alone."""
-
-    phrase: str
-    field: str | None
+_VALUE = re.compile(r'"(?P<quoted>[^"]*)(?P<closed>"?)(?P<star>\**)|(?P<bare>[^\s()"]+)')
+_ORDER = re.compile(r"\s*(?P<operator>>=|<=|[<>])\s*")
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6})\d*)?)?)?\s*(Z|[+-]\d\d:?\d\d)?", re.I | re.A
+)
+_NUMBER = re.compile(r"-?\d{1,18}", re.A)
+_LEVELS = {**LEVELS, "warn": LEVELS["warning"]}
+_OPERATORS = ("and", "or", "not")
+_QUOTES = "put it in quotes to search for the text"
+_AGENT, _LEVEL, _WHEN = BY_NAME["agent"], BY_NAME["level"], BY_NAME["time"]
 
 
-@dataclass(frozen=True)
-class Query:
-    """A query that could be read: `template` is an FTS5 expression with a {number} for each of `terms`."""
+def parse(text: str) -> Node:
+    """`text` as people type it; empty: everything. The language is told of in docs/logs.md.
 
-    template: str
-    terms: Sequence[Term]
+    In the tree every `Words` has at least one word, `Not` is never of a `Not`, and there are at most DEEPEST
+    parentheses and MOST leaves. Raises QueryError with the position of the character at fault; nothing else.
+    """
+    if len(text) > LONGEST:
+        raise QueryError(f"the query has {len(text)} characters; {LONGEST} are allowed.", LONGEST)
+    # Lone surrogates can be stored nowhere, and a NUL ends a string for some.
+    text = text.encode("utf-8", "replace").decode().replace("\0", " ")
+    if not text.strip():
+        return Everything()
+    tokens = _Lexer(text).tokens()
+    if not tokens:
+        raise QueryError("nothing to search for: the query holds no letter or digit.", 0)
+    parser = _Parser(tokens, len(text))
+    tree = parser.alternatives(0, None)
+    if parser.peek() is not None:
+        raise QueryError("a closing parenthesis without an opening one.", parser.position())
+    return tree
 
-    def spelled(self, spellings: Sequence[str]) -> str:
-        """The expression with `spellings` in place of the terms."""
-        return self.template.format(*spellings)
+
+def tree_of(wish: Wish) -> Node:
+    """All that is wished for as one tree. Raises QueryError."""
+    parts: list[Node] = [parse(wish.query)]
+    if wish.agent is not None:
+        parts.append(Compared(_AGENT, Operator.EQUAL, wish.agent.encode("utf-8", "replace").decode()))
+    if wish.level is not None:
+        parts.append(Compared(_LEVEL, Operator.AT_LEAST, _level(wish.level, None)))
+    if wish.since is not None:
+        parts.append(Compared(_WHEN, Operator.AT_LEAST, math.ceil(_milliseconds(wish.since))))
+    if wish.until is not None:
+        parts.append(Compared(_WHEN, Operator.AT_MOST, math.floor(_milliseconds(wish.until))))
+    wanted = [part for part in parts if part != Everything()]
+    return wanted[0] if len(wanted) == 1 else All(tuple(wanted)) if wanted else Everything()
+
+
+def _milliseconds(seconds: float) -> float:
+    if not abs(seconds) < 1e12:  # nan as well
+        raise QueryError(f"{seconds} is no time: seconds since the epoch are.")
+    return round(seconds * 1000, 3)  # microseconds: what is left below is an error of floating point
 
 
 @dataclass(frozen=True)
 class _Token:
+    """`kind`: open, close, and, or, not, a leaf (text, prefix, quoted), or a group: `field` and `operator` of the
+    parenthesis that follows.
+    """
+
     kind: str
     text: str
     position: int
     prefix: bool = False
-    field: str | None = None
+    quoted: bool = False
+    field: Field | None = None
+    operator: str = ":"
+    value_at: int = 0
 
 
-def parse(query: str) -> Query:
-    """`query` as people type it: words (all must occur), "phrases", AND, OR, NOT, parentheses, prefix*.
+class _Lexer:
+    def __init__(self, text: str) -> None:
+        self._text, self._at = text, 0
 
-    `agent:`, `level:` and `logger:` before a word narrow it to that field. Operators are upper case. Raises
-    QueryError with the position of the character at fault.
-    """
-    if len(query) > LONGEST:
-        raise QueryError(f"the query has {len(query)} characters; {LONGEST} are allowed.", LONGEST)
-    parser = _Parser(_tokens(query), len(query))
-    template = parser.alternatives(0)
-    if parser.peek() is not None:
-        raise QueryError("a closing parenthesis without an opening one.", parser.position())
-    return Query(template, parser.terms)
-
-
-def _tokens(query: str) -> list[_Token]:
-    query = query.encode("utf-8", "replace").decode().translate(BLANKED)
-    tokens: list[_Token] = []
-    at = 0
-    while found := _TOKEN.match(query, at):
-        kind = next(name for name in ("open", "close", "phrase", "word") if found[name] is not None)
-        text, position = found[kind], found.start(kind)
-        at = found.end()
-        if kind in ("open", "close"):
-            tokens.append(_Token(kind, text, position))
-        elif kind == "word" and text in _OPERATORS:
-            tokens.append(_Token(text, text, position))
-        elif kind == "phrase":
-            if len(text) < 2 or not text.endswith('"'):
-                raise QueryError("a quotation mark is not closed.", position)
-            field = found["field"][:-1].lower() if found["field"] else None
-            tokens += _term(text[1:-1], position, bool(found["star"]), field)
-        else:
-            name, colon, rest = text.partition(":")
-            if colon and name.lower() in FIELDS:
-                if not rest:
-                    raise QueryError(f"nothing after {text!r}.", position + len(text))
-                tokens += _term(rest.rstrip("*"), position, rest.endswith("*"), name.lower())
+    def tokens(self) -> list[_Token]:
+        """What there is but for text without a letter or digit, such as `---` and `=>`."""
+        made: list[_Token] = []
+        while found := _TOKEN.match(self._text, self._at):
+            kind = next(name for name in ("open", "close", "phrase", "name", "word") if found[name] is not None)
+            text, position = found[kind], found.start(kind)
+            self._at = found.end()
+            if kind == "name":
+                made += self._named(found)
+            elif kind == "phrase":
+                if len(text) < 2 or not text.endswith('"'):
+                    raise QueryError("a quotation mark is not closed.", position)
+                made += self._leaf(text[1:-1], position, bool(found["star"]), True)
+            elif kind == "word":
+                made += self._word(text, position)
             else:
-                tokens += _term(text.rstrip("*"), position, text.endswith("*"), None)
-    if not tokens:
-        raise QueryError("nothing to search for: the query holds no letter or digit.", 0)
-    return tokens
+                made.append(_Token(kind, text, position))
+        return made
 
+    def _word(self, text: str, position: int) -> list[_Token]:
+        if text.lower() in _OPERATORS:
+            return [_Token(text.lower(), text, position)]
+        field = BY_NAME.get(text.lower())
+        if field is not None and (spaced := _ORDER.match(self._text, self._at)):  # `level >= warning`
+            self._at = spaced.end()
+            return [self._comparison(field, spaced["operator"], position)]
+        bare = text.rstrip("*")
+        return self._leaf(bare, position, bare != text, False)
 
-def _term(text: str, position: int, prefix: bool, field: str | None) -> list[_Token]:
-    """The term, or nothing for text the index holds no word of ("---", "=>")."""
-    if not any(character.isalnum() for character in text):
+    @staticmethod
+    def _leaf(text: str, position: int, prefix: bool, quoted: bool) -> list[_Token]:
+        if words_of(text):
+            return [_Token("leaf", text, position, prefix, quoted, value_at=position)]
         if prefix and not text:
             raise QueryError("* needs the beginning of a word before it.", position)
         return []
-    return [_Token("term", text, position, prefix, field)]
+
+    def _named(self, found: re.Match[str]) -> list[_Token]:
+        name, operator, after, position = found["name"], found["operator"], found["after"], found.start("name")
+        field = BY_NAME.get(name.lower())
+        if operator == ":":
+            url, drive = after.startswith("//"), len(name) == 1 and after[:1] in ("/", "\\")
+            if url or drive or (field is None and after.startswith(":")):  # as in fe80::1
+                return self._leaf((whole := found[0].strip()).rstrip("*"), position, whole.endswith("*"), False)
+        if field is None:
+            known = ", ".join(each.name for each in FIELDS)
+            raise QueryError(f"unknown field {name!r}; known are {known}; {_QUOTES}.", position)
+        if operator == "!=":
+            raise QueryError(f"there is no !=: write not {name}=….", found.start("operator"))
+        self._at = found.start("after")
+        return [self._comparison(field, operator, position)]
+
+    def _comparison(self, field: Field, operator: str, position: int) -> _Token:
+        """What follows the operator, which has been read."""
+        at = self._at
+        _check(field, operator, position)
+        if self._text.startswith("(", at):
+            return _Token("group", field.name, position, field=field, operator=operator, value_at=at)
+        found = _VALUE.match(self._text, at)
+        if found is None:
+            raise QueryError(f"nothing after {self._text[position:at].rstrip()!r}; {_QUOTES}.", at)
+        self._at = found.end()
+        if (bare := found["bare"]) is not None:
+            text = bare.rstrip("*") if operator == ":" else bare
+            return _Token("leaf", text, position, text != bare, False, field, operator, at)
+        if not found["closed"]:
+            raise QueryError("a quotation mark is not closed.", at)
+        return _Token("leaf", found["quoted"], position, bool(found["star"]), True, field, operator, at)
+
+
+def _check(field: Field, operator: str, position: int) -> None:
+    """Whether the field compares that way."""
+    name, comparison = field.name, field.comparison
+    if operator == "=" and comparison is Comparison.TEXT:
+        raise QueryError(f"{name} is searched by its words: write {name}:….", position)
+    if operator not in (":", "=") and comparison in (Comparison.TEXT, Comparison.NAME):
+        raise QueryError(f"{name} has no order: write {name}:…; level, numbers and time have one.", position)
 
 
 class _Parser:
-    """alternatives: all {OR all}; all: part {[AND] part}, parts after NOT are taken away; part: term | ( … )."""
+    """alternatives: all {or all}; all: part {[and] part}; part: {not} leaf | ( alternatives )."""
 
     def __init__(self, tokens: list[_Token], length: int) -> None:
-        self._tokens, self._at, self._length = tokens, 0, length
-        self.terms: list[Term] = []
+        self._tokens, self._at, self._length, self._leaves = tokens, 0, length, 0
 
     def peek(self) -> _Token | None:
         return self._tokens[self._at] if self._at < len(self._tokens) else None
@@ -128,47 +199,120 @@ class _Parser:
             return True
         return False
 
-    def alternatives(self, depth: int) -> str:
+    def alternatives(self, depth: int, group: _Token | None) -> Node:
+        """`group`: of the field whose values these are."""
         if depth > DEEPEST:
             raise QueryError(f"parentheses are nested deeper than {DEEPEST}.", self.position())
-        branches = [self._all(depth)]
-        while self._accept("OR"):
-            branches.append(self._all(depth))
-        return branches[0] if len(branches) == 1 else f"({' OR '.join(branches)})"
+        branches = [self._all(depth, group)]
+        while self._accept("or"):
+            branches.append(self._all(depth, group))
+        return branches[0] if len(branches) == 1 else Any(tuple(branches))
 
-    def _all(self, depth: int) -> str:
-        wanted: list[str] = []
-        unwanted: list[str] = []
-        start = self.position()
+    def _all(self, depth: int, group: _Token | None) -> Node:
+        parts = [self._part(depth, group)]
         while True:
-            if self._accept("NOT"):
-                unwanted.append(self._part(depth))
-            else:
-                wanted.append(self._part(depth))
-            if self._accept("AND"):
-                continue
+            together = self._accept("and")
             token = self.peek()
-            if token is None or token.kind in ("OR", "close"):
-                break
-        if not wanted:
-            raise QueryError("NOT takes away from something: write what to find first, as in: error NOT pubsub.", start)
-        expression = wanted[0] if len(wanted) == 1 else f"({' AND '.join(wanted)})"
-        if unwanted:
-            expression = f"({expression} NOT ({' OR '.join(unwanted)}))"
-        return expression
+            if not together and (token is None or token.kind in ("or", "close")):
+                return parts[0] if len(parts) == 1 else All(tuple(parts))
+            parts.append(self._part(depth, group))
 
-    def _part(self, depth: int) -> str:
+    def _part(self, depth: int, group: _Token | None) -> Node:
+        negated = False
+        while self._accept("not"):
+            negated = not negated
+        node = self._one(depth, group)
+        if not negated:
+            return node
+        return node.part if isinstance(node, Not) else Not(node)
+
+    def _one(self, depth: int, group: _Token | None) -> Node:
         token = self.peek()
         if token is None:
             raise QueryError("the query ends where a word is expected.", self._length)
-        if self._accept("open"):
-            expression = self.alternatives(depth + 1)
-            if not self._accept("close"):
-                raise QueryError("a parenthesis is not closed.", token.position)
-            return expression
-        if token.kind != "term":
-            raise QueryError(f"a word is expected before {token.text!r}.", token.position)
         self._at += 1
-        quoted = '"' + token.text.replace('"', '""') + '"' + ("*" if token.prefix else "")
-        self.terms.append(Term(quoted, token.field))
-        return f"{{{len(self.terms) - 1}}}"
+        if group is not None and token.field is not None:
+            raise QueryError(f"a field within the values of {group.text}: close the parenthesis first.", token.position)
+        if token.kind == "group":
+            opening, group = self.peek(), token
+            self._at += 1
+        elif token.kind == "open":
+            opening = token
+        elif token.kind == "leaf":
+            self._leaves += 1
+            if self._leaves > MOST:
+                raise QueryError(f"more than {MOST} words and comparisons.", token.position)
+            return _leaf(token, group or token)
+        else:
+            raise QueryError(f"a word is expected before {token.text!r}.", token.position)
+        node = self.alternatives(depth + 1, group)
+        if not self._accept("close"):
+            raise QueryError("a parenthesis is not closed.", (opening or token).position)
+        return node
+
+
+def _leaf(token: _Token, clause: _Token) -> Node:
+    """What the token says of the field of `clause`: its own, or that of the parenthesis it is in."""
+    field, operator, at = clause.field, clause.operator, token.value_at
+    if field is None:
+        return Words(token.text, token.prefix, None)
+    if operator == ":" and not token.text and token.prefix and not token.quoted:
+        return Present(field)
+    if operator == ":" and field.comparison in (Comparison.TEXT, Comparison.NAME):
+        if not words_of(token.text):
+            raise QueryError("no letter or digit to search for.", at)
+        return Words(token.text, token.prefix, field)
+    if token.prefix or (not token.quoted and token.text.endswith("*")):
+        raise QueryError("* stands for the rest of a word: after a colon, in fields of words.", at)
+    if operator == ":" and field.comparison is Comparison.TIME:
+        raise QueryError(f"write {field.name}>= or {field.name}<=, as in time>=2026-11-21T03:00.", clause.position)
+    if not token.text:
+        raise QueryError(f"nothing to compare {field.name} with.", at)
+    if not token.quoted and token.text[0] in "=<>":
+        raise QueryError(f"{token.text[0]!r} after an operator; {_QUOTES}.", at)
+    value = _VALUES[field.comparison](token.text, at)
+    return Compared(field, Operator.EQUAL if operator == ":" else Operator(operator), value)
+
+
+def _level(text: str, at: int | None) -> int:
+    number = _LEVELS.get(text.strip().lower())
+    if number is None:
+        raise QueryError(f"unknown level {text!r}; levels are {', '.join(LEVELS)}.", at)
+    return number
+
+
+def _number(text: str, at: int) -> int:
+    if not _NUMBER.fullmatch(text.strip()):
+        raise QueryError(f"{text!r} is not a whole number.", at)
+    return int(text)
+
+
+def _time(text: str, at: int) -> int:
+    """Milliseconds since the epoch; without a zone, in this host's."""
+    found = _TIME.fullmatch(text.strip())
+    try:
+        if found is None:
+            raise ValueError("written otherwise")
+        *numbers, fraction, zone = found.groups()
+        year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
+        moment = datetime(year, month, day, hour, minute, second, int((fraction or "").ljust(6, "0")))
+        if zone:
+            moment = moment.replace(tzinfo=_zone(zone))
+        return math.floor(moment.timestamp() * 1000 + 0.001)
+    except (ValueError, OverflowError, OSError) as error:
+        raise QueryError(f"{text!r} is no time: write it as 2026-11-21T03:00, with Z for UTC.", at) from error
+
+
+def _zone(text: str) -> timezone:
+    if text in "Zz":
+        return timezone.utc
+    minutes = int(text[1:3]) * 60 + int(text[-2:])
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
+
+
+_VALUES: dict[Comparison, Callable[[str, int], int | str]] = {
+    Comparison.NAME: lambda text, _: text,
+    Comparison.LEVEL: _level,
+    Comparison.NUMBER: _number,
+    Comparison.TIME: _time,
+}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from voltscope.errors import QueryError
 from voltscope.logs.record import LEVELS, NUMBERS, Record, level_number
-from voltscope.search.query import Term, parse
+from voltscope.search.expression import Term, parse
 from voltscope.search.words import NOTHING, Names, kind_word, logger_word
 
 _MANY_NAMES, _MANY_TERMS = 20_000, 500

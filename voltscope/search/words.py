@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from voltscope.logs.record import Record
-from voltscope.search.query import BLANKED, PRIVATE
+from voltscope.search.expression import BLANKED, PRIVATE
 
 # One column: columns of their own for level, agent and logger made the index two thirds larger, with words that
 # repeat in every record. Each pair of agent and level, and each logger, is one word instead, of a private character

@@ -1,24 +1,23 @@
-"""A real OpenSearch 2.19 for tests and benchmarks: Maven's jars, a launcher of ours, loopback only, 256 MB of heap."""
+"""A real OpenSearch for tests and benchmarks, the one the quickstart brings: ports of its own, killed and restarted."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import http.client
 import json
-import os
-import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from servers.missing import PeerMissing
 
-HERE = Path(__file__).resolve().parent
-VERSION = "2.19.1.0"
-START_S = 60.0  # 6 s on an idle machine
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "deploy"))
+
+from quickstart_lib import opensearch
+from quickstart_lib.failure import StepFailed
 
 
 class OpenSearch:
@@ -33,18 +32,16 @@ class OpenSearch:
 
     def start(self) -> OpenSearch:
         """Returns when it answers."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / "tmp").mkdir(parents=True, exist_ok=True)
         with (self._folder / "console.log").open("ab") as console:
-            options = ["-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", self._classpath]
-            arguments = [str(self._folder), str(self.port), str(self._transport_port), self._longest]
             self._process = subprocess.Popen(
-                ["java", *options, "Launcher", *arguments],
+                opensearch.command(self._classpath, self._folder, self.port, self._transport_port, self._longest),
                 stdin=subprocess.PIPE,
                 stdout=console,
                 stderr=console,
                 cwd=self._folder,
             )
-        until = time.monotonic() + START_S
+        until = time.monotonic() + opensearch.START_S
         while True:
             # after a restart its indices come back one by one, and a search in between would not find all
             with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
@@ -91,31 +88,11 @@ class OpenSearch:
 
 def classpath() -> str:
     """The jars and the compiled launcher, fetched and made once a machine and version. Raises PeerMissing."""
-    for program in ("java", "javac", "mvn"):
-        if shutil.which(program) is None:
-            raise PeerMissing(f"{program} is not on PATH")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "voltscope-tests"
-    jars, classes = cache / f"opensearch-{VERSION}", cache / f"opensearch-{VERSION}-launcher"
-    cache.mkdir(parents=True, exist_ok=True)
-    source = HERE / "Launcher.java"
-    with (cache / "opensearch.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not jars.exists():
-            part = cache / "opensearch.part"
-            shutil.rmtree(part, ignore_errors=True)
-            fetch = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
-            _run([*fetch, "-DincludeScope=runtime", f"-DoutputDirectory={part}"])
-            part.rename(jars)
-        made = classes / "Launcher.class"
-        if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
-            _run(["javac", "-cp", f"{jars}/*", "-d", str(classes), str(source)])
-    return f"{classes}:{jars}/*"
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    if done.returncode:
-        raise PeerMissing(f"{command[0]} failed: {(done.stdout + done.stderr)[-1000:]}")
+    try:
+        opensearch.install(opensearch.cache())
+    except StepFailed as error:
+        raise PeerMissing(f"{error.why} {error.remedy} {error.output[-1000:]}") from error
+    return opensearch.class_path(opensearch.cache())
 
 
 def _free_ports(count: int) -> list[int]:

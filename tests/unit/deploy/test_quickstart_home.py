@@ -18,12 +18,14 @@ ME = Account("me", os.geteuid(), os.getegid(), drop=False)
 
 
 def test_ports_are_counted_from_the_base() -> None:
-    assert Ports(20000).named(grafana=True) == {
-        "prometheus": 20000,
-        "exporter": 20003,
-        "profiler": 20004,
-        "console": 20005,
+    ports = Ports(20000)
+    always = {"prometheus": 20000, "exporter": 20003, "profiler": 20004, "console": 20005}
+    assert ports.named(grafana=False, opensearch=False) == always
+    assert ports.named(grafana=True, opensearch=True) == {
+        **always,
         "grafana": 20006,
+        "opensearch": 20001,
+        "opensearch_transport": 20002,
     }
 
 

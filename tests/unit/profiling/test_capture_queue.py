@@ -9,6 +9,8 @@ import pytest
 from test_flamegraph import PLAIN, capture_of
 
 from voltscope.errors import TooManyCaptures
+from voltscope.profiling.backends.base import Kind, Sampling
+from voltscope.profiling.backends.pyspy import PySpy
 from voltscope.profiling.capture import failed
 from voltscope.profiling.queue import CaptureQueue, Job
 from voltscope.ulid import new_ulid
@@ -39,7 +41,7 @@ def gate():
 
 
 def job(pid):
-    return Job(capture_of(PLAIN, id=new_ulid(), pid=pid))
+    return Job(capture_of(PLAIN, id=new_ulid(), pid=pid), Sampling(pid, 1, 100, Kind.CPU), PySpy())
 
 
 def test_no_more_run_at_once_than_allowed_and_the_others_follow_in_order(gate):

@@ -138,9 +138,9 @@ def test_idle_true_is_kind_wall(engine, agent, program):
         ({"agent": "busy", "seconds": float("nan")}, BadRequest, "whole number"),
         ({"agent": "busy", "seconds": "5"}, BadRequest, "whole number"),
         ({"agent": "busy", "rate": 5000}, BadRequest, "1 to 1000"),
-        ({"agent": "busy", "kind": "memory"}, BadRequest, "cpu, wall, gil"),
-        ({"agent": "busy", "kind": ["cpu"]}, BadRequest, "cpu, wall, gil"),
-        ({"agent": "busy", "kind": "gil", "idle": True}, BadRequest, "no GIL"),
+        ({"agent": "busy", "kind": "heap"}, BadRequest, "cpu, wall, gil, memory"),
+        ({"agent": "busy", "kind": ["cpu"]}, BadRequest, "cpu, wall, gil, memory"),
+        ({"agent": "busy", "kind": "gil", "idle": True}, BadRequest, "nothing of kind gil"),
         ({"agent": "busy", "secs": 5}, BadRequest, "unknown parameter 'secs'"),
     ],
 )

@@ -17,7 +17,7 @@ from voltscope.logs.transports.base import Promise, Transport
 from voltscope.logs.transports.dead_letters import DeadLetter, DeadLetters
 from voltscope.logs.transports.ecs import EcsRenderer
 from voltscope.logs.transports.http_client import TIMEOUT_S, Answer, HttpClient
-from voltscope.logs.transports.index_template import template
+from voltscope.logs.transports.index_template import Flavour, template
 
 # A request's body before compression. Elasticsearch advises 5 to 15 MB and refuses 100; proxies refuse less.
 _REQUEST_BYTES = 8 << 20
@@ -261,11 +261,23 @@ class ElasticsearchTransport(Transport):
         self._http.connect()
         if not self._receiver.template or self._prepared == self._http.connections:
             return
-        body = msgspec.json.encode(template(self._receiver.index, self._receiver.data_stream))
-        answer = self._http.request("PUT", f"/_index_template/{self._receiver.index}?create=true", body, _JSON)
-        if answer.status == 401 or answer.status == 429 or answer.status >= 500:
-            raise self._refusal(answer)
+        for flavour in (self._flavour(), "plain"):
+            body = msgspec.json.encode(template(self._receiver.index, self._receiver.data_stream, flavour))
+            path = f"/_index_template/{self._receiver.index}?create=true"
+            answer = self._passable(self._http.request("PUT", path, body, _JSON))
+            if answer.status != 400 or b"already exists" in answer.body:
+                break
         self._prepared = self._http.connections
+
+    def _flavour(self) -> Flavour:
+        answer = self._passable(self._http.request("GET", "/?filter_path=version.distribution"))
+        return "opensearch" if b'"opensearch"' in answer.body else "elasticsearch"
+
+    def _passable(self, answer: Answer) -> Answer:
+        """`answer`, unless it is one to come back after."""
+        if answer.status in (401, 429) or answer.status >= 500:
+            raise self._refusal(answer)
+        return answer
 
     def _refusal(self, answer: Answer) -> ReceiverError:
         remedy = "Nothing is lost meanwhile."

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from voltscope.errors import ConfigError, ReceiverError
-from voltscope.logs.settings import ElasticsearchReceiver
+from voltscope.logs.settings import StoreKeys
 from voltscope.logs.transports.connection import tls_context
 
 ResultT = TypeVar("ResultT")
@@ -36,11 +36,14 @@ class Answer:
 class HttpClient:
     """Stays with the URL that answered last; the others are tried when it does not. Used by one thread."""
 
-    def __init__(self, receiver: ElasticsearchReceiver, timeout_s: float = TIMEOUT_S) -> None:
-        """`timeout_s`: how long a peer may make no progress. Raises ConfigError for files that cannot be loaded."""
+    def __init__(self, receiver: StoreKeys, timeout_s: float = TIMEOUT_S, what: str = "log records") -> None:
+        """`timeout_s`: how long a peer may make no progress. `what`: it is sent, for the words of errors.
+
+        Raises ConfigError for files that cannot be loaded.
+        """
         self.connections = 0  # made so far
         self._urls = [urllib.parse.urlsplit(url) for url in receiver.urls]
-        self._receiver, self._timeout_s = receiver, timeout_s
+        self._receiver, self._timeout_s, self._what = receiver, timeout_s, what
         self._context = tls_context(receiver) if any(url.scheme == "https" for url in self._urls) else None
         self._connection: http.client.HTTPConnection | None = None
         self._headers = authorization(receiver)  # now: a file that is not there is a fault of the configuration
@@ -64,7 +67,7 @@ class HttpClient:
                 failures.append(f"{url.scheme}://{url.netloc}: {_reason(error, self._timeout_s)}")
                 self._urls.append(self._urls.pop(0))
         raise ReceiverError(
-            f"the store does not take log records: {'; '.join(failures)}.",
+            f"the store does not take {self._what}: {'; '.join(failures)}.",
             "Is it running and reachable? Nothing is lost meanwhile.",
         )
 
@@ -120,7 +123,7 @@ def _readable(connection: socket.socket) -> bool:
     return bool(asked.poll(0))
 
 
-def authorization(receiver: ElasticsearchReceiver) -> dict[str, str]:
+def authorization(receiver: StoreKeys) -> dict[str, str]:
     """The header that says who we are; empty when nobody asks. Raises ConfigError naming the file it cannot use."""
     if receiver.api_key_file is not None:
         return {"Authorization": f"ApiKey {_secret('api_key_file', receiver.api_key_file)}"}

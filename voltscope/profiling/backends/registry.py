@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from voltscope.errors import BackendFailed, BadRequest
 from voltscope.profiling.backends.base import Backend, Kind
@@ -46,6 +47,23 @@ class Backends:
             )
         missing = next((need.remedy for need in able[0].needs() if not need.met and need.remedy), None)
         raise BackendFailed(f"{able[0].name} is not installed.", missing)
+
+
+def told(backends: Backends, pid: int | None = None) -> list[dict[str, Any]]:
+    """For people and programs: of each backend its version, what it can do, and what it needs here."""
+    found = []
+    for backend in backends.all:
+        can = backend.capabilities()
+        needs = [{"what": need.what, "met": need.met, "remedy": need.remedy} for need in backend.needs(pid)]
+        kinds = [kind.value for kind in Kind if kind in can.kinds]
+        choices = {"native": can.native, "blocking": can.blocking, "children": can.children}
+        found.append(
+            {
+                "name": backend.name, "version": backend.version(), "available": backend.available(), "kinds": kinds,
+                **choices, "warning": can.warning, "needs": needs,
+            }
+        )  # fmt: skip
+    return found
 
 
 def _can(backend: Backend, kind: Kind, native: bool, children: bool) -> bool:
