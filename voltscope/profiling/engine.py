@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ from voltscope.engine.service import EngineContext
 from voltscope.errors import BadRequest, ConfigError, FrameTooLarge, UnknownMethod, VoltscopeError
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.backends.registry import Backends
-from voltscope.profiling.formats import render
+from voltscope.profiling.formats import check_format, render
+from voltscope.profiling.gallery import Gallery
 from voltscope.profiling.http import routes
 from voltscope.profiling.profiles import Profiles
 from voltscope.profiling.pyroscope.http import PREFIX as QUESTIONS
@@ -98,7 +100,7 @@ class ProfilerEngine:
         if method == "captures":
             return [capture.as_dict() for capture in recorder.captures()]
         if method == "capture":
-            return {"content": self._content(recorder, params)}
+            return self._content(params)
         if method == "targets":
             return recorder.targets()
         if method == "metrics":
@@ -170,7 +172,7 @@ class ProfilerEngine:
 
     def _listening(self, config: ProfilerConfig, access: Access) -> Server:
         app: ASGIApp = guarded(
-            [*routes(self._running), *pyroscope_routes(self._profiles)],
+            [*routes(self._running, self._gallery), *pyroscope_routes(self._profiles)],
             access,
             open_reads=is_loopback(config.host),
             names=config.names,
@@ -194,18 +196,23 @@ class ProfilerEngine:
         path = config.web_config_file
         return WebConfigFile(self._context.data_dir / Path(path).expanduser()) if path else None
 
-    def _content(self, recorder: Recorder, params: dict[str, Any]) -> str:
+    def _gallery(self) -> Gallery:
+        return Gallery(self._running(), self._profiles())
+
+    def _content(self, params: dict[str, Any]) -> dict[str, str]:
         capture_id, form = params.get("id"), params.get("format") or "svg"
         if not isinstance(capture_id, str) or not isinstance(form, str):
             raise BadRequest("parameter id is missing.", "List captures, and take an id from there.")
-        content = render(recorder, capture_id, form)
-        size = len(content.encode(errors="replace"))
-        if size > MAX_CONTENT_BYTES:
+        check_format(form)
+        content = render(self._gallery().capture(capture_id), form)
+        if form == "pb.gz":  # JSON holds text alone
+            content = base64.b64encode(content)
+        if len(content) > MAX_CONTENT_BYTES:
             raise FrameTooLarge(
-                f"capture {capture_id} as {form} has {size} bytes, over the {MAX_CONTENT_BYTES} that fit the bus.",
+                f"capture {capture_id} as {form} has {len(content)} bytes; {MAX_CONTENT_BYTES} fit the bus.",
                 f"Fetch it over HTTP: {self.url}/captures/{capture_id}.{form}",
             )
-        return content
+        return {"content": content.decode()}
 
     def _status(self, recorder: Recorder) -> dict[str, Any]:
         return {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import colorsys
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from voltscope.profiling.capture import Capture
 from voltscope.profiling.flamegraph_page import SCRIPT, STYLE
-from voltscope.profiling.stacks import HUB, HUB_IDLE, Stacks, parse_frame, samples_in, share
+from voltscope.profiling.heading import Heading
+from voltscope.profiling.stacks import HUB, HUB_IDLE, Stacks, amount, parse_frame, samples_in, share
 
 WIDTH = 1200  # of the drawing without script; with it, the drawing takes the width there is
 _PAD = 16
@@ -23,35 +23,57 @@ _ROOT_COLOUR = "#e4ded6"
 
 
 @dataclass
-class _Node:
-    """A function where it was called from. `own`: samples on top; `lines`: which line of it, in how many samples."""
+class Node:
+    """A function where it was called from. `own`: samples on top; `lines`: which line of it, in how many samples.
+
+    `before`: its samples in what this is compared with.
+    """
 
     name: str
     total: int = 0
     own: int = 0
+    before: int = 0
     lines: Counter[int] = field(default_factory=Counter)
-    children: dict[str, _Node] = field(default_factory=dict)
+    children: dict[str, Node] = field(default_factory=dict)
 
-    def child(self, name: str) -> _Node:
-        return self.children.setdefault(name, _Node(name))
+    def child(self, name: str) -> Node:
+        return self.children.setdefault(name, Node(name))
 
 
 @dataclass(frozen=True)
 class _Placed:
-    node: _Node
+    node: Node
     start: int
     depth: int
 
 
-def flamegraph(capture: Capture, stacks: Stacks) -> str:
+def flamegraph(heading: Heading, stacks: Stacks) -> str:
     """The SVG document. Every name is escaped; control characters, which XML cannot hold, become U+FFFD."""
     total = samples_in(stacks)
-    placed, left_out = _fit(list(_place(_tree(stacks)))) if total else ([], 0)
+
+    def facts(node: Node) -> str:
+        own = f", {amount(node.own, heading.unit)} its own" if node.own and node.children else ""
+        if heading.unit == "samples":
+            return f"{amount(node.total, heading.unit)}, {share(node.total, total)}{own}"
+        return f"{amount(node.total, heading.unit)}, {node.total / total:.1%}{own}"  # bytes are counted, not sampled
+
+    return drawing(heading, tree(stacks), total, facts, lambda node: _colour(node.name))
+
+
+def drawing(
+    heading: Heading,
+    root: Node,
+    total: int,
+    facts: Callable[[Node], str],
+    colour: Callable[[Node], str],
+) -> str:
+    """The SVG of a tree whose widths are of `total`. `facts`: what is said of a frame; `colour`: of its bar, in CSS."""
+    placed, left_out = _fit(list(_place(root))) if total else ([], 0)
     depth = max((one.depth for one in placed), default=2) + 1
-    head = _head(capture, total, left_out)
+    head = _head(heading, left_out)
     top = _PAD + 18 * len(head) + 90
-    body = "".join(_frame(one, total) for one in placed) if total else _nothing(capture)
-    title = _text(f"{capture.agent}: flamegraph of {capture.started}")
+    body = "".join(_frame(one, total, facts, colour) for one in placed) if total else _nothing(heading)
+    title = xml_text(heading.title)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top + depth * _ROW + _PAD}" '
         f'data-pad="{_PAD}" data-row="{_ROW}" data-total="{total}" data-depth="{depth}" aria-label="{title}">'
@@ -66,8 +88,9 @@ def flamegraph(capture: Capture, stacks: Stacks) -> str:
 _HINT = "Click a frame to zoom, Esc to go back, / to search."
 
 
-def _tree(stacks: Stacks) -> _Node:
-    root = _Node("all")
+def tree(stacks: Stacks, before: Stacks | None = None) -> Node:
+    """Functions below those that called them; `before` is counted beside, where it is given."""
+    root = Node("all")
     for stack, count in stacks.items():
         node = root
         node.total += count
@@ -78,10 +101,16 @@ def _tree(stacks: Stacks) -> _Node:
             if frame.line is not None:
                 node.lines[frame.line] += count
         node.own += count
+    for stack, count in (before or {}).items():
+        node = root
+        node.before += count
+        for text in stack:
+            node = node.child(parse_frame(text).function)
+            node.before += count
     return root
 
 
-def _place(root: _Node) -> Iterator[_Placed]:
+def _place(root: Node) -> Iterator[_Placed]:
     """Parents before children, from left to right; siblings by weight, gevent's idle loop last."""
     waiting = [_Placed(root, 0, 0)]
     while waiting:  # no recursion: stacks may be a thousand frames deep
@@ -89,9 +118,8 @@ def _place(root: _Node) -> Iterator[_Placed]:
         yield one
         start = one.start
         siblings = []
-        for node in sorted(
-            one.node.children.values(), key=lambda node: (node.name == HUB_IDLE, -node.total, node.name)
-        ):
+        wide = (node for node in one.node.children.values() if node.total)
+        for node in sorted(wide, key=lambda node: (node.name == HUB_IDLE, -node.total, node.name)):
             siblings.append(_Placed(node, start, one.depth + 1))
             start += node.total
         waiting += reversed(siblings)
@@ -106,48 +134,39 @@ def _fit(placed: list[_Placed]) -> tuple[list[_Placed], int]:
     return kept, len(placed) - len(kept)
 
 
-def _frame(one: _Placed, total: int) -> str:
+def _frame(one: _Placed, total: int, facts: Callable[[Node], str], colour: Callable[[Node], str]) -> str:
     node = one.node
     x = _PAD + one.start / total * (WIDTH - 2 * _PAD)
     width = node.total / total * (WIDTH - 2 * _PAD)
     y = one.depth * _ROW
-    own = f", {node.own} its own" if node.own and node.children else ""
-    facts = [node.name.replace("\n", " "), f"{node.total} samples, {share(node.total, total)}{own}"]
+    said = [node.name.replace("\n", " "), facts(node)]
     if node.lines:
-        facts.append(_lines(node))
+        said.append(_lines(node))
     room = int((width - 9) / _LETTER)
-    label = "" if room < 3 else facts[0] if len(facts[0]) <= room else facts[0][: room - 1] + "…"
+    label = "" if room < 3 else said[0] if len(said[0]) <= room else said[0][: room - 1] + "…"
     return (
         f'<g class="f" data-x="{one.start}" data-w="{node.total}" data-d="{one.depth}">'
-        f"<title>{_text(chr(10).join(facts))}</title>"
+        f"<title>{xml_text(chr(10).join(said))}</title>"
         f'<rect x="{x:.2f}" y="{y}" width="{width - 1 if width > 3 else width:.2f}" height="{_ROW - 1}" '
-        f'fill="{_colour(node.name)}"/>'
-        f'<text x="{x + 5:.2f}" y="{y + 13}">{_text(label)}</text></g>'
+        f'fill="{colour(node)}"/>'
+        f'<text x="{x + 5:.2f}" y="{y + 13}">{xml_text(label)}</text></g>'
     )
 
 
-def _lines(node: _Node) -> str:
+def _lines(node: Node) -> str:
     if len(node.lines) == 1:
         return f"line {next(iter(node.lines))}"
     busiest = sorted(node.lines.items(), key=lambda item: (-item[1], item[0]))[:4]
     return "lines " + ", ".join(f"{line} ({count / node.total:.0%})" for line, count in busiest)
 
 
-def _head(capture: Capture, total: int, left_out: int) -> list[str]:
-    missed = f"{capture.missed} missed"
-    took = f"{capture.kind.value} · {capture.duration_s:.1f} s at {capture.rate_hz} Hz · {total} samples, {missed}"
-    if total:
-        widest = share(total // 2, total)
-        took += f" · 95 % interval of a share: ±{(widest.high - widest.low) / 2 * 100:.1f} points at most"
-    where = " / ".join(part for part in (capture.site, capture.instance) if part)
-    made = f"{capture.backend} {capture.backend_version or ''}".strip()
-    origin = " · ".join(part for part in (capture.started, where, f"pid {capture.pid}", made, capture.reason) if part)
-    lines = [("agent", capture.agent), ("took", took), ("origin", origin), ("words", capture.words)]
+def _head(heading: Heading, left_out: int) -> list[str]:
+    lines = [("agent", heading.subject), *(("took", line) for line in heading.lines), ("words", heading.words)]
     if left_out:
         lines.append(("left", f"{left_out} frames too narrow to see are left out; the folded stacks hold them."))
     return [
-        f'<text class="{kind}" x="{_PAD}" y="{_PAD + 18 + at * 19}" data-full="{_text(line)}">{_text(line)}</text>'
-        for at, (kind, line) in enumerate(lines)
+        f'<text class="{kind}" x="{_PAD}" y="{_PAD + 18 + at * 19}" data-full="{text}">{text}</text>'
+        for at, (kind, text) in enumerate((kind, xml_text(line)) for kind, line in lines)
     ]
 
 
@@ -161,13 +180,12 @@ def _tools(top: int) -> str:
     )
 
 
-def _nothing(capture: Capture) -> str:
+def _nothing(heading: Heading) -> str:
     """What stands in the place of frames when there is none."""
-    words = {"cpu": "nothing ran while we looked", "gil": "nobody held the GIL", "wall": "no Python stack was seen"}
     return (
         f'<rect class="none" x="{_PAD}" y="0" width="248" height="{3 * _ROW - 2}" rx="6"/>'
-        f'<text x="{_PAD + 14}" y="24">0 samples:</text>'
-        f'<text x="{_PAD + 14}" y="42">{words[capture.kind.value]}</text>'
+        f'<text x="{_PAD + 14}" y="24">0 {heading.unit}:</text>'
+        f'<text x="{_PAD + 14}" y="42">{xml_text(heading.nothing)}</text>'
     )
 
 
@@ -187,7 +205,7 @@ def _colour(function: str) -> str:
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
-def _text(text: str) -> str:
+def xml_text(text: str) -> str:
     """Text as XML text and attribute value alike (XML 1.0, section 2.2: which characters there are)."""
     clean = "".join(character if _allowed(ord(character)) else "\ufffd" for character in text)
     return escape(clean, {'"': "&quot;", "'": "&apos;"})

@@ -16,6 +16,7 @@ from voltscope.errors import BadRequest
 from voltscope.profiling.archive import not_found
 from voltscope.profiling.backends.registry import told
 from voltscope.profiling.formats import FORMATS, render
+from voltscope.profiling.gallery import Gallery
 from voltscope.profiling.landing import SHOWN, page
 from voltscope.profiling.recorder import Recorder
 from voltscope.ulid import is_ulid
@@ -26,8 +27,8 @@ from voltscope.web.landing import CSP
 _SVG_POLICY = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
 
 
-def routes(recorder: Callable[[], Recorder]) -> list[Route]:
-    """The routes. `recorder()` gives the one in charge at the moment of a request."""
+def routes(recorder: Callable[[], Recorder], gallery: Callable[[], Gallery]) -> list[Route]:
+    """The routes. `recorder()` and `gallery()` give the one in charge at the moment of a request."""
 
     def targets(request: Request) -> Response:
         return JSONResponse({"targets": recorder().targets()})
@@ -57,15 +58,15 @@ def routes(recorder: Callable[[], Recorder]) -> list[Route]:
         capture_id = _id(name)
         if form not in FORMATS:
             raise not_found(capture_id)
-        content = render(recorder(), capture_id, form).encode(errors="replace")
-        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        # no-cache: kept by the browser, and asked about every time; a newer voltscope may draw differently
-        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-        if form == "svg":
-            headers["Content-Security-Policy"] = _SVG_POLICY
-        if tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(content, media_type=FORMATS[form], headers=headers)
+        return _picture(request, render(gallery().capture(capture_id), form), FORMATS[form], form)
+
+    def merged(request: Request) -> Response:
+        form = request.path_params["form"]
+        return _picture(request, render(gallery().span(request.query_params), form), FORMATS[form], form)
+
+    def difference(request: Request) -> Response:
+        form = request.path_params["form"]
+        return _picture(request, *gallery().difference(request.query_params, form), form)
 
     def landing(request: Request) -> Response:
         newest = recorder().captures()[:SHOWN]
@@ -84,7 +85,20 @@ def routes(recorder: Callable[[], Recorder]) -> list[Route]:
         Route("/api/captures/{id}", capture),
         Route("/api/captures/{id}", cancel, methods=["DELETE"]),
         Route("/captures/{file}", file),
+        Route("/merged.{form}", merged),
+        Route("/difference.{form}", difference),
     ]
+
+
+def _picture(request: Request, content: bytes, media_type: str, form: str) -> Response:
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    # no-cache: kept by the browser, and asked about every time; a newer voltscope may draw differently
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if form == "svg":
+        headers["Content-Security-Policy"] = _SVG_POLICY
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=media_type, headers=headers)
 
 
 def _id(text: str) -> str:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from voltscope.profiling.capture import Capture
-from voltscope.profiling.stacks import Stacks, parse_frame
+from voltscope.profiling.backends.base import Kind
+from voltscope.profiling.picture import Picture
+from voltscope.profiling.stacks import parse_frame
 from voltscope.version import __version__
 
 
-def speedscope(capture: Capture, stacks: Stacks) -> dict[str, Any]:
-    """The document, ready for JSON. A stack weighs its samples divided by the rate, in seconds."""
+def speedscope(picture: Picture) -> dict[str, Any]:
+    """The document, ready for JSON. A stack weighs its samples by the rate, in seconds; of memory, its bytes."""
+    memory = picture.kind is Kind.MEMORY
     frames: dict[str, int] = {}
     samples: list[list[int]] = []
     weights: list[float] = []
-    for stack, count in sorted(stacks.items()):
+    for stack, count in sorted(picture.stacks.items()):
         samples.append([frames.setdefault(frame, len(frames)) for frame in stack])
-        weights.append(count / capture.rate_hz)
-    name = f"{capture.agent} {capture.kind.value} {capture.started}"
+        weights.append(count if memory else count / picture.rate)
+    name = picture.heading.title
     profile = {
         "type": "sampled",
         "name": name,
-        "unit": "seconds",
+        "unit": "bytes" if memory else "seconds",
         "startValue": 0,
         "endValue": sum(weights),
         "samples": samples,

@@ -98,6 +98,16 @@ def hub_samples(stacks: Stacks) -> int:
     return sum(count for stack, count in stacks.items() if stack[0] in (HUB, HUB_IDLE))
 
 
+def amount(count: int, unit: str) -> str:
+    """A count with its unit, `samples` or `bytes`, for people."""
+    if unit != "bytes":
+        return f"{count} {unit}"
+    for name, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {name}"
+    return f"{count} B"
+
+
 @dataclass(frozen=True)
 class Share:
     """A part of all samples with its 95 % interval; shares are 0 to 1."""

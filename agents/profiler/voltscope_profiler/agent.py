@@ -32,7 +32,10 @@ class Profiler(Bridge):
 
     @RPC.export
     def capture(self, id: str, format: str = "svg") -> Any:
-        """One capture's picture: `{"content": text}`; `format` is `svg`, `folded` or `speedscope.json`."""
+        """One capture's picture: `{"content": text}`.
+
+        `format` is `svg`, `folded`, `json`, `speedscope.json`, or `pb.gz` (a pprof profile, in base64).
+        """
         return self.answer("capture", {"id": id, "format": format})
 
 

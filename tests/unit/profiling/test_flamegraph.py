@@ -12,6 +12,8 @@ import pytest
 from voltscope.profiling.backends.base import Ending, Kind, Recording
 from voltscope.profiling.capture import Capture, finished
 from voltscope.profiling.flamegraph import flamegraph
+from voltscope.profiling.heading import of_capture
+from voltscope.profiling.picture import captured
 from voltscope.profiling.speedscope import speedscope
 from voltscope.profiling.stacks import samples_in
 
@@ -52,7 +54,7 @@ def test_widths_are_samples_and_lines_of_a_function_are_one_frame():
 
 
 def draw(stacks, **changes):
-    return flamegraph(capture_of(stacks, **changes), stacks)
+    return flamegraph(of_capture(capture_of(stacks, **changes), stacks), stacks)
 
 
 def test_details_give_share_interval_and_lines():
@@ -128,7 +130,7 @@ def test_the_script_runs_in_a_real_browser(tmp_path):
 
 
 def test_speedscope_holds_every_stack_with_its_time():
-    document = speedscope(capture_of(PLAIN), PLAIN)
+    document = speedscope(captured(capture_of(PLAIN), PLAIN))
     [profile] = document["profiles"]
     assert (profile["type"], profile["unit"], profile["endValue"]) == ("sampled", "seconds", pytest.approx(1.0))
     assert len(profile["samples"]) == len(profile["weights"]) == 3

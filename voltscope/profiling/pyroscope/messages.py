@@ -1,22 +1,9 @@
-"""The messages of Pyroscope's read API (its protos querier/v1 and types/v1, Apache-2.0), as far as Grafana uses them.
-
-Described here and built when first imported: generated code would be bound to one version of protobuf.
-"""
+"""The messages of Pyroscope's read API (its protos querier/v1 and types/v1, Apache-2.0), as Grafana uses them."""
 
 from __future__ import annotations
 
-from typing import Any
+from voltscope.profiling.protobuf import messages
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-_Field = descriptor_pb2.FieldDescriptorProto
-_TYPES = {
-    "string": _Field.TYPE_STRING,
-    "int64": _Field.TYPE_INT64,
-    "int32": _Field.TYPE_INT32,
-    "double": _Field.TYPE_DOUBLE,
-}
-# Message to its fields: number, name, type; `[]` after the type: repeated; `?`: told apart from zero when absent.
 _MESSAGES = {
     "ProfileTypesRequest": [(1, "start", "int64"), (2, "end", "int64")],
     "ProfileType": [
@@ -51,33 +38,5 @@ _MESSAGES = {
     "FlameGraph": [(1, "names", "string[]"), (2, "levels", "Level[]"), (3, "total", "int64"), (4, "max_self", "int64")],
     "SelectMergeStacktracesResponse": [(1, "flamegraph", "FlameGraph")],
 }  # fmt: skip
-_PACKAGE = "voltscope.pyroscope"
 
-
-def _described() -> descriptor_pb2.FileDescriptorProto:
-    file = descriptor_pb2.FileDescriptorProto(name="voltscope/pyroscope.proto", package=_PACKAGE, syntax="proto3")
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for number, field_name, spelled in fields:
-            kind = spelled.rstrip("[]?")
-            field = message.field.add(name=field_name, number=number, label=_Field.LABEL_OPTIONAL)
-            if spelled.endswith("[]"):
-                field.label = _Field.LABEL_REPEATED
-            if spelled.endswith("?"):
-                field.proto3_optional = True
-                field.oneof_index = len(message.oneof_decl)
-                message.oneof_decl.add(name=f"_{field_name}")
-            if kind in _TYPES:
-                field.type = _TYPES[kind]
-            else:
-                field.type, field.type_name = _Field.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
-    return file
-
-
-_pool = descriptor_pool.DescriptorPool()
-_pool.Add(_described())
-
-
-def message(name: str) -> Any:
-    """The class of the message of that name. Raises KeyError when there is none."""
-    return message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+message = messages("voltscope.pyroscope", _MESSAGES)

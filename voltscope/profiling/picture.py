@@ -1,0 +1,59 @@
+"""What can be drawn or handed out: stacks, and all that is to be said about them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from voltscope.profiling.backends.base import Kind
+from voltscope.profiling.capture import Capture, iso_utc
+from voltscope.profiling.heading import Heading, nothing_of, of_capture, widest
+from voltscope.profiling.stacks import Stacks, amount, own_shares, samples_in
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`rate` in hertz; `at`: the begin, seconds since the epoch; `seconds`: how long was sampled, together."""
+
+    heading: Heading
+    stacks: Stacks
+    kind: Kind
+    rate: float
+    at: float
+    seconds: float
+
+
+def captured(capture: Capture, stacks: Stacks) -> Picture:
+    """One capture."""
+    at = datetime.fromisoformat(capture.started.replace("Z", "+00:00")).timestamp()
+    return Picture(of_capture(capture, stacks), stacks, capture.kind, float(capture.rate_hz), at, capture.duration_s)
+
+
+def spanned(
+    subject: str, kind: Kind, since: float, until: float, by_rate: Mapping[float, Stacks], parts: int
+) -> Picture:
+    """`parts` captures and minutes between two moments (seconds since the epoch), their stacks by sampling rate.
+
+    A sample at 100 Hz stands for less time than one at 19: all are scaled to the lowest rate.
+    """
+    rate = min(by_rate, default=1.0)
+    total: Counter[tuple[str, ...]] = Counter()
+    seconds = 0.0
+    for own_rate, stacks in by_rate.items():
+        seconds += samples_in(stacks) / own_rate
+        for stack, count in stacks.items():
+            total[stack] += count if kind is Kind.MEMORY else round(count * rate / own_rate)
+    stacks = {stack: count for stack, count in total.items() if count}
+    whole, unit = samples_in(stacks), kind.unit
+    ranked = [(name, share) for name, share in own_shares(stacks) if not name.startswith("[hub")]
+    words = f"Hottest: {ranked[0][0]}, {ranked[0][1]}." if ranked else "Nothing was sampled in that time."
+    at_rate = f" at {', '.join(f'{one:g}' for one in sorted(by_rate))} Hz" if by_rate else ""
+    lines = (
+        f"{kind.value} · {parts} captures and minutes{at_rate} · {amount(whole, unit)}{widest(whole, unit)}",
+        f"{iso_utc(since)} to {iso_utc(until)}",
+    )
+    title = f"{subject}: flamegraph from {iso_utc(since)} to {iso_utc(until)}"
+    heading = Heading(subject, title, lines, words, nothing_of(kind), unit)
+    return Picture(heading, stacks, kind, rate, since, seconds)
