@@ -19,7 +19,7 @@ from quickstart_lib.volttron_platform import agents
 from servers.missing import without
 
 from voltscope.configuration import load
-from voltscope.logs.settings import LogshipConfig
+from voltscope.logs.settings import ElasticsearchReceiver, LogshipConfig
 from voltscope.metrics.engine import ExporterConfig
 from voltscope.profiling.settings import ProfilerConfig
 from voltscope.site import find_site
@@ -153,3 +153,17 @@ def test_our_agents_accept_the_configuration_they_are_given(home: Home) -> None:
     assert load(ExporterConfig, by_tag["exporter"]).port == 21933
     assert load(ProfilerConfig, by_tag["profiler"]).port == 21934
     assert load(LogshipConfig, by_tag["logship"]).log_files == (str(home.platform_log),)
+
+
+def test_with_opensearch_records_and_captures_go_there(home: Home) -> None:
+    by_tag = {agent.tag: (agent.config or {}).get("engine") for agent in agents(home)}
+    assert load(LogshipConfig, by_tag["logship"]).receivers == ()
+    assert load(ProfilerConfig, by_tag["profiler"]).index is None
+    home.opensearch_asked = True
+    by_tag = {agent.tag: (agent.config or {}).get("engine") for agent in agents(home)}
+    (receiver,) = load(LogshipConfig, by_tag["logship"]).receivers
+    assert isinstance(receiver, ElasticsearchReceiver)
+    index = load(ProfilerConfig, by_tag["profiler"]).index
+    assert index is not None
+    assert receiver.urls == index.urls == ("http://127.0.0.1:21931",)
+    assert index.console == "http://127.0.0.1:21935"
