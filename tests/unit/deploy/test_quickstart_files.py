@@ -67,6 +67,16 @@ def test_a_site_without_prometheus_says_so(home: Home) -> None:
     assert find_site(home.site_file).prometheus is None
 
 
+def test_with_opensearch_logs_are_searched_there(home: Home) -> None:
+    assert site_files.write_site(home, ME, prometheus=True, grafana=False), "it is new"
+    assert find_site(home.site_file).log_search is None
+    home.opensearch_asked = True
+    assert site_files.write_site(home, ME, prometheus=True, grafana=False)
+    search = find_site(home.site_file).log_search
+    assert search is not None and search.url == "http://127.0.0.1:21931"
+    assert not site_files.write_site(home, ME, prometheus=True, grafana=False), "it says what it said"
+
+
 def test_credentials_are_random_private_and_kept(home: Home) -> None:
     site_files.write_credentials(home, ME)
     first = home.credentials.read_text()
