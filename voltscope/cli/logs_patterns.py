@@ -176,7 +176,7 @@ def _say(count: int, what: str, limit: int, ungrouped: int, *spans: Span) -> Non
         begun = (
             "" if span.read_from is None else f", the newest, from {_time(span.read_from)} on (--records reads more)"
         )
-        length = duration(span.until - span.since)
+        length = duration(round(span.until - span.since))
         click.echo(f"{span.records:,} records of {length} from {_time(span.since)}{begun}.", err=True)
     if not count:
         click.echo(f"No {what}.", err=True)
