@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -24,6 +24,7 @@ from voltscope.search.tokens import words_of
 _KEPT_BYTES = 12 << 20  # of sets that words made: a page, its histogram and its facets ask for the same
 _NAMED = tuple(BY_NAME[name] for name in ("agent", "level", "logger"))  # where words without a field are looked for
 _TEXTS = ("message", "stack")
+_DEEPEST = 10  # expressions that become a part of another
 _GENERATION, _PLACE = 20, 12  # digits of an id: see `event_id`
 
 
@@ -58,9 +59,10 @@ class Marks:
 
 @dataclass(frozen=True)
 class Text:
-    """Records the FTS5 expression matches."""
+    """Records the FTS5 expression matches. `depth`: of its parentheses, of which FTS5 reads some 40."""
 
     expression: str
+    depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -360,46 +362,65 @@ _OTHER = bytes([1, 0]).ljust(256, b"\0")
 def _all(parts: list[Simple]) -> Simple:
     if any(part is False for part in parts):
         return False
-    marks = [part for part in parts if isinstance(part, Marks)]
-    texts = [part.expression for part in parts if isinstance(part, Text)]
-    unwanted = [text for part in parts if (text := _unwanted(part)) is not None] if texts else []
-    others = [
-        part
-        for part in parts
-        if part is not True and not isinstance(part, (Marks, Text)) and not (texts and _unwanted(part) is not None)
-    ]
+    marks, texts, others = _sorted(part for part in parts if part is not True)
     made: list[Simple] = []
     if marks:
-        of = bytes(map(min, *(mark.of for mark in marks))) if len(marks) > 1 else marks[0].of
+        of = bytes(map(min, *marks)) if len(marks) > 1 else marks[0]
         if 1 not in of:
             return False
         made.append(Marks(of))
-    made += others
     if texts:
-        expression = " AND ".join(texts) if len(texts) == 1 else f"({' AND '.join(texts)})"
-        made.append(Text(f"({expression} NOT ({' OR '.join(unwanted)}))" if unwanted else expression))
+        unwanted = [inner for part in others if (inner := _unwanted(part)) is not None]
+        others = [part for part in others if _unwanted(part) is None]
+        expression = " AND ".join(text.expression for text in texts)
+        if unwanted:
+            expression = f"({expression}) NOT ({' OR '.join(text.expression for text in unwanted)})"
+        many = len(texts) + len(unwanted) > 1
+        others.append(Text(f"({expression})", _depth([*texts, *unwanted]) + 2) if many else texts[0])
+    made += others
     return made[0] if len(made) == 1 else Joined("and", tuple(made)) if made else True
 
 
 def _any(parts: list[Simple]) -> Simple:
     if any(part is True for part in parts):
         return True
-    marks = [part for part in parts if isinstance(part, Marks)]
-    texts = [part.expression for part in parts if isinstance(part, Text)]
+    marks, texts, others = _sorted(part for part in parts if part is not False)
     made: list[Simple] = []
     if marks:
-        of = bytes(map(max, *(mark.of for mark in marks))) if len(marks) > 1 else marks[0].of
+        of = bytes(map(max, *marks)) if len(marks) > 1 else marks[0]
         if 0 not in of:
             return True
         made.append(Marks(of))
-    made += [part for part in parts if part is not False and not isinstance(part, (Marks, Text))]
+    made += others
     if texts:
-        made.append(Text(texts[0] if len(texts) == 1 else f"({' OR '.join(texts)})"))
+        expression = " OR ".join(text.expression for text in texts)
+        made.append(Text(f"({expression})", _depth(texts) + 1) if len(texts) > 1 else texts[0])
     return made[0] if len(made) == 1 else Joined("or", tuple(made)) if made else False
 
 
-def _unwanted(part: Simple) -> str | None:
-    """The expression of what must not match."""
-    if isinstance(part, Joined) and part.how == "not" and isinstance(part.parts[0], Text):
-        return part.parts[0].expression
+def _sorted(parts: Iterable[Simple]) -> tuple[list[bytes], list[Text], list[Simple]]:
+    """Marks; texts whose expressions can be a part of another; all else."""
+    marks: list[bytes] = []
+    texts: list[Text] = []
+    others: list[Simple] = []
+    for part in parts:
+        if isinstance(part, Marks):
+            marks.append(part.of)
+        elif isinstance(part, Text) and part.depth < _DEEPEST:
+            texts.append(part)
+        else:
+            others.append(part)
+    return marks, texts, others
+
+
+def _depth(texts: list[Text]) -> int:
+    return max(text.depth for text in texts)
+
+
+def _unwanted(part: Simple) -> Text | None:
+    """What must not match, when its expression can be a part of another."""
+    if isinstance(part, Joined) and part.how == "not":
+        inner = part.parts[0]
+        if isinstance(inner, Text) and inner.depth < _DEEPEST:
+            return inner
     return None
