@@ -99,35 +99,6 @@ class Store:
         """The newest record's cursor, `0` when there is none. Raises StoreError."""
         return str(next((part.last for part in reversed(self._parts.now()) if part.last is not None), 0))
 
-    def search(
-        self,
-        query: str = "",
-        agent: str | None = None,
-        level: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        limit: int = 100,
-        before_id: int | None = None,
-    ) -> list[Hit]:
-        before = None if before_id is None else str(before_id)
-        return list(self.find(Wish(query, agent, level, since, until), limit, before).hits)
-
-    def tail(
-        self,
-        after_id: int = 0,
-        agent: str | None = None,
-        level: str | None = None,
-        query: str | None = None,
-        limit: int = 500,
-    ) -> list[Hit]:
-        return self.follow(Wish(query or "", agent, level), str(after_id), limit)
-
-    def last_id(self) -> int:
-        return int(self.newest())
-
-    def first_id(self) -> int:
-        return int(self.oldest())
-
     def oldest(self) -> str:
         """The oldest record's cursor, `0` when there is none. Raises StoreError."""
         return str(next((part.first for part in self._parts.now() if part.first is not None), 0))
