@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+import urllib.error
 import uuid
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +13,25 @@ from pathlib import Path
 import pytest
 from live_site import LiveSite, log_stamp, wait_for
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "logstash"))
+
+from kibana.requests import queries
+
 QUERIES = (
     "",
     'agent:historian or (topic and not "no such words")',
     "logger:agent level>=info pub* not agent=platform.driver",
     "level:error or level:warning",
+)
+# what a platform that has started, has an agent and was profiled shows on the boards
+ALWAYS = (
+    "records by level",
+    "instances",
+    "agents",
+    "loudest loggers",
+    "platform restarts",
+    "profiles taken",
+    "hottest functions",
 )
 
 
@@ -62,6 +78,23 @@ def test_the_quickstart_has_seen_for_itself_what_it_says(live, opensearch_of_the
     assert record["labels"]["instance"] == live.instance
     assert "_process_loop in " in said.partition("by a function's name")[2]
     assert live["opensearch"] in said.partition("Done in")[2]
+
+
+@pytest.mark.usefixtures("settled")
+def test_every_query_of_every_kibana_object_is_answered_on_what_the_platform_wrote(opensearch_of_the_site):
+    records, refused = {}, []
+    for board, panel, index, body in queries():
+        try:
+            answer = opensearch_of_the_site.ask(f"/{index}/_search", {**body, "track_total_hits": True})
+        except urllib.error.HTTPError as error:
+            refused.append((board, panel, error.read().decode()[:1000]))
+            continue
+        if answer["timed_out"] or answer["_shards"]["failed"]:
+            refused.append((board, panel, answer["_shards"]))
+        records[panel.removeprefix("voltscope: ")] = answer["hits"]["total"]["value"]
+    assert refused == []
+    for panel in ALWAYS:
+        assert records[panel], f"{panel} shows nothing"
 
 
 def test_links_of_a_capture_lead_to_its_pictures(live, opensearch_of_the_site):
