@@ -57,8 +57,12 @@ def reference(name: str, kind: str, to: str) -> Json:
 
 
 def search_source(view: View | None, query: str) -> tuple[Json, list[Json]]:
-    """`kibanaSavedObjectMeta` and its references. `query` is in Lucene's syntax, which is run as it is written."""
-    source: Json = {"query": {"query": query, "language": "lucene"}, "filter": []}
+    """`kibanaSavedObjectMeta` and its references.
+
+    `query` is in Lucene's syntax, which is run as it is written; where there is none, the field to type one into begins
+    in the product's own language.
+    """
+    source: Json = {"query": {"query": query, "language": "lucene" if query else "kuery"}, "filter": []}
     if view is None:
         return {"searchSourceJSON": text(source)}, []
     name = "kibanaSavedObjectMeta.searchSourceJSON.index"
