@@ -74,7 +74,7 @@ class LogsApi:
             hits = await self._reader.ask(lambda searcher: searcher.context(place, before, after, agent))
         except QueryError as error:
             return unreadable(error)
-        if not hits:
+        if all(hit.cursor != place for hit in hits):
             raise RecordGone(place)
         return AsciiJSON({"id": place, "records": [answered(hit) for hit in hits]})
 

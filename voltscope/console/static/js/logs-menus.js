@@ -24,7 +24,7 @@ function menu(name, fill) {
 export function menus({ session, values, absolute, take, say }) {
   const may = session.role === "operator";
 
-  const saved = menu("Saved searches", async (content, close) => {
+  const saved = menu("Saved", async (content, close) => {
     if (!content.childElementCount) refill(content, el("p", { class: "hint" }, "Loading…"));
     try {
       const { searches } = await get("/api/logs/searches");

@@ -85,7 +85,14 @@ export function changes({ show, at, length, chosen }) {
     ])));
   }
   const field = (id, label, input) => el("div", { class: "field" }, el("label", { for: id }, label), input);
-  return { node: el("div", { class: "results" }, el("div", { class: "moment" }, field("at", "What changed at", when), field("window", "Compared over", wide)), words, list), load };
+  return {
+    node: el("div", { class: "results" }, el("div", { class: "moment" }, field("at", "What changed at", when), field("window", "Compared over", wide)), words, list),
+    load,
+    set(moment) {
+      when.value = typed(moment);
+      return read(when.value);
+    },
+  };
 }
 
 /** Tabs, by the arrow keys too. `views`: [name, title, node]; `choose(name)`: somebody wants another. */

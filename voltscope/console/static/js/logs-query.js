@@ -24,10 +24,20 @@ function place(query, part) {
 
 export const has = (query, part) => place(query, part) >= 0;
 
+/** Whether an `or` binds the whole query, which then needs parentheses before an `and`. */
+function branches(query) {
+  let text = bare(query);
+  for (let before = ""; before !== text; ) {
+    before = text;
+    text = text.replace(/\([^()]*\)/g, " ");
+  }
+  return /\bor\b/i.test(text);
+}
+
 export function added(query, part) {
   const text = query.trim();
   if (!text) return part;
-  return /\bor\b/i.test(bare(text)) ? `(${text}) and ${part}` : `${text} and ${part}`;
+  return branches(text) ? `(${text}) and ${part}` : `${text} and ${part}`;
 }
 
 export function removed(query, part) {

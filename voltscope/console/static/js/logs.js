@@ -68,6 +68,8 @@ export function mount(root, { session, parameters }) {
   });
 
   function turn(name) {
+    // who has zoomed to a moment wants to know what changed there
+    if (name === "changes" && view !== name && form.isCustom() && seen.since !== null) compared.at = different.set(seen.since);
     view = name;
     if (view !== "records") form.setLive(false);
     search({ push: true });
@@ -155,6 +157,7 @@ export function mount(root, { session, parameters }) {
   async function counts(asked, signal) {
     const began = performance.now();
     total = await narrow.load(asked, signal);
+    if (view !== "records") form.agents(narrow.names("agent"));
     tell();
     await timeline.load(asked, signal);
     const took = performance.now() - began;
