@@ -55,6 +55,10 @@ class TooMuch(StoreError):
     """The answer is larger than is read into memory: less must be asked for."""
 
 
+class TooManyClauses(QueryError):
+    """The query stands for more words than the store looks for at once."""
+
+
 class Cluster:
     """The indices of one prefix, or the data stream of that name. Safe to share between threads."""
 
@@ -68,8 +72,7 @@ class Cluster:
     def search(self, body: dict[str, Any], time_limit_s: float | None = None) -> Found:
         """The answer to `body`; with `time_limit_s` what was found until then (`timed_out`).
 
-        No index yet is an empty answer. Raises StoreError (TooMuch among them), and QueryError for a query that is
-        too much for the store.
+        No index yet is an empty answer. Raises StoreError (TooMuch when it is the answer), TooManyClauses.
         """
         # the store's limit ends before ours, so that it says so itself
         limit_s = 0.8 * self._timeout_s if time_limit_s is None else time_limit_s
@@ -79,7 +82,7 @@ class Cluster:
         found = self._decoded(answer)
         if found.shards.failed:
             why = _reason({"root_cause": found.shards.failures})
-            raise self._failure(f"{found.shards.failed} shards could not be searched: {why}")
+            raise self._failure(f"{found.shards.failed} shards could not be searched", why)
         if found.timed_out and time_limit_s is None:
             raise StoreError(
                 f"{self._where()} did not finish the search in {limit_s:g} s.", "Narrow it, in time first of all."
@@ -141,12 +144,12 @@ class Cluster:
                 "Check username and password_file, or api_key_file, of log_search in the site file, and that they "
                 f"may read {self._index} and {self._index}-*.",
             )
-        if "maxClauseCount" in reason or "too_many" in reason:
-            return QueryError("the query has more words, or more words with such beginnings, than the store looks for.")
-        return self._failure(f"HTTP {answer.status} ({reason})")
+        return self._failure(f"HTTP {answer.status}", reason)
 
-    def _failure(self, what: str) -> StoreError:
-        return StoreError(f"{self._where()} cannot search: {what}.", "Its own log says more; try again.")
+    def _failure(self, what: str, why: str) -> StoreError | QueryError:
+        if "maxClauseCount" in why or "too_many" in why:
+            return TooManyClauses("the query stands for more words than the store looks for at once: make it shorter.")
+        return StoreError(f"{self._where()} cannot search: {what} ({why}).", "Its own log says more; try again.")
 
     def _where(self) -> str:
         return f"{self._index} at {self._keys.urls[0]}"

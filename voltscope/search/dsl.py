@@ -15,9 +15,9 @@ from voltscope.search.tokens import words_of
 
 Query = dict[str, Json]
 
-# Of words that begin so after another one, the store takes no more into account. It says nothing when there are more:
-# see `cut_short`. Each costs it some 4 KB while it searches.
-MOST_BEGINNINGS = 10_000
+# Of words that begin so behind another one, the store takes so many into account, and says nothing when there are
+# more. More than it has clauses for is not allowed, which it does say: see `beginnings`.
+_MOST_BEGINNINGS = 100_000
 
 # Elasticsearch reads no query that is nested deeper than 20 or 30, by version. What is wrapped counts anew.
 _LEVELS_READ = 8
@@ -25,7 +25,8 @@ _LEVELS_READ = 8
 # A prefix of more than 1,000 bytes is refused, behind no word as well.
 _LONGEST_PREFIX = 250
 
-_ANYWHERE = tuple(BY_NAME[name] for name in ("message", "stack", "agent", "logger"))
+_TEXTS = (BY_NAME["message"], BY_NAME["stack"])
+_ANYWHERE = (*_TEXTS, BY_NAME["agent"], BY_NAME["logger"])  # levels are few: they are named
 _ID = BY_NAME["id"]  # a single word, in lower case: it needs no index of its words
 _RANGES = {Operator.LESS: "lt", Operator.AT_MOST: "lte", Operator.MORE: "gt", Operator.AT_LEAST: "gte"}
 _ORDERS = {
@@ -57,21 +58,16 @@ def query_of(node: Node, depth: int = 1) -> Query:
     return {"match_all": {}}
 
 
-def cut_short(node: Node) -> Query | None:
-    """What finds a document when of some word's beginning, after other words, more than MOST_BEGINNINGS were met.
-
-    Such a document has words with that beginning, and none of those that were taken into account. None when there is
-    no such beginning in `node`.
+def beginnings(node: Node) -> list[Query]:
+    """For each beginning of a word that stands behind other words in `node`: what the store refuses when more than its
+    limit of words (1,024, unless it was told otherwise) begin so. Names are left out: there are never so many.
     """
-    beginnings = sorted(set(_beginnings(node)))
-    if not beginnings:
-        return None
-    return _any([{"bool": {"filter": [_prefix(*one)], "must_not": [_phrase(*one, prefix=True)]}} for one in beginnings])
+    return [_phrase(path, word, prefix=True) for path, word in sorted(set(_beginnings(node)))]
 
 
 def words_path(field: Field) -> str:
     """Where a document's field is indexed by its words."""
-    if field in (_ID, BY_NAME["message"]) or field.comparison in (Comparison.NUMBER, Comparison.TIME):
+    if field in (_ID, _TEXTS[0]) or field.comparison in (Comparison.NUMBER, Comparison.TIME):
         return field.path
     return f"{field.path}.words"
 
@@ -115,7 +111,7 @@ def _side_by_side(path: str, words: list[str], prefix: bool) -> Query:
 
 def _phrase(path: str, text: str, prefix: bool) -> Query:
     if prefix:
-        return {"match_phrase_prefix": {path: {"query": text, "max_expansions": MOST_BEGINNINGS}}}
+        return {"match_phrase_prefix": {path: {"query": text, "max_expansions": _MOST_BEGINNINGS}}}
     return {"match_phrase": {path: text}}
 
 
@@ -128,9 +124,9 @@ def _beginnings(node: Node) -> list[tuple[str, str]]:
         return [one for part in node.parts for one in _beginnings(part)]
     if isinstance(node, Not):
         return _beginnings(node.part)
-    if isinstance(node, Words) and node.prefix and node.field != _ID and len(words := words_of(node.text)) > 1:
-        fields = _ANYWHERE if node.field is None else (node.field,)
-        return [(words_path(field), words[-1]) for field in fields]
+    if isinstance(node, Words) and node.prefix and len(words := words_of(node.text)) > 1:
+        fields = _TEXTS if node.field is None else (node.field,)
+        return [(words_path(field), words[-1]) for field in fields if field in _TEXTS]
     return []
 
 

@@ -11,9 +11,9 @@ from voltscope.errors import ConfigError, QueryError, StoreError
 from voltscope.logs.record import LEVELS, Hit
 from voltscope.logs.settings import StoreKeys
 from voltscope.logs.transports.http_client import TIMEOUT_S
-from voltscope.search.cluster import Cluster, Row, TooMuch
+from voltscope.search.cluster import Cluster, Row, TooManyClauses, TooMuch
 from voltscope.search.counting import FACETS
-from voltscope.search.dsl import MOST_BEGINNINGS, Query, cut_short, query_of
+from voltscope.search.dsl import Query, beginnings, query_of
 from voltscope.search.fields import BY_NAME
 from voltscope.search.query import tree_of
 from voltscope.search.searcher import Facet, Facets, Histogram, Page, Wish
@@ -141,15 +141,15 @@ class OpenSearchSearcher:
         return {"bool": {"filter": [*self._ours, *queries]}}
 
     def _query(self, wish: Wish) -> Query:
-        """What finds the wish's records. Raises QueryError also when the store would not tell all of them."""
+        """What finds the wish's records. Raises QueryError also when the store would not find all of them."""
         tree = tree_of(wish)
-        if cut := cut_short(tree):
-            asked = {"size": 1, "query": cut, "_source": False, "terminate_after": 1, "track_total_hits": False}
-            if self._cluster.search(asked).hits.hits:
+        for query in beginnings(tree):
+            try:
+                self._cluster.search({"size": 0, "query": query, "terminate_after": 1, "track_total_hits": False})
+            except TooManyClauses as error:
                 raise QueryError(
-                    f"a word's beginning after other words stands for more than {MOST_BEGINNINGS:,} words: "
-                    "write more of it."
-                )
+                    "too many words begin as the last one of a phrase does: write more of it, or leave out the phrase."
+                ) from error
         return self._within(query_of(tree))
 
     def _oldest(self, default: int) -> int:

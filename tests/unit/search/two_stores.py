@@ -58,7 +58,7 @@ HOSTILE = (
     "under_score dotted.name dash-ed slash/ed a__b c..d",
     "x²+y² ½ Ⅷ ⅷ",
     "private \ue000 \ue0010 \ue0011 use",
-    "word " * 3000,
+    "word " * 500,
     "t" * 255 + " after255",
     "u" * 300 + " after300",
     "v" * 9000 + " after9000",
@@ -76,7 +76,7 @@ HOSTILE = (
     "boom\n" + stack("ValueError", "boom again"),
     stack("KeyError", "'point'"),
     "two of them\n" + stack("OSError", "first") + "\n\nDuring handling\n\n" + stack("app.Failure", "second"),
-    "deep\n" + stack("RecursionError", "maximum recursion depth exceeded", 2000),
+    "deep\n" + stack("RecursionError", "maximum recursion depth exceeded", 200),
     stack("Exception", "<script>alert(3)</script> \x1b[31m"),
     "ends in boom\n" + stack("x.y.Z", "crossing over"),
     "status NaN -1 1e400 0x1F",
@@ -89,10 +89,11 @@ HOSTILE = (
 class Corpus:
     """Records in the spool's `folder`, and in the index `index` of `node` with those of two other platforms."""
 
-    def __init__(self, node: OpenSearch, folder: Path, index: str) -> None:
+    def __init__(self, node: OpenSearch, folder: Path, index: str, samples: bool = True) -> None:
+        """`samples`: the real logs as well."""
         self.node, self.folder, self.index = node, folder / "spool", index
         self._spool = Spool.open(self.folder, Limits(segment_bytes=96 * 1024))
-        for name in ("modular.log", "monolithic.log"):
+        for name in ("modular.log", "monolithic.log") if samples else ():
             _read(SAMPLES / name, self._spool, folder)
         self.add(hostile())
         self.ship(self._spool)
@@ -142,7 +143,7 @@ class Corpus:
 def hostile(texts: Sequence[str] = HOSTILE, first: int = 0) -> list[Record]:
     """A record of each text, their other fields as different as can be; some in the future, some in 1970."""
     levels, agents = (10, 20, 30, 40, 50), ("platform.driver", "weather", "Ärger.agent", "<b>agent</b>", "a_b.c-d")
-    loggers = ("demo", "base.historian", "sqlite", "", "app.Ärger", "x" * 1500)
+    loggers = ("demo", "base.historian", "sqlite", "", "app.Ärger", "x" * 1000)
     flags = (0, 0, STDOUT, STDERR, CUT | STDERR, SUMMARY, CONTINUED)
     return [
         Record(
