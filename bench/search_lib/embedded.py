@@ -132,8 +132,9 @@ def _retention(spool: Path, rare: Path, quick: bool) -> Iterator[dict[str, Any]]
             began = time.time()
             writer.spool.maintain(began)  # what the engine does every ten seconds: learns of the indexes
             writer.spool.limits = replace(writer.spool.limits, total_bytes=writer.spool.stat().bytes // 2)
-            dropped = writer.spool.maintain(time.time())
+            writer.spool.maintain(time.time())
             ended = time.time()
+            dropped = writer.spool.stat().dropped
             time.sleep(1)
             asked.stop()
             done.set()

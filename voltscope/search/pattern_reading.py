@@ -96,7 +96,7 @@ class Reading:
         """Of the limit; a second at least, in which several ten thousand lines are grouped."""
         return max(1.0, self._until - time.monotonic())
 
-    def read(self, since: float, until: float, spans_left: int) -> tuple[Span, Lines]:
+    def read(self, since: float | None, until: float, spans_left: int) -> tuple[Span, Lines]:
         """The records between these times, newest first, in this span's share of the time that is left.
 
         Of more different lines than there is room for some are counted in the span alone.
@@ -119,6 +119,7 @@ class Reading:
             count, before = count + len(page.hits), page.before
             if before is None or count >= self._bounds.records or time.monotonic() > limit:
                 break
-        read_from = None if before is None else min(max(last, since), until)
-        began = max(since, self._oldest) if read_from is None else read_from
-        return Span(since, until, count, read_from, max(0.0, until - began)), lines
+        begin = min(until, self._oldest if since is None else max(since, self._oldest))
+        read_from = None if before is None else min(max(last, begin), until)
+        seconds = until - (begin if read_from is None else read_from)
+        return Span(begin if since is None else since, until, count, read_from, seconds), lines

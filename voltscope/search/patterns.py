@@ -104,15 +104,14 @@ def patterns(searcher: Searcher, wish: Wish, most: int = 50, compare: bool = Tru
 
     `compare`: with the span of the same length before `wish.since`, when there is such. Raises QueryError, StoreError.
     """
-    until = time.time() if wish.until is None else wish.until
+    since, until = wish.since, time.time() if wish.until is None else wish.until
     oldest = oldest_time(searcher)
-    since = oldest if wish.since is None else wish.since
     reading = Reading(searcher, wish, bounds, oldest)
-    with_before = compare and wish.since is not None and until > since > oldest
-    span, seen = reading.read(since, until, 2 if with_before else 1)
+    before = since if compare and since is not None and until > since > oldest else None
+    span, seen = reading.read(since, until, 1 if before is None else 2)
     compared, seen_before = None, None
-    if with_before:
-        compared, seen_before = reading.read(2 * since - until, since - _TICK_S, 1)
+    if before is not None:
+        compared, seen_before = reading.read(2 * before - until, before - _TICK_S, 1)
     found, earlier = _grouped(seen, seen_before, reading.time_left_s())
     found.sort(key=lambda pattern: (-pattern.count, pattern.template, pattern.error or ""))
     ungrouped = _records(span, compared) - _records(*found, *earlier)

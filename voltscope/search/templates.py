@@ -53,8 +53,8 @@ class Masker:
         """The message's first line with `<num>`, `<time>`, … in place of what varies, and single blanks."""
         line = message.lstrip().partition("\n")[0]
         if len(line) > LONGEST_LINE:
-            # the last word may have been cut in two
-            line = line[:LONGEST_LINE].rpartition(" ")[0] or line[:LONGEST_LINE]
+            # the last word may have been cut in two; of a single long one the rest is what varies
+            line = line[:LONGEST_LINE].rpartition(" ")[0] or line[:LONGEST_LINE] + _ANY
         known, parts = self._known, []
         for word in line.split()[:_MOST_WORDS]:
             part = known.get(word)
