@@ -76,7 +76,7 @@ def log_in(driver: WebDriver, url: str, name: str, secret: str) -> None:
     driver.find_element(By.CSS_SELECTOR, "form.card button").click()
 
 
-def until(driver: WebDriver, seen: Callable[[WebDriver], object], what: str, seconds: float = 20) -> None:
+def until(driver: WebDriver, seen: Callable[[WebDriver], object], what: str, seconds: float = 60) -> None:
     """Wait for a condition of the page."""
     WebDriverWait(driver, seconds, poll_frequency=0.1).until(seen, what)
 

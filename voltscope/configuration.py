@@ -14,6 +14,7 @@ ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 
 _PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`")
+_CREDENTIALS = re.compile(r"//[^/\s'\"]*@")  # of a URL
 _MISSING = re.compile(r"Object missing required field `(?P<key>[^`]*)`")
 
 
@@ -116,5 +117,5 @@ def _shown(given: Mapping[str, Any], path: str) -> str:
             current = current[int(part)] if isinstance(current, list) else current[part]
         except (KeyError, IndexError, TypeError, ValueError):
             return "something else"
-    shown = repr(current)
+    shown = _CREDENTIALS.sub("//...@", repr(current))
     return shown if len(shown) <= 80 else f"{shown[:77]}..."

@@ -26,7 +26,9 @@ VoltscopeError
 │   ├── SpoolError          the spool of logs cannot be opened, read or written
 │   │   └── SpoolFull       it may not grow, and a receiver still needs what is oldest
 │   ├── ReceiverError       a receiver of logs does not take them
-│   └── UnknownReceiver     no receiver of that name, or none that can be read back
+│   ├── UnknownReceiver     no receiver of that name, or none that can be read back
+│   ├── RecordGone          the record asked for is not there any more
+│   └── SavedSearchError    a search cannot be saved, or those saved not be read
 └── ProfileError
     ├── TargetGone          the process to profile is not there
     ├── ProfilingRefused    the kernel or the profiler refused, with the remedy
@@ -241,6 +243,25 @@ class UnknownReceiver(LogError):
     """No receiver of logs has that name, or none can be read back."""
 
     code, status, permanent = "unknown-receiver", 404, True
+
+
+class RecordGone(LogError):
+    """The record of that cursor is not there: retention took it, or it never was."""
+
+    code, status, permanent = "record-gone", 404, True
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(f"record {cursor} is not there any more.", "Retention may have taken it: search again.")
+
+
+class SavedSearchError(LogError):
+    """A search cannot be saved as asked (status 400), is not there (404), or their file is no good (500)."""
+
+    code, status = "saved-search", 400
+
+    def __init__(self, message: str, remedy: str | None = None, status: int = 400) -> None:
+        super().__init__(message, remedy)
+        self.status = status
 
 
 class ProfileError(VoltscopeError):

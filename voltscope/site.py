@@ -10,6 +10,7 @@ import msgspec
 
 from voltscope.configuration import Config, load
 from voltscope.errors import SiteError
+from voltscope.logs.settings import IndexName, StoreKeys
 
 EXPORTER_PORT = 10933
 PROFILER_PORT = 10934
@@ -19,6 +20,35 @@ CONSOLE_PORT = 10935
 def default_volttron_home() -> Path:
     """VOLTTRON_HOME as the platform itself finds it: the environment, else ~/.volttron."""
     return Path(os.environ.get("VOLTTRON_HOME") or "~/.volttron").expanduser()
+
+
+class LogSearch(Config, frozen=True, kw_only=True):
+    """OpenSearch or Elasticsearch with the records that logship sends there, to search in it instead of the spool.
+
+    `url`: http(s)://host:port, without credentials. `index`: as the transport's. `username` with `password_file`, or
+    `api_key_file` (the encoded form): files of ours alone, mode 0600. `ca_file`: PEM, who may sign its certificate.
+    """
+
+    url: str
+    index: IndexName = "voltscope-logs"
+    username: str | None = None
+    password_file: str | None = None
+    api_key_file: str | None = None
+    ca_file: str | None = None
+
+    def __post_init__(self) -> None:
+        _ = self.keys  # raises ValueError for keys that do not go together
+
+    @property
+    def keys(self) -> StoreKeys:
+        """How it is reached."""
+        return StoreKeys(
+            urls=(self.url,),
+            username=self.username,
+            password_file=self.password_file,
+            api_key_file=self.api_key_file,
+            ca_file=self.ca_file,
+        )
 
 
 class Site(Config, frozen=True, kw_only=True):
@@ -33,6 +63,7 @@ class Site(Config, frozen=True, kw_only=True):
     grafana: str | None = None
     volttron_home: str = msgspec.field(default_factory=lambda: str(default_volttron_home()))
     log_store: str | None = None
+    log_search: LogSearch | None = None
     log: str | None = None
     credentials: str | None = None
 

@@ -22,6 +22,7 @@ from .volttron_platform import HISTORIAN
 
 FRESH_S = 15.0
 CAPTURE_S = 5
+_FUNCTION = "_process_loop"  # the historian's own thread, in every capture of one
 _LOGGED = "campus AND fake"  # the listener logs each publish of the fake device
 
 
@@ -202,6 +203,24 @@ def profiled_before(home: Home, url: str | None) -> str | None:
         return url if b"<svg" in _get(url, secret=operator_secret(home)) else None
     except OSError:
         return None
+
+
+def capture_indexed(home: Home, timeout: float = 90) -> str:
+    """OpenSearch finds the flamegraph of `profiled` by a function's name, with its share of the samples."""
+    url = f"http://127.0.0.1:{home.ports.opensearch}/voltscope-profiles-*/_search"
+    capture = Path(home.state["flamegraph"]).stem
+    named = {"match_phrase": {"voltscope.profile.function_names.words": _FUNCTION}}
+
+    def value() -> str | None:
+        query = {"query": {"bool": {"filter": [{"ids": {"values": [capture]}}, named]}}}
+        for hit in _get_json(url, query)["hits"]["hits"]:
+            for function in hit["_source"]["voltscope"]["profile"]["functions"]:
+                if function["name"].endswith(f".{_FUNCTION}"):
+                    return f"{function['name']} in {function['total_share']:.0%} of the samples"
+        return None
+
+    why = f"{url} does not find the capture {capture} by {_FUNCTION}"
+    return _await(value, timeout, why, "Does voltscope.profiler run? See the log.", home.platform_log)
 
 
 def console_answers(home: Home, timeout: float = 30) -> str:

@@ -57,6 +57,8 @@ def site_document(home: Home, *, prometheus: bool, grafana: bool) -> dict[str, A
         document["prometheus"] = url(home.ports.prometheus)
     if grafana:
         document["grafana"] = url(home.ports.grafana)
+    if home.searches_opensearch:
+        document["log_search"] = {"url": url(home.ports.opensearch)}
     return document
 
 

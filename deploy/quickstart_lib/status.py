@@ -30,7 +30,7 @@ def status(home: Home) -> dict[str, Any]:
         if key in site:
             document[key] = site[key]
     if home.searches_opensearch:
-        document["opensearch"] = f"http://127.0.0.1:{home.ports.opensearch}"
+        document["opensearch"] = site["log_search"]["url"]
     return document
 
 

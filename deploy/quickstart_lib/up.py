@@ -37,7 +37,7 @@ class Parts:
 
 def step_count(home: Home) -> int:
     """How many steps `bring_up` will show."""
-    ours = len(volttron_platform.agents(home)) + (3 if home.searches_opensearch else 0)
+    ours = len(volttron_platform.agents(home)) + (4 if home.searches_opensearch else 0)
     return _STEPS_BEFORE + 1 + ours + _STEPS_AFTER
 
 
@@ -179,6 +179,8 @@ def _prove(home: Home, runner: Runner, parts: Parts, report: Report, began: floa
         return url
 
     _proof(report, "Proof: a 5 s flamegraph of platform.historian", flamegraph)
+    if parts.opensearch:
+        _proof(report, "Proof: OpenSearch has it, by a function's name", lambda: prove.capture_indexed(home))
     with report.step("Console"):
         report.note(prove.console_answers(home))
     with report.step("All programs under supervision"):

@@ -79,9 +79,9 @@ def agents(home: Home) -> list[PlatformAgent]:
     engine["profiler"]["site"] = SITE
     engine["logship"] = {"site": SITE, "log_files": [str(home.platform_log)]}
     if home.searches_opensearch:
-        engine["logship"]["receivers"] = [
-            {"type": "elasticsearch", "urls": [f"http://127.0.0.1:{home.ports.opensearch}"]}
-        ]
+        urls = [f"http://127.0.0.1:{home.ports.opensearch}"]
+        engine["logship"]["receivers"] = [{"type": "elasticsearch", "urls": urls}]
+        engine["profiler"]["index"] = {"urls": urls, "console": f"http://127.0.0.1:{home.ports.console}"}
     ours = [
         PlatformAgent(f"voltscope.{name}", name, str(home.source / "agents" / name), {"engine": engine[name]})
         for name in OURS

@@ -15,7 +15,7 @@ PROGRAMS = [
     "deploy/build",
     *(
         f"bench/{name}"
-        for name in ("crash-matrix", "faults", "footprint", "logs", "metrics", "powercut", "receiver-loss")
+        for name in ("crash-matrix", "faults", "footprint", "logs", "metrics", "powercut", "receiver-loss", "search")
     ),
 ]
 

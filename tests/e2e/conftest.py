@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers.missing import without
+from live_site import Documents
+from servers.missing import PeerMissing, without
+from servers.opensearch.node import classpath
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / "deploy" / "quickstart"
@@ -52,11 +54,18 @@ def site(quickstart: Callable[..., subprocess.CompletedProcess[str]]) -> Iterato
         return
     if shutil.which("prometheus") is None:
         without("prometheus is not on PATH")
+    try:
+        classpath()
+        options = ["--with-opensearch"]
+    except PeerMissing as error:
+        if os.environ.get("CI"):
+            without(error)
+        options = []  # its tests alone are skipped
     # Below /var/tmp with a short name: the platform's sockets lie below it, and the user it runs as must reach it.
     folder = Path(tempfile.mkdtemp(prefix="vs-e2e-", dir="/var/tmp"))
     folder.chmod(0o755)
     home = folder / "home"
-    brought = quickstart("--home", home, "--port-base", str(free_port_base()))
+    brought = quickstart("--home", home, "--port-base", str(free_port_base()), *options)
     try:
         if brought.returncode:
             pytest.fail(f"deploy/quickstart ended with {brought.returncode}:\n{brought.stdout}{brought.stderr}")
@@ -65,6 +74,14 @@ def site(quickstart: Callable[..., subprocess.CompletedProcess[str]]) -> Iterato
         cleaned = quickstart("--home", home, "clean")
         shutil.rmtree(folder, ignore_errors=True)
         assert cleaned.returncode == 0, cleaned.stdout
+
+
+@pytest.fixture(scope="session")
+def opensearch_of_the_site(site: dict[str, Any]) -> Documents:
+    """Where the site sends its records and captures."""
+    if "opensearch" not in site:
+        without("this site has no OpenSearch: deploy/quickstart --with-opensearch")
+    return Documents(site["opensearch"])
 
 
 def free_port_base() -> int:

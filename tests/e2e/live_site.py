@@ -6,8 +6,11 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
+import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from voltscope.platform.home import instance_name
@@ -30,6 +33,30 @@ def fetch(url, **headers):
     """The body of a GET as text."""
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
         return answer.read().decode()
+
+
+def log_stamp():
+    """This moment as the platform's log writes it, in the zone of this host."""
+    return datetime.now().strftime("%Y-%m-%d %H:%M:%S,%f")[:-3]
+
+
+class Documents:
+    """The OpenSearch of a site."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def ask(self, path, body):
+        """The answer to a POST."""
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
+    def find(self, index, query):
+        """Up to a hundred documents; none while there is no such index."""
+        return [hit["_source"] for hit in self.ask(f"/{index}/_search", {"size": 100, "query": query})["hits"]["hits"]]
 
 
 class LiveSite:
@@ -112,6 +139,15 @@ class LiveSite:
         )
         assert done.stdout, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
+
+    @contextmanager
+    def console(self):
+        """A client of the console, logged in as its operator."""
+        headers = {"Origin": self["console"]}
+        with httpx.Client(base_url=self["console"], headers=headers, trust_env=False, timeout=60) as client:
+            answer = client.post("/login", data={"name": "operator", "secret": self.secret()})
+            assert answer.status_code == 303, answer.text
+            yield client
 
     def secret(self, role="operator"):
         """The secret of a role in the credential file."""

@@ -90,6 +90,18 @@ def test_http_wants_a_token_and_serves_the_picture(live, busy):
     assert any("hot_function" in frame["name"] for frame in speedscope["shared"]["frames"])
 
 
+def test_the_store_of_documents_finds_captures_by_a_functions_name(live, busy, opensearch_of_the_site):
+    named = {"match_phrase": {"voltscope.profile.function_names.words": "hot_function"}}
+    capture = live.rpc("voltscope.profiler", "profile", {"agent": busy, "seconds": 2}, timeout=60)["result"]
+    wanted = {"bool": {"filter": [named, {"ids": {"values": [capture["id"]]}}]}}
+    (found,) = wait_for(
+        lambda: opensearch_of_the_site.find("voltscope-profiles-*", wanted), timeout=60, what="the capture"
+    )
+    assert (found["service"]["name"], found["labels"]["instance"]) == (busy, live.instance)
+    hot = next(one for one in found["voltscope"]["profile"]["functions"] if one["name"].endswith("hot_function"))
+    assert hot["total_share"] > 0.4
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

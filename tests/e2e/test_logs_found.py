@@ -1,12 +1,11 @@
 """What the platform logs is found, in time and without its secrets."""
 
 import json
-import subprocess
 import uuid
 from pathlib import Path
 
 import pytest
-from live_site import LiveSite, wait_for
+from live_site import LiveSite, log_stamp, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +21,7 @@ def found(live, query, *options):
 def test_a_line_the_platform_writes_is_found(live):
     """Storing a configuration makes the platform log its name."""
     token = f"t{uuid.uuid4().hex[:12]}"
-    append(live, f"{stamp()} (PID:{live.pid('listener')}) listener.agent(94) WARNING: token {token} seen\n")
+    append(live, f"{log_stamp()} (PID:{live.pid('listener')}) listener.agent(94) WARNING: token {token} seen\n")
     (record,) = wait_for(lambda: found(live, token), what="the record")
     assert record["log"]["level"] == "warning" and record["service"]["name"] == "listener"
     assert record["labels"]["instance"] == live.instance and record["log"]["logger"] == "listener.agent"
@@ -40,7 +39,7 @@ def test_an_error_word_and_an_agent_word_find_the_errors_of_the_agent(live):
     token = uuid.uuid4().hex[:12]
     append(
         live,
-        f"{stamp()} (PID:{pid}) historian.base(1) ERROR: boom {token}\n"
+        f"{log_stamp()} (PID:{pid}) historian.base(1) ERROR: boom {token}\n"
         "Traceback (most recent call last):\n"
         '  File "x.py", line 1, in f\n'
         f"ValueError: {token}\n",
@@ -55,7 +54,7 @@ def test_an_error_word_and_an_agent_word_find_the_errors_of_the_agent(live):
 def test_no_secret_is_stored(live):
     secret = "Zt9" + "k" * 40
     address = f"ipc://x?publickey=abc&secretkey={secret}&serverkey=s"
-    append(live, f"{stamp()} (PID:1) volttron.x(1) INFO: Identity: x connecting to address:{address}\n")
+    append(live, f"{log_stamp()} (PID:1) volttron.x(1) INFO: Identity: x connecting to address:{address}\n")
     wait_for(lambda: found(live, "secretkey"), what="the record, redacted")
     assert not found(live, secret)
     files = [file for file in (live.home / "voltscope" / "logship" / "spool").iterdir() if file.is_file()]
@@ -67,17 +66,12 @@ def test_no_secret_is_stored(live):
 def test_the_log_survives_a_rotation(live):
     log = Path(live["log"])
     token = f"r{uuid.uuid4().hex[:12]}"
-    append(live, f"{stamp()} (PID:1) rotation.test(1) INFO: before {token}\n")
+    append(live, f"{log_stamp()} (PID:1) rotation.test(1) INFO: before {token}\n")
     log.rename(log.with_suffix(".log.1"))
     live.vctl("status")  # makes the platform write, and so reopen its log
     wait_for(log.exists, timeout=60, what="the reopened log")
-    append(live, f"{stamp()} (PID:1) rotation.test(1) INFO: after {token}\n")
+    append(live, f"{log_stamp()} (PID:1) rotation.test(1) INFO: after {token}\n")
     wait_for(lambda: len(found(live, token)) == 2, what="both records")
-
-
-def stamp():
-    done = subprocess.run(["date", "+%Y-%m-%d %H:%M:%S,%3N"], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def append(live, text):

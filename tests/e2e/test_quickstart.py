@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from live_site import LiveSite, wait_for
+from live_site import Documents, LiveSite, wait_for
 
 Quickstart = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -28,6 +28,13 @@ def test_status_names_every_part_under_its_key(site: dict[str, Any]) -> None:
         assert Path(site[key]).exists()
     assert site["running"] is True
     assert {"volttron", "prometheus", "console"} <= set(site["pids"])
+
+
+def test_opensearch_is_supervised_and_answers_under_its_key(
+    site: dict[str, Any], opensearch_of_the_site: Documents
+) -> None:
+    assert site["pids"]["opensearch"]
+    assert opensearch_of_the_site.find("voltscope-logs-*", {"match": {"labels.instance": site["site"]}})
 
 
 def test_no_secret_is_printed_and_the_credential_file_is_private(site: dict[str, Any], quickstart: Quickstart) -> None:
@@ -70,7 +77,7 @@ def test_a_second_run_does_nothing_and_ends_soon(site: dict[str, Any], quickstar
     began = time.monotonic()
     again = quickstart("--home", site["home"])
     assert again.returncode == 0, again.stdout
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60  # 5 s on an idle machine; nothing is installed or started
     assert _running(site, quickstart) == before
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from live_site import wait_for
 
+from voltscope.search.searcher import Wish
 from voltscope.search.store import Store
 
 
@@ -61,9 +62,9 @@ def test_a_frozen_agent_is_hung(live):
 
 def test_logs_are_found_under_their_agents(live):
     store = Store.open(live.home / "voltscope" / "logship" / "spool")
-    hits = wait_for(lambda: store.search("Topic", agent="listener"), timeout=60, what="the listener's records")
+    hits = wait_for(lambda: store.find(Wish("Topic", agent="listener")).hits, timeout=60, what="the listener's records")
     assert hits[0].level == "info"
-    assert not store.search('"secretkey=[A-Za-z0-9]"')
+    assert not store.find(Wish('"secretkey=[A-Za-z0-9]"')).hits
 
 
 def test_no_secret_key_of_the_log_is_stored(live):

@@ -1,43 +1,40 @@
-"""`voltscope logs`: search the platform's log, or follow it."""
+"""`voltscope logs`: search the platform's log, count what is found, or follow it."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from voltscope.cli import exits
+from voltscope.cli.logs_output import FORMATS, print_counts, print_hits, print_with_context
 from voltscope.cli.moments import Moment
 from voltscope.cli.options import complete_agents, json_option, site_of
-from voltscope.cli.terminal import shown
 from voltscope.errors import QueryError
 
 if TYPE_CHECKING:
-    from voltscope.logs.record import Hit
-    from voltscope.search.store import Store
+    from voltscope.search.saved import SavedSearch
+    from voltscope.search.searcher import Searcher, Wish
+    from voltscope.site import Site
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
+FACETS = ("agent", "level", "logger", "error", "stream")
 FOLLOW_INTERVAL_S = 0.5
 FOLLOW_BATCH = 500
-
-_COLOUR = {"debug": "bright_black", "warning": "yellow", "error": "red", "critical": "magenta"}
-_SHORT = {"warning": "WARN", "critical": "CRIT"}
 
 
 class Logs(click.Command):
     """A search, unless the first word is the name of a command below it; as a word to search for, put it in quotes."""
 
-    below = ("verify",)
+    below = ("verify", "patterns")
 
     def command(self, name: str) -> click.Command:
         """The command of that name."""
+        from voltscope.cli.logs_patterns import patterns
         from voltscope.cli.logs_verify import verify
 
-        return {"verify": verify}[name]
+        return {"verify": verify, "patterns": patterns}[name]
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -53,6 +50,7 @@ class Logs(click.Command):
 @click.option("--until", type=Moment(), metavar="WHEN", help="Not after; as --since.")
 @click.option("--agent", metavar="AGENT", shell_complete=complete_agents, help="Only records of this agent.")
 @click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only records of at least this level.")
+@click.option("--saved", metavar="NAME", help="A search saved in the console, or built in; QUERY narrows it further.")
 @click.option(
     "--limit",
     type=click.IntRange(1, 100_000),
@@ -61,8 +59,30 @@ class Logs(click.Command):
     metavar="N",
     help="At most the newest so many.",
 )
+@click.option(
+    "--context",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Also the N records before and after each: with --agent, of that agent.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with new records as they arrive, until Ctrl-C.")
-@json_option("Print each record as one line of JSON, in the Elastic Common Schema.")
+@click.option("--histogram", is_flag=True, help="Instead of records, how many there were over time.")
+@click.option(
+    "--facets",
+    type=click.Choice(FACETS),
+    multiple=True,
+    metavar="FIELD",
+    help="Instead of records, the commonest values of agent, level, logger, error or stream; may be given again.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="How records are printed; CSV is safe to open in a spreadsheet.",
+)
+@json_option("The same as --format ndjson: a line of JSON each, in the Elastic Common Schema; counts as one object.")
 @click.pass_context
 def logs(
     ctx: click.Context,
@@ -71,38 +91,63 @@ def logs(
     until: float | None,
     agent: str | None,
     level: str | None,
+    saved: str | None,
     limit: int,
+    context: int | None,
     follow: bool,
+    histogram: bool,
+    facets: tuple[str, ...],
+    form: str,
     as_json: bool,
 ) -> int:
     """Search the platform's log, or follow it.
 
-    QUERY is words, which must all occur, or words joined by AND, OR and NOT, with brackets, "phrases in quotes"
-    and prefix*; agent:, level: and logger: before a word look there alone. Without a query every record is found.
-    Records come oldest first. `voltscope logs verify` is a command of its own: did all records arrive?
+    QUERY is words, which must all occur, "phrases in quotes" and prefix*, joined by and, or, not and brackets;
+    agent:word looks in a field, agent=platform.driver for the whole value, level>=warning compares. docs/logs.md
+    tells all of it. Without a query every record is found. Records come oldest first. Commands of their own:
+    `voltscope logs patterns` (what is said most, what changed) and `voltscope logs verify` (did all records arrive).
 
     \b
-    voltscope logs 'error AND historian' --since 1h
+    voltscope logs 'level>=error and agent:historian' --since 1h
+    voltscope logs '"timed out" not logger:sqlite' --context 5
+    voltscope logs --saved errors --histogram
     voltscope logs --agent platform.driver --level warning -f
     """
+    counts = histogram or bool(facets)
     if follow and until is not None:
         raise click.UsageError("--follow shows what is to come; it cannot be joined with --until", ctx)
-    level = level.lower() if level else None
-    from voltscope.search.store import Store
+    if follow and (counts or context or form == "csv"):
+        raise click.UsageError("--follow prints records alone, as text or NDJSON", ctx)
+    if counts and (context or form == "csv"):
+        raise click.UsageError("--histogram and --facets print counts, as text or JSON", ctx)
+    form = "ndjson" if as_json else form
+    site = site_of(ctx)
+    from voltscope.search.export import pages
+    from voltscope.search.open import open_searcher
+    from voltscope.search.searcher import Wish
 
-    store = Store.open(site_of(ctx).log_store_path)
+    wish = Wish(query, agent, level.lower() if level else None, since, until)
+    if saved is not None:
+        wish = _narrowed(_saved(site, saved), wish)
+    searcher = open_searcher(site)
     try:
-        last = store.last_id() if follow else None
-        found = store.search(query, agent=agent, level=level, since=since, until=until, limit=limit + 1)
+        if counts:
+            print_counts(searcher, wish, histogram, facets, form)
+            return exits.OK
+        last = searcher.newest() if follow else "0"
+        found = [hit for page in pages(searcher, wish, limit + 1) for hit in page]
         newest = found[:limit]
-        _print(reversed(newest), as_json)
+        if context:
+            print_with_context(searcher, newest[::-1], context, wish.agent, form)
+        else:
+            print_hits(newest[::-1], form)
         if follow:
-            _follow(store, max([last or 0, *(hit.id for hit in newest)]), query, agent, level, as_json)
+            _follow(searcher, wish, max([last, *(hit.cursor for hit in newest[:1])], key=_order), form)
     except QueryError as error:
-        error.query = query  # type: ignore[attr-defined]  # for the caret under it, drawn where errors are said
+        error.query = wish.query  # type: ignore[attr-defined]  # for the caret under it, drawn where errors are said
         raise
     finally:
-        store.close()
+        searcher.close()
     if not newest:
         click.echo("No record matches.", err=True)
     elif len(found) > limit:
@@ -110,43 +155,37 @@ def logs(
     return exits.OK
 
 
-def _follow(store: Store, after: int, query: str, agent: str | None, level: str | None, as_json: bool) -> None:
+def _order(cursor: str) -> tuple[str, int]:
+    from voltscope.search.cursors import order
+
+    return order(cursor)
+
+
+def _follow(searcher: Searcher, wish: Wish, after: str, form: str) -> None:
     """Print what arrives until interrupted. The store is polled: its writer is another process."""
     while True:
-        newest = store.last_id()  # read first: what arrives meanwhile belongs to the next round
-        hits = store.tail(after, agent=agent, level=level, query=query or None, limit=FOLLOW_BATCH)
-        _print(hits, as_json)
+        newest = searcher.newest()  # read first: what arrives meanwhile belongs to the next round
+        hits = searcher.follow(wish, after, FOLLOW_BATCH)
+        print_hits(hits, form, head=False)
+        after = max([after, *(hit.cursor for hit in hits[-1:])], key=_order)
         if len(hits) == FOLLOW_BATCH:
-            after = hits[-1].id
             continue
-        # what the filter left out need not be looked at again
-        after = max([after, newest, *(hit.id for hit in hits)])
+        after = max(after, newest, key=_order)  # what the filter left out need not be looked at again
         time.sleep(FOLLOW_INTERVAL_S)
 
 
-def _print(hits: Iterable[Hit], as_json: bool) -> None:
-    for hit in hits:
-        if as_json:
-            click.echo(json.dumps(hit.doc()))  # ASCII only, so that no message can command a terminal
-        else:
-            click.echo(line(hit))
+def _saved(site: Site, name: str) -> SavedSearch:
+    from voltscope.search.saved import SavedSearches
+
+    return SavedSearches.of(site).named(name)
 
 
-def line(hit: Hit) -> str:
-    """A record as people read it: local time, level, agent, message; further lines indented below."""
-    when = datetime.fromtimestamp(hit.timestamp)
-    level = (hit.level or "info").lower()
-    head = " ".join(
-        (
-            click.style(f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 1000:03d}", dim=True),
-            click.style(f"{_SHORT.get(level, level.upper()):5}", fg=_COLOUR.get(level), bold=level == "critical"),
-            click.style(shown(hit.agent or "platform"), fg="cyan"),
-        )
-    )
-    first, *rest = (hit.message or "").split("\n")
-    rest += (hit.stack or "").rstrip("\n").split("\n") if hit.stack and hit.stack not in (hit.message or "") else []
-    below = "".join(f"\n    {click.style(shown(part, keep=_TAB), dim=True)}" for part in rest)
-    return f"{head} {shown(first, keep=_TAB)}{below}"
+def _narrowed(saved: SavedSearch, wish: Wish) -> Wish:
+    """The saved search, narrowed by what was asked for beside it; a time asked for stands instead of its own."""
+    from voltscope.search.searcher import Wish
 
-
-_TAB = "\t"  # the one control character that only moves on
+    query = " and ".join(f"({part})" for part in (saved.query, wish.query) if part.strip())
+    since = wish.since
+    if since is None and wish.until is None and saved.since:
+        since = Moment()(saved.since)
+    return Wish(query, wish.agent or saved.agent or None, wish.level or saved.level or None, since, wish.until)

@@ -1,4 +1,4 @@
-"""Moments as people type them: `15m`, `2h30m` and `3d` ago, or an ISO 8601 time."""
+"""Moments and durations as people type them: `15m`, `2h30m` and `3d` ago, or an ISO 8601 time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Moment(_FloatType):
             return time.time()
         try:
             if _DURATION.fullmatch(text):
-                moment = time.time() - sum(float(count) * _UNITS[unit] for count, unit in _PART.findall(text))
+                moment = time.time() - _seconds(text)
                 return datetime.fromtimestamp(moment, timezone.utc).timestamp()  # not before the years there are
             # Python 3.10 reads neither a final Z nor a blank for the T
             return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).timestamp()
@@ -42,3 +42,22 @@ class Moment(_FloatType):
                 param,
                 ctx,
             )
+
+
+class Duration(_FloatType):
+    """A click type: seconds, more than none."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        seconds = _seconds(text) if _DURATION.fullmatch(text) else 0.0
+        if not 0 < seconds < 1e9:
+            self.fail(f"{text!r} is no duration such as 30m, 1h or 2d.", param, ctx)
+        return seconds
+
+
+def _seconds(text: str) -> float:
+    return sum(float(count) * _UNITS[unit] for count, unit in _PART.findall(text))

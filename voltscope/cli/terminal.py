@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
 import click
+
+from voltscope.visible import visible
 
 NOTHING = "–"
 _GAP = "  "
@@ -29,22 +30,8 @@ def width() -> int | None:
 
 
 def shown(text: str, *, keep: str = "") -> str:
-    """`text` with every control and format character made visible as an escape, but for those in `keep`.
-
-    Log messages and agent names come from anywhere: an escape sequence in one must not move the cursor, set a
-    title or answer for the keyboard, and a right-to-left override must not reorder what is read.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if c in keep or unicodedata.category(c) not in _ACTIVE else _escaped(c) for c in text)
-
-
-_ACTIVE = ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    """`text` as a terminal may have it: see `visible`. `keep`: control characters that stay as they are."""
+    return visible(text, keep)
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,13 @@ from starlette.types import Scope
 
 from voltscope.console import vendor
 from voltscope.console.captures import CapturesApi
+from voltscope.console.log_export import LogExport
+from voltscope.console.log_reader import LogReader
+from voltscope.console.log_tail import LogTail
 from voltscope.console.logs import LogsApi
+from voltscope.console.patterns import PatternsApi
 from voltscope.console.prometheus import Overview
+from voltscope.console.saved_searches import SavedSearchesApi
 from voltscope.console.sessions import LIFETIME_S, LoginLimit, Sessions
 from voltscope.errors import CredentialsError
 from voltscope.site import Site
@@ -55,7 +60,11 @@ class Console:
         access = self._access = Access(Path(site.credentials))
         self._sessions, self._limit = Sessions(access), LoginLimit()
         self._closing = threading.Event()
-        self._logs = LogsApi(site.log_store_path, self._closing, self._still_known)
+        self._log_reader = LogReader(site)
+        logs = LogsApi(self._log_reader)
+        log_tail = LogTail(self._log_reader, self._closing, self._still_known)
+        log_export = LogExport(self._log_reader, self._closing, self._still_known)
+        patterns, searches = PatternsApi(self._log_reader), SavedSearchesApi(site)
         self._overview = Overview(site)
         captures = CapturesApi(site, access)
         self.app: GuardedApp = guarded(
@@ -67,8 +76,17 @@ class Console:
                 Route("/-/healthy", self._healthy),
                 Route("/api/session", self._session),
                 Route("/api/overview", self._overview_api),
-                Route("/api/logs", self._logs.search),
-                Route("/api/logs/tail", self._logs.tail),
+                Route("/api/logs", logs.search),
+                Route("/api/logs/context", logs.context),
+                Route("/api/logs/text", logs.text),
+                Route("/api/logs/histogram", logs.histogram),
+                Route("/api/logs/facets", logs.facets),
+                Route("/api/logs/tail", log_tail.tail),
+                Route("/api/logs/export", log_export.export),
+                Route("/api/logs/patterns", patterns.patterns),
+                Route("/api/logs/searches", searches.list, methods=["GET"]),
+                Route("/api/logs/searches", searches.save, methods=["POST"]),
+                Route("/api/logs/searches", searches.delete, methods=["DELETE"]),
                 Route("/api/targets", captures.targets),
                 Route("/api/captures", captures.list, methods=["GET"]),
                 Route("/api/captures", captures.capture, methods=["POST"]),
@@ -91,7 +109,7 @@ class Console:
 
     def release(self) -> None:
         """Let go of the log store; call it after the server has stopped, for a live tail may be reading until then."""
-        self._logs.close()
+        self._log_reader.close()
 
     def _still_known(self, request: Request) -> bool:
         """Whether who asked for a stream, by token or by session, would still be let in."""

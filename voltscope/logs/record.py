@@ -212,10 +212,10 @@ class Hit:
         self.host, self.path = batch.origin.host, batch.source.path
 
     @classmethod
-    def from_document(cls, made: Mapping[str, Any], cursor: str) -> Hit:
+    def from_document(cls, made: dict[str, Any], cursor: str) -> Hit:
         """The record that `document` made `made` of, whoever has added to it or taken from it on its way."""
         hit = cls.__new__(cls)
-        hit._document, hit.cursor = dict(made), cursor
+        hit._document, hit.cursor = made, cursor
         hit.id = _number(made, "event", "sequence") or 0
         hit.timestamp, hit.created = _moment(made, "@timestamp"), _moment(made, "event", "created")
         hit.level = _text(made, "log", "level") or NUMBERS[LEVELS["info"]]
@@ -237,26 +237,29 @@ class Hit:
         return made if isinstance(made, dict) else document(*made)
 
 
-def _member(made: Mapping[str, Any], *path: str) -> Any:
+def _member(made: dict[str, Any], *path: str) -> Any:
     found: Any = made
     for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
+        found = found.get(name) if isinstance(found, dict) else None
     return found
 
 
-def _text(made: Mapping[str, Any], *path: str) -> str | None:
+def _text(made: dict[str, Any], *path: str) -> str | None:
     found = _member(made, *path)
     return found if isinstance(found, str) or found is None else str(found)
 
 
-def _number(made: Mapping[str, Any], *path: str) -> int | None:
+def _number(made: dict[str, Any], *path: str) -> int | None:
+    found = _member(made, *path)
+    if found is None or isinstance(found, int):
+        return found
     try:
-        return int(_member(made, *path))
+        return int(found)
     except (TypeError, ValueError, OverflowError):
         return None
 
 
-def _moment(made: Mapping[str, Any], *path: str) -> float:
+def _moment(made: dict[str, Any], *path: str) -> float:
     """Seconds since the epoch, of an RFC 3339 time or of milliseconds since the epoch; 0 for anything else."""
     found = _member(made, *path)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from voltscope.logs.transports.index_template import ANALYSIS, ANALYZER
 from voltscope.profiling.capture import Capture
 from voltscope.profiling.functions import Function, functions
 from voltscope.profiling.stacks import Stacks
@@ -16,9 +17,8 @@ _LONG = {"type": "long"}
 _SHARE = {"type": "float"}
 # Shown and led to, never searched by.
 _LINK = {"type": "keyword", "index": False, "ignore_above": 4096}
-# Words as everywhere in voltscope: runs of letters and digits. `json.dumps` is two, side by side.
-_ANALYZER = "voltscope_words"
-_WORDS = {"type": "text", "analyzer": _ANALYZER}
+# Words as in log records: `json.dumps` is two, side by side.
+_WORDS = {"type": "text", "analyzer": ANALYZER}
 _NAME = {**_KEYWORD, "fields": {"words": _WORDS}}
 
 
@@ -64,10 +64,7 @@ def template(index: str) -> dict[str, Any]:
                     "number_of_shards": 1,
                     "auto_expand_replicas": "0-1",
                     "refresh_interval": "1s",
-                    "analysis": {
-                        "tokenizer": {_ANALYZER: {"type": "pattern", "pattern": r"[^\p{L}\p{N}]+"}},
-                        "analyzer": {_ANALYZER: {"type": "custom", "tokenizer": _ANALYZER, "filter": ["lowercase"]}},
-                    },
+                    "analysis": ANALYSIS,
                 }
             },
             "mappings": {

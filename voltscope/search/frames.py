@@ -1,44 +1,41 @@
-"""Where the frames of a segment begin, which records each holds, and from when they are."""
+"""Where the frames of a segment begin, and which records each holds."""
 
 from __future__ import annotations
 
-import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
 
-from voltscope.logs.record import Record
-
-_EVER = 2**63 - 1
+from voltscope.logs.record import Batch
+from voltscope.search.columns import little_endian
 
 
 class Frames:
     """A table with a row a frame, in the order of the file; frames without records are left out.
 
-    `offsets`: in the segment's file. `firsts`, `counts`: the sequences of the records. `oldest`, `newest`: their
-    times, milliseconds since the epoch.
+    `offsets`: in the segment's file. `firsts`, `counts`: the sequences of the records. `begins`: rows, which are the
+    records of the segment counted from 0; not the sequence less the first one where frames were lost to rot. `lowest`,
+    `highest`: where the records are in their log file.
     """
 
     def __init__(self) -> None:
         self.offsets, self.firsts, self.counts = array("Q"), array("Q"), array("I")
-        self.oldest, self.newest = array("q"), array("q")
+        self.lowest, self.highest = array("Q"), array("Q")
+        self.begins = array("Q")
+        self.records = 0
 
-    def add(self, offset: int, first: int, records: Sequence[Record]) -> None:
+    def add(self, offset: int, batch: Batch) -> None:
         """One more frame, behind the others."""
-        times = [record.at for record in records]
+        places = [record.offset for record in batch.records]
         self.offsets.append(offset)
-        self.firsts.append(first)
-        self.counts.append(len(records))
-        self.oldest.append(min(times))
-        self.newest.append(max(times))
+        self.firsts.append(batch.first)
+        self.counts.append(len(places))
+        self.lowest.append(min(places))
+        self.highest.append(max(places))
+        self.begins.append(self.records)
+        self.records += len(places)
 
     def __len__(self) -> int:
         return len(self.offsets)
-
-    @property
-    def records(self) -> int:
-        """How many there are."""
-        return sum(self.counts)
 
     @property
     def first(self) -> int | None:
@@ -50,36 +47,25 @@ class Frames:
         """The last record's sequence."""
         return self.firsts[-1] + self.counts[-1] - 1 if self.firsts else None
 
-    def holding(self, sequence: int) -> int | None:
-        """The row of the frame with that record."""
-        row = bisect_right(self.firsts, sequence) - 1
-        return row if row >= 0 and sequence < self.firsts[row] + self.counts[row] else None
+    def holding(self, row: int) -> int:
+        """The number of the frame with that row."""
+        return bisect_right(self.begins, row) - 1
 
-    def sequences(self, low: int, high: int, limit: int, newest_first: bool) -> list[int]:
-        """At most `limit` of the records from `low` to `high`."""
-        found: list[int] = []
-        if newest_first:
-            rows = range(bisect_right(self.firsts, high) - 1, -1, -1)
-        else:
-            rows = range(max(0, bisect_right(self.firsts, low) - 1), len(self))
-        for row in rows:
-            first, last = self.firsts[row], self.firsts[row] + self.counts[row] - 1
-            if len(found) >= limit or (last < low if newest_first else first > high):
-                break
-            here = range(max(low, first), min(high, last) + 1)
-            found += (here[::-1] if newest_first else here)[: limit - len(found)]
-        return found
+    def sequence(self, row: int) -> int:
+        """The record's."""
+        frame = self.holding(row)
+        return self.firsts[frame] + row - self.begins[frame]
 
-    def span(self, since: int | None, until: int | None) -> tuple[int, int] | None:
-        """The first and last sequence of the frames the times (ms) allow; None when they allow none."""
-        low, high = -_EVER if since is None else since, _EVER if until is None else until
-        times = enumerate(zip(self.oldest, self.newest, strict=True))
-        rows = [row for row, (oldest, newest) in times if newest >= low and oldest <= high]
-        return (self.firsts[rows[0]], self.firsts[rows[-1]] + self.counts[rows[-1]] - 1) if rows else None
+    def row(self, sequence: int) -> int:
+        """How many records have a lower sequence, which is the row of the one that has this, if any has."""
+        frame = bisect_right(self.firsts, sequence) - 1
+        if frame < 0:
+            return 0
+        return self.begins[frame] + min(sequence - self.firsts[frame], self.counts[frame])
 
     def pack(self) -> bytes:
         """The table as bytes: column after column, little-endian."""
-        return b"".join(_little_endian(column[:]).tobytes() for column in self._columns())
+        return b"".join(little_endian(column[:]).tobytes() for column in self._columns())
 
     @classmethod
     def unpack(cls, packed: bytes) -> Frames:
@@ -91,16 +77,12 @@ class Frames:
         at = 0
         for column in made._columns():
             column.frombytes(packed[at : at + rows * column.itemsize])
-            _little_endian(column)
+            little_endian(column)
             at += rows * column.itemsize
+        for count in made.counts:
+            made.begins.append(made.records)
+            made.records += count
         return made
 
     def _columns(self) -> tuple[array[int], ...]:
-        return (self.offsets, self.firsts, self.counts, self.oldest, self.newest)
-
-
-def _little_endian(column: array[int]) -> array[int]:
-    """The column itself, its bytes swapped where the machine has them the other way."""
-    if sys.byteorder == "big":
-        column.byteswap()
-    return column
+        return (self.offsets, self.firsts, self.counts, self.lowest, self.highest)

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from voltscope.logs.record import LEVELS, Hit
+from voltscope.logs.record import LEVELS
+from voltscope.search.pattern_reading import USUAL, Bounds, Lines, Reading, Seen, Span, oldest_time
 from voltscope.search.searcher import Searcher, Wish
-from voltscope.search.templates import Masker, query_for, templates
+from voltscope.search.significance import probability, significance, surprise
+from voltscope.search.templates import query_for, templates
 
-MOST_RECORDS = 100_000  # of each span; some 12 µs each
-TIME_LIMIT_S = 10.0
-_PAGE = 1000  # records read at a time: others are answered in between
 _NAMED = 5  # agents of a pattern
-_FALSE_DISCOVERIES = 0.01
 _FACTOR = 2.0
 _RARE = 1000
 _TICK_S = 0.001  # of the log's times
-_MESSAGE = 1000  # characters of a sample
-
-
-@dataclass(frozen=True)
-class Span:
-    """A span of time, and what was read of it. Times in seconds since the epoch, both included.
-
-    `read_from`: records before it were not read, for there were too many or the time was up; None when all were.
-    `seconds`: of the time that was read, in which the log was there.
-    """
-
-    since: float
-    until: float
-    records: int
-    read_from: float | None
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +49,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Patterns:
-    """The commonest first. `all`: how many patterns there are; `ungrouped`: records there was no time for."""
+    """The commonest first. `all`: how many patterns there are; `ungrouped`: records there was no time or room for."""
 
     span: Span
     compared: Span | None
@@ -118,37 +99,27 @@ class Changes:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """How much is read of each span, and for how long all of it may take."""
-
-    records: int = MOST_RECORDS
-    time_limit_s: float = TIME_LIMIT_S
-
-
-def patterns(
-    searcher: Searcher, wish: Wish, most: int = 50, compare: bool = True, bounds: Bounds = Bounds()
-) -> Patterns:
+def patterns(searcher: Searcher, wish: Wish, most: int = 50, compare: bool = True, bounds: Bounds = USUAL) -> Patterns:
     """The patterns of what `wish` finds; of many records the newest are read.
 
     `compare`: with the span of the same length before `wish.since`, when there is such. Raises QueryError, StoreError.
     """
-    until = time.time() if wish.until is None else wish.until
-    oldest = _oldest(searcher)
-    since = oldest if wish.since is None else wish.since
-    reading = _Reading(searcher, wish, bounds, oldest)
-    with_before = compare and wish.since is not None and until > since > oldest
-    span, seen = reading.read(since, until, 2 if with_before else 1)
+    since, until = wish.since, time.time() if wish.until is None else wish.until
+    oldest = oldest_time(searcher)
+    reading = Reading(searcher, wish, bounds, oldest)
+    before = since if compare and since is not None and until > since > oldest else None
+    span, seen = reading.read(since, until, 1 if before is None else 2)
     compared, seen_before = None, None
-    if with_before:
-        compared, seen_before = reading.read(2 * since - until, since - _TICK_S, 1)
-    found, _, ungrouped = _grouped(seen, seen_before, reading.time_left_s())
+    if before is not None:
+        compared, seen_before = reading.read(2 * before - until, before - _TICK_S, 1)
+    found, earlier = _grouped(seen, seen_before, reading.time_left_s())
     found.sort(key=lambda pattern: (-pattern.count, pattern.template, pattern.error or ""))
+    ungrouped = _records(span, compared) - _records(*found, *earlier)
     return Patterns(span, compared, found[:most], len(found), ungrouped)
 
 
 def changes(
-    searcher: Searcher, wish: Wish, at: float, window_s: float = 1800.0, most: int = 50, bounds: Bounds = Bounds()
+    searcher: Searcher, wish: Wish, at: float, window_s: float = 1800.0, most: int = 50, bounds: Bounds = USUAL
 ) -> Changes:
     """What is otherwise in the `window_s` seconds from `at` on than in those before; `wish.since`, `until` are not
     looked at. Raises QueryError, StoreError.
@@ -161,16 +132,16 @@ def changes(
     57(1), 1995). A pattern that was not there before has appeared, even once; one has vanished, or is there more or
     less often, when that is significant and, of the latter two, at least a factor of two.
     """
-    oldest = _oldest(searcher)
-    reading = _Reading(searcher, wish, bounds, oldest)
+    oldest = oldest_time(searcher)
+    reading = Reading(searcher, wish, bounds, oldest)
     after, seen_after = reading.read(at, max(at, min(at + window_s, time.time())), 2)
     before, seen_before = reading.read(at - window_s, at - _TICK_S, 1)
-    now, once, ungrouped = _grouped(seen_after, seen_before, reading.time_left_s())
+    now, once = _grouped(seen_after, seen_before, reading.time_left_s())
     pairs = [(pattern.before or 0, pattern.count, pattern) for pattern in now]
     here = {(pattern.template, pattern.error) for pattern in now}
     pairs += [(old.count, 0, replace(old, before=old.count)) for old in once if (old.template, old.error) not in here]
     surprises = [surprise(n1, before.seconds, n2, after.seconds) for n1, n2, _ in pairs]
-    bound = _bound([probability(ratio) for ratio in surprises])
+    bound = significance([probability(ratio) for ratio in surprises])
     made = []
     for (n1, n2, pattern), ratio in zip(pairs, surprises, strict=True):
         rates = _an_hour(n1, before.seconds), _an_hour(n2, after.seconds)
@@ -179,31 +150,8 @@ def changes(
         if kind := _kind(n1, n2, factor, significant):
             made.append(Change(kind, pattern, n1, n2, *rates, factor, ratio, significant))
     made.sort(key=_first_things_first)
+    ungrouped = _records(before, after) - _records(*now, *once)
     return Changes(at, before, after, made[:most], len(made), len(pairs) - len(made), ungrouped)
-
-
-def surprise(n1: int, t1: float, n2: int, t2: float) -> float:
-    """Dunning's log-likelihood ratio of n1 events in t1 seconds to n2 in t2; 0 when the rates are alike, or one of the
-    spans is empty.
-    """
-    if t1 <= 0 or t2 <= 0 or n1 + n2 == 0:
-        return 0.0
-    e1, e2 = (n1 + n2) * t1 / (t1 + t2), (n1 + n2) * t2 / (t1 + t2)
-    return max(0.0, 2 * sum(n * math.log(n / e) for n, e in ((n1, e1), (n2, e2)) if n))
-
-
-def probability(ratio: float) -> float:
-    """How probable so high a ratio is by chance alone: the upper tail of chi-squared with one degree of freedom."""
-    return math.erfc(math.sqrt(ratio / 2))
-
-
-def _bound(probabilities: Sequence[float]) -> float:
-    """The highest probability Benjamini and Hochberg's procedure takes for significant; -1 when none is."""
-    bound = -1.0
-    for rank, p in enumerate(sorted(probabilities), 1):
-        if p <= _FALSE_DISCOVERIES * rank / len(probabilities):
-            bound = p
-    return bound
 
 
 def _kind(before: int, after: int, factor: float | None, significant: bool) -> str | None:
@@ -226,84 +174,8 @@ def _an_hour(count: int, seconds: float) -> float:
     return count * 3600 / seconds if seconds > 0 else 0.0
 
 
-def _oldest(searcher: Searcher) -> float:
-    """When the log begins; the present when it is empty. Without it, the time before would count as silence."""
-    found = searcher.follow(Wish(), after="0", limit=1)
-    return found[0].timestamp if found else time.time()
-
-
-class _Seen:
-    """What is kept of the records with one masked line."""
-
-    __slots__ = ("agents", "count", "earliest", "first", "last", "levels", "message", "sample")
-
-    def __init__(self, hit: Hit) -> None:
-        self.count = 0
-        self.levels: Counter[str] = Counter()
-        self.agents: Counter[str] = Counter()
-        self.first = self.last = hit.timestamp
-        self.sample = self.earliest = hit.cursor
-        self.message = hit.message[:_MESSAGE]
-
-    def add(self, hit: Hit) -> None:
-        """One more, older in the order of the log than those before."""
-        self.count += 1
-        self.levels[hit.level] += 1
-        self.agents[hit.agent] += 1
-        self.first, self.last = min(self.first, hit.timestamp), max(self.last, hit.timestamp)
-        self.earliest = hit.cursor
-
-    def join(self, other: _Seen) -> None:
-        """Those of another masked line as well."""
-        self.count += other.count
-        self.levels.update(other.levels)
-        self.agents.update(other.agents)
-        if other.last > self.last:
-            self.last, self.sample, self.message = other.last, other.sample, other.message
-        if other.first < self.first:
-            self.first, self.earliest = other.first, other.earliest
-
-
-_Lines = dict[tuple[str, str | None], _Seen]  # by masked line and type of exception
-
-
-class _Reading:
-    """Reads spans within the bounds."""
-
-    def __init__(self, searcher: Searcher, wish: Wish, bounds: Bounds, oldest: float) -> None:
-        self._searcher, self._wish, self._bounds, self._oldest = searcher, wish, bounds, oldest
-        self._until = time.monotonic() + bounds.time_limit_s
-        self._mask = Masker()
-
-    def time_left_s(self) -> float:
-        """Of the limit; a second at least, in which several ten thousand lines are grouped."""
-        return max(1.0, self._until - time.monotonic())
-
-    def read(self, since: float, until: float, spans_left: int) -> tuple[Span, _Lines]:
-        """The records between these times, newest first, in this span's share of the time that is left."""
-        lines: _Lines = {}
-        wish = replace(self._wish, since=since, until=until)
-        limit = time.monotonic() + (self._until - time.monotonic()) / spans_left
-        count, before, last = 0, None, until
-        while True:
-            page = self._searcher.find(wish, min(_PAGE, self._bounds.records - count), before)
-            for hit in page.hits:
-                key = (self._mask(hit.message), hit.failure.type if hit.failure else None)
-                seen = lines.get(key)
-                if seen is None:
-                    seen = lines[key] = _Seen(hit)
-                seen.add(hit)
-                last = hit.timestamp
-            count, before = count + len(page.hits), page.before
-            if before is None or count >= self._bounds.records or time.monotonic() > limit:
-                break
-        read_from = None if before is None else min(max(last, since), until)
-        began = max(since, self._oldest) if read_from is None else read_from
-        return Span(since, until, count, read_from, max(0.0, until - began)), lines
-
-
-def _grouped(now: _Lines, before: _Lines | None, time_limit_s: float) -> tuple[list[Pattern], list[Pattern], int]:
-    """The patterns of both spans, and how many records there was no time to group.
+def _grouped(now: Lines, before: Lines | None, time_limit_s: float) -> tuple[list[Pattern], list[Pattern]]:
+    """The patterns of both spans.
 
     The lines of both are grouped together, the commonest first, so that a line has one template wherever it is, and the
     same whichever span is which.
@@ -318,9 +190,8 @@ def _grouped(now: _Lines, before: _Lines | None, time_limit_s: float) -> tuple[l
     joined_now, joined_before = _joined(now, template_of), _joined(before or {}, template_of)
     total = sum(seen.count for seen in joined_now.values())
     total_before = sum(seen.count for seen in joined_before.values())
-    ungrouped = both.total() - total - total_before
 
-    def pattern(key: tuple[str, str | None], seen: _Seen, of: int, earlier: int | None) -> Pattern:
+    def pattern(key: tuple[str, str | None], seen: Seen, of: int, earlier: int | None) -> Pattern:
         template, error = key
         return Pattern(
             template, error, _query(template, error, seen), seen.count, seen.count / of,
@@ -335,12 +206,15 @@ def _grouped(now: _Lines, before: _Lines | None, time_limit_s: float) -> tuple[l
     return (
         [pattern(key, seen, total, earlier(key)) for key, seen in joined_now.items()],
         [pattern(key, seen, total_before, None) for key, seen in joined_before.items()],
-        ungrouped,
     )
 
 
-def _joined(lines: _Lines, template_of: dict[str, str]) -> _Lines:
-    joined: _Lines = {}
+def _records(*parts: Span | Pattern | None) -> int:
+    return sum(part.count if isinstance(part, Pattern) else part.records for part in parts if part is not None)
+
+
+def _joined(lines: Lines, template_of: dict[str, str]) -> Lines:
+    joined: Lines = {}
     for (line, error), seen in lines.items():
         template = template_of.get(line)
         if template is None:
@@ -352,7 +226,7 @@ def _joined(lines: _Lines, template_of: dict[str, str]) -> _Lines:
     return joined
 
 
-def _query(template: str, error: str | None, seen: _Seen) -> str:
+def _query(template: str, error: str | None, seen: Seen) -> str:
     """Words of the template, and what else all of its records have in common."""
     parts = [query] if (query := query_for(template)) else []
     if error is not None:

@@ -1,7 +1,7 @@
 """The index beside a sealed segment of the spool: a file written once, from which searches learn what to read.
 
 `<segment>.idx` is an SQLite database with the words (see words.py), and behind it, where SQLite does not look, the
-frames, the summary, and a tail with their lengths and checksums. It holds no text.
+frames, the columns, the groups, the summary, and a tail with their lengths and checksums. It holds no text.
 Nothing is lost with it: a search reads a segment that has no sound index itself.
 """
 
@@ -11,45 +11,43 @@ import os
 import sqlite3
 import struct
 import zlib
+from array import array
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
 from voltscope.errors import SpoolError, StoreError
 from voltscope.logs.spool import SegmentInfo, SpoolReader
+from voltscope.search import groups
+from voltscope.search.columns import Times, pack_groups, pack_times, unpack_groups, unpack_times
 from voltscope.search.frames import Frames
-from voltscope.search.words import Names, Words
+from voltscope.search.groups import Grouping, Vocabulary
+from voltscope.search.words import Words
 
-VERSION = 1
-_MAGIC = b"vsindex\n"
-_TAIL = struct.Struct("<QIIIII8s")
+VERSION = 2
+_MAGIC = b"vsindex" + bytes([VERSION])
+_PARTS = 6
+_WORDS, _FRAMES, _TIMES, _GROUPS, _NAMES, _SUMMARY = range(_PARTS)
+_TAIL = struct.Struct(f"<Q{_PARTS - 1}I{_PARTS}I{len(_MAGIC)}s")
 _READ_BYTES = 1 << 20
-
-
-class _Tail(NamedTuple):
-    """Lengths and CRC-32 of what comes before it. That of the database is compared when indexes are looked after."""
-
-    database: int
-    frames: int
-    summary: int
-    database_crc: int
-    frames_crc: int
-    summary_crc: int
+_FEW_GROUPS = 2000  # so many are kept in memory
+_Part = TypeVar("_Part")
 
 
 class Summary(msgspec.Struct, array_like=True):
-    """What is asked of every segment. Times in milliseconds since the epoch; `segment_bytes`: what was indexed."""
+    """What is asked of every segment. Times in milliseconds since the epoch: of the oldest, the newest and the first
+    record. `segment_bytes`: what was indexed.
+    """
 
-    version: int
     segment_bytes: int
+    records: int
     first: int | None
     last: int | None
     oldest: int
     newest: int
-    kinds: list[tuple[str, int]]
-    loggers: list[str]
+    began: int
 
 
 class DamagedIndex(Exception):
@@ -62,7 +60,7 @@ def index_path(segment: Path) -> Path:
 
 
 class SegmentIndex:
-    """An index opened for reading. Its database and its frames are opened when they are first asked for."""
+    """An index opened for reading. All but its summary is read when it is first asked for."""
 
     def __init__(self, segment: SegmentInfo) -> None:
         """Raises FileNotFoundError when there is none (yet), DamagedIndex, OSError."""
@@ -70,63 +68,77 @@ class SegmentIndex:
         with self.path.open("rb") as file:
             status = os.fstat(file.fileno())
             self.bytes, self.stamp = status.st_size, (status.st_ino, status.st_mtime_ns)
-            self._tail = tail = _tail(file.fileno(), self.bytes)
-            packed = os.pread(file.fileno(), tail.summary, tail.database + tail.frames)
+            self._lengths, self._checksums = _tail(file.fileno(), self.bytes)
+            packed = self._read(file.fileno(), _SUMMARY)
         try:
-            _compare(packed, tail.summary_crc)
-            self.summary = msgspec.msgpack.decode(packed, type=Summary)
+            summary = msgspec.msgpack.decode(packed, type=Summary)
         except (ValueError, msgspec.MsgspecError) as error:
             raise DamagedIndex(f"{self.path}: {error}") from error
-        if (self.summary.version, self.summary.segment_bytes) != (VERSION, segment.bytes):
-            raise DamagedIndex(f"{self.path}: version {self.summary.version}, or of another segment")
-        self.names = Names(self.summary.kinds, self.summary.loggers)
+        if summary.segment_bytes != segment.bytes:
+            raise DamagedIndex(f"{self.path}: of another segment")
+        self.records, self.first, self.last = summary.records, summary.first, summary.last
+        self.times, self.began = (summary.oldest, summary.newest), summary.began
         self._frames: Frames | None = None
+        self._columns: tuple[Times, array[int]] | None = None
+        self._numbers: tuple[int, array[int], array[int]] | None = None
         self._words: Words | None = None
 
-    @property
-    def first(self) -> int | None:
-        """The first record's sequence."""
-        return self.summary.first
-
-    @property
-    def last(self) -> int | None:
-        """The last record's sequence."""
-        return self.summary.last
-
-    @property
-    def times(self) -> tuple[int, int]:
-        """Of the oldest and the newest record, milliseconds since the epoch."""
-        return self.summary.oldest, self.summary.newest
-
     def frames(self) -> Frames:
-        """The frames with records. Raises DamagedIndex."""
+        """The frames with records. Raises DamagedIndex, as all that follow do."""
         if self._frames is None:
-            try:
-                with self.path.open("rb") as file:
-                    packed = os.pread(file.fileno(), self._tail.frames, self._tail.database)
-                _compare(packed, self._tail.frames_crc)
-                self._frames = Frames.unpack(packed)
-            except (OSError, ValueError) as error:
-                raise DamagedIndex(f"{self.path}: {error}") from error
+            self._frames = self._part(_FRAMES, Frames.unpack)
         return self._frames
 
-    def matching(self, expression: str, low: int, high: int, limit: int, newest_first: bool) -> list[int]:
-        """At most `limit` sequences from `low` to `high`. Raises DamagedIndex."""
-        if self.first is None or self.last is None:
-            return []
-        first, low, high = self.first, max(low - self.first, 0), min(high, self.last) - self.first
+    def columns(self) -> tuple[Times, array[int]]:
+        """The time of every record, and the number of its group among the segment's own."""
+        if self._columns is None:
+            self._columns = (
+                self._part(_TIMES, lambda packed: unpack_times(packed, self.records, self.times[0])),
+                self._part(_GROUPS, lambda packed: unpack_groups(packed, self.records)),
+            )
+        return self._columns
+
+    def groups(self, vocabulary: Vocabulary) -> tuple[array[int], array[int]]:
+        """The numbers of the segment's groups in the vocabulary, and how many records each has."""
+        if self._numbers is None or self._numbers[0] != vocabulary.age:
+            found, counts = self._part(_NAMES, groups.unpack)
+            self._numbers = (vocabulary.age, array("I", vocabulary.learn(found)), array("I", counts))
+        return self._numbers[1:]
+
+    def matching(self, expression: str, low: int, high: int) -> list[int]:
+        """The rows from `low` to below `high` whose words the FTS5 expression matches."""
         try:
             if self._words is None:
                 self._words = Words.open(self.path)
-            return [row + first for row in self._words.matching(expression, low, high, limit, newest_first)]
+            return self._words.matching(expression, low, high)
         except sqlite3.Error as error:
             raise DamagedIndex(f"{self.path}: {error}") from error
 
     def release(self) -> None:
-        """Give back what was opened; it is opened again when it is asked for."""
+        """Give back what is large; it is read again when it is asked for."""
         if self._words is not None:
             self._words.close()
-        self._frames = self._words = None
+        self._words = None
+        self.release_columns()
+        if self._numbers is not None and len(self._numbers[1]) > _FEW_GROUPS:
+            self._numbers = None
+
+    def release_columns(self) -> None:
+        """Give back what is largest."""
+        self._frames = self._columns = None
+
+    def _part(self, number: int, unpacked: Callable[[bytes], _Part]) -> _Part:
+        try:
+            with self.path.open("rb") as file:
+                return unpacked(self._read(file.fileno(), number))
+        except (OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
+            raise DamagedIndex(f"{self.path}: {error}") from error
+
+    def _read(self, file: int, number: int) -> bytes:
+        content = os.pread(file, self._lengths[number], sum(self._lengths[:number]))
+        if zlib.crc32(content) != self._checksums[number]:
+            raise DamagedIndex(f"{self.path}: a checksum is another")
+        return content
 
 
 def index_sealed(folder: Path, stopped: Callable[[], bool] = lambda: False, verified: set[Path] | None = None) -> int:
@@ -170,23 +182,31 @@ def _build(path: Path, segment: SegmentInfo, reader: SpoolReader, stopped: Calla
     new = path.with_suffix(".idx.new")
     new.unlink(missing_ok=True)
     os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # a log is nobody else's to read
-    frames, names, words = Frames(), Names(), Words.create(new)
+    frames, grouping, words = Frames(), Grouping(), Words.create(new)
+    times, numbers = array("q"), array("I")
     try:
         words.begin()
         for offset, batch in reader.batches(segment):
             if batch.records:
-                frames.add(offset, batch.first, batch.records)
-                words.add(batch.first - frames.firsts[0], batch.records, names)
+                frames.add(offset, batch)
+                times.extend([record.at for record in batch.records])
+                words.add(len(numbers), grouping.learn(batch, numbers))
             if stopped():
                 return False
         words.commit()
     finally:
         words.close()
+    oldest, newest = min(times, default=0), max(times, default=0)
     summary = Summary(
-        VERSION, segment.bytes, frames.first, frames.last, min(frames.oldest, default=0),
-        max(frames.newest, default=0), list(names.kinds), list(names.loggers),
+        segment.bytes, len(times), frames.first, frames.last, oldest, newest, times[0] if times else 0
     )  # fmt: skip
-    parts = (frames.pack(), msgspec.msgpack.encode(summary))
+    parts = (
+        frames.pack(),
+        pack_times(times, oldest, newest),
+        pack_groups(numbers, len(grouping.groups)),
+        groups.pack(grouping.groups, grouping.counts),
+        msgspec.msgpack.encode(summary),
+    )
     with new.open("r+b") as file:
         database, checksum = _checksum(file, None)
         file.write(b"".join(parts))
@@ -200,10 +220,13 @@ def _build(path: Path, segment: SegmentInfo, reader: SpoolReader, stopped: Calla
 def _sound(path: Path, segment: SegmentInfo) -> bool:
     """Whether the index is there, is of this segment as it is now, and is what was written."""
     try:
-        SegmentIndex(segment).frames()
+        index = SegmentIndex(segment)
+        index.frames()
+        index.columns()
+        index.groups(Vocabulary())
         with path.open("rb") as file:
-            tail = _tail(file.fileno(), os.fstat(file.fileno()).st_size)
-            return _checksum(file, tail.database) == (tail.database, tail.database_crc)
+            lengths, checksums = _tail(file.fileno(), os.fstat(file.fileno()).st_size)
+            return _checksum(file, lengths[_WORDS]) == (lengths[_WORDS], checksums[_WORDS])
     except (OSError, DamagedIndex):
         return False
 
@@ -216,17 +239,12 @@ def _checksum(file: BinaryIO, length: int | None) -> tuple[int, int]:
     return count, checksum
 
 
-def _compare(content: bytes, checksum: int) -> None:
-    if zlib.crc32(content) != checksum:
-        raise ValueError("the checksum is another")
-
-
-def _tail(file: int, size: int) -> _Tail:
-    """Raises DamagedIndex."""
+def _tail(file: int, size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The lengths of the parts, and their checksums. Raises DamagedIndex."""
     packed = os.pread(file, _TAIL.size, max(0, size - _TAIL.size))
     if len(packed) == _TAIL.size:
         *numbers, magic = _TAIL.unpack(packed)
-        tail = _Tail(*numbers)
-        if magic == _MAGIC and tail.database + tail.frames + tail.summary + _TAIL.size == size:
-            return tail
-    raise DamagedIndex("an index ends otherwise")
+        lengths, checksums = tuple(numbers[:_PARTS]), tuple(numbers[_PARTS:])
+        if magic == _MAGIC and sum(lengths) + _TAIL.size == size:
+            return lengths, checksums
+    raise DamagedIndex("an index ends otherwise, or is of another version")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from array import array
+from collections.abc import Callable
 
 from voltscope.logs.record import Batch
 from voltscope.logs.spool import SegmentInfo, SpoolReader
+from voltscope.search.columns import Times
 from voltscope.search.frames import Frames
-from voltscope.search.words import Names, Words
+from voltscope.search.groups import Grouping, Vocabulary
+from voltscope.search.words import Words
 
 
 class SegmentReading:
@@ -22,9 +24,12 @@ class SegmentReading:
         self, segment: SegmentInfo, reader: SpoolReader, batch_at: Callable[[SegmentInfo, int], Batch]
     ) -> None:
         """`batch_at`: the frame at that offset, as `reader` gives it or kept from before."""
-        self.segment, self.names = segment, Names()
+        self.segment = segment
         self._reader, self._batch_at = reader, batch_at
-        self._frames = Frames()
+        self._frames, self._grouping = Frames(), Grouping()
+        self._times, self._groups = array("q"), array("I")
+        self._oldest = self._newest = 0
+        self._numbers, self._age = array("I"), 0
         self._words: Words | None = None
         self._indexed = 0  # frames
 
@@ -46,24 +51,33 @@ class SegmentReading:
         if unchanged:
             return
         known = self._frames.offsets[-1] if self._frames else -1
-        batches = ((at, batch) for at, batch in self._reader.batches(segment, max(known, 0)) if at > known)
-        if words and self._indexed == len(self._frames):
-            with self._indexing() as index:
-                for offset, batch in batches:
-                    if self._learn(offset, batch, keep):
-                        index(batch)
-        else:
-            for offset, batch in batches:
-                self._learn(offset, batch, keep)
+        index = words and self._indexed == len(self._frames)
+        if index:
+            self._begin()
+        try:
+            for offset, batch in self._reader.batches(segment, max(known, 0)):
+                if offset > known and batch.records:
+                    texts = self._learn(offset, batch)
+                    if index:
+                        self._index(texts)
+                    keep(segment, offset, batch)
+        finally:
+            if index:
+                self._commit()
 
-    def _learn(self, offset: int, batch: Batch, keep: Callable[[SegmentInfo, int, Batch], None]) -> bool:
-        """Whether there was anything to learn."""
-        if batch.records:
-            for record in batch.records:
-                self.names.learn(record)
-            self._frames.add(offset, batch.first, batch.records)
-            keep(self.segment, offset, batch)
-        return bool(batch.records)
+    def _learn(self, offset: int, batch: Batch) -> list[tuple[str, str]]:
+        times = [record.at for record in batch.records]
+        oldest, newest = min(times), max(times)
+        self._oldest = min(self._oldest, oldest) if self._times else oldest
+        self._newest = max(self._newest, newest) if self._times else newest
+        self._times.extend(times)
+        self._frames.add(offset, batch)
+        return self._grouping.learn(batch, self._groups)
+
+    @property
+    def records(self) -> int:
+        """How many there are."""
+        return self._frames.records
 
     @property
     def first(self) -> int | None:
@@ -78,34 +92,55 @@ class SegmentReading:
     @property
     def times(self) -> tuple[int, int]:
         """Of the oldest and the newest record, milliseconds since the epoch."""
-        return min(self._frames.oldest, default=0), max(self._frames.newest, default=0)
+        return self._oldest, self._newest
+
+    @property
+    def began(self) -> int:
+        """The first record's time, milliseconds since the epoch."""
+        return self._times[0] if self._times else 0
 
     def frames(self) -> Frames:
         """The frames with records."""
         return self._frames
 
-    def matching(self, expression: str, low: int, high: int, limit: int, newest_first: bool) -> list[int]:
-        """At most `limit` sequences from `low` to `high`. Raises SpoolError, OSError, sqlite3.Error."""
+    def columns(self) -> tuple[Times, array[int]]:
+        """The time of every record, and the number of its group among the segment's own."""
+        return Times(0, self._times), self._groups
+
+    def groups(self, vocabulary: Vocabulary) -> tuple[array[int], array[int]]:
+        """The numbers of the segment's groups in the vocabulary, and how many records each has."""
+        if self._age != vocabulary.age:
+            self._numbers, self._age = array("I"), vocabulary.age
+        self._numbers.extend(vocabulary.learn(self._grouping.groups[len(self._numbers) :]))
+        return self._numbers, array("I", self._grouping.counts)
+
+    def matching(self, expression: str, low: int, high: int) -> list[int]:
+        """The rows from `low` to below `high` whose words the FTS5 expression matches.
+
+        Raises SpoolError, OSError, sqlite3.Error.
+        """
         if self._words is None or self._indexed < len(self._frames):
-            with self._indexing() as index:
+            self._begin()
+            try:
                 for offset in self._frames.offsets[self._indexed :]:
-                    index(self._batch_at(self.segment, offset))
+                    self._index(Grouping().learn(self._batch_at(self.segment, offset), array("I")))
+            finally:
+                self._commit()
         assert self._words is not None  # noqa: S101  made above
-        return self._words.matching(expression, low, high, limit, newest_first)
+        return self._words.matching(expression, low, high)
 
-    @contextmanager
-    def _indexing(self) -> Iterator[Callable[[Batch], None]]:
-        words = self._words = self._words or Words.create()
-        words.begin()
+    def _begin(self) -> None:
+        self._words = self._words or Words.create()
+        self._words.begin()
 
-        def index(batch: Batch) -> None:
-            words.add(batch.first, batch.records, self.names)
-            self._indexed += 1
+    def _index(self, texts: list[tuple[str, str]]) -> None:
+        assert self._words is not None  # noqa: S101  made by _begin
+        self._words.add(self._frames.begins[self._indexed], texts)
+        self._indexed += 1
 
-        try:
-            yield index
-        finally:
-            words.commit()
+    def _commit(self) -> None:
+        if self._words is not None:
+            self._words.commit()
 
     def release(self) -> None:
         """Give back the memory of the index; it is made again when it is asked for."""

@@ -16,7 +16,6 @@ _KEPT_WORDS = 20_000
 # Lines that are unlike each other and begin alike are compared with every template of their kind: without a bound, a
 # log of random words would take minutes.
 _MOST_TEMPLATES = 2000
-_MOST_LINES = 50_000
 # Lower than this, of the tokens alike, unlike messages were joined on the samples of both generations ("Agent X
 # started" with "Agent X stopped"); higher, hardly any were.
 _SIMILAR = 0.6
@@ -54,8 +53,8 @@ class Masker:
         """The message's first line with `<num>`, `<time>`, … in place of what varies, and single blanks."""
         line = message.lstrip().partition("\n")[0]
         if len(line) > LONGEST_LINE:
-            # the last word may have been cut in two
-            line = line[:LONGEST_LINE].rpartition(" ")[0] or line[:LONGEST_LINE]
+            # the last word may have been cut in two; of a single long one the rest is what varies
+            line = line[:LONGEST_LINE].rpartition(" ")[0] or line[:LONGEST_LINE] + _ANY
         known, parts = self._known, []
         for word in line.split()[:_MOST_WORDS]:
             part = known.get(word)
@@ -75,7 +74,7 @@ def _mask(found: re.Match[str]) -> str:
 def templates(lines: Iterable[str], time_limit_s: float = 5.0) -> dict[str, str]:
     """Each masked line's template, `<*>` where similar lines differ; the same for the same lines in the same order.
 
-    Lines there was no time or room for are left out.
+    Lines there was no time for are left out.
     """
     from drain3.drain import Drain  # 10 MB, which only those who ask for patterns should pay
 
@@ -83,7 +82,7 @@ def templates(lines: Iterable[str], time_limit_s: float = 5.0) -> dict[str, str]
     drain = Drain(sim_th=_SIMILAR, max_clusters=_MOST_TEMPLATES, param_str=_ANY)
     found = {}
     for number, line in enumerate(lines):
-        if number == _MOST_LINES or (number % 100 == 0 and time.monotonic() > until):
+        if number % 100 == 0 and time.monotonic() > until:
             break
         found[line], _ = drain.add_log_message(line)
     return {line: cluster.get_template() for line, cluster in found.items()}

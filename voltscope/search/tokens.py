@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _BETWEEN = re.compile(r"[\W_]+")
-# Other shapes of a letter, which FTS5 takes for the letter itself, and so does the analyzer of our index template.
+# Other shapes of a letter, which are that letter to who reads them, and to the analyzer of our index template.
 SHAPES = dict(zip("µſςϐϑϕϖϰϱϵẛ\u1fbe", "μsσβθφπκρεṡι", strict=True))
 # Lower case a character at a time, as other search engines have it: Python would make two of the first, and take the
 # second for another letter at the end of a word.

@@ -129,14 +129,14 @@ def test_a_query_that_cannot_be_read_is_pointed_at(browser: WebDriver, site: Run
 def test_a_live_tail_shows_what_arrives(browser: WebDriver, site: RunningSite) -> None:
     enter(browser, site, "/logs?since=7d")
     browser.find_element(By.CSS_SELECTOR, "button.toggle").click()
-    until(browser, lambda driver: "Following" in text(driver, "main > .hint")[0], "the tail")
+    until(browser, lambda driver: "Following" in text(driver, ".found")[0], "the tail")
     site.logs.write("platform.historian", 20, "the boiler has come alive")
     until(browser, lambda driver: text(driver, ".record .message")[0] == "the boiler has come alive", "the record")
     site.logs.write("platform.historian", 20, "and goes on")
     until(browser, lambda driver: text(driver, ".record .message")[0] == "and goes on", "the next record")
     assert text(browser, ".record .message")[1] == "the boiler has come alive"
     browser.find_element(By.CSS_SELECTOR, "button.toggle").click()
-    until(browser, lambda driver: "Following" not in text(driver, "main > .hint")[0], "the end of the tail")
+    until(browser, lambda driver: "Following" not in text(driver, ".found")[0], "the end of the tail")
     assert_at_peace(browser, site)
 
 

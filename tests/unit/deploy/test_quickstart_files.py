@@ -19,7 +19,7 @@ from quickstart_lib.volttron_platform import agents
 from servers.missing import without
 
 from voltscope.configuration import load
-from voltscope.logs.settings import LogshipConfig
+from voltscope.logs.settings import ElasticsearchReceiver, LogshipConfig
 from voltscope.metrics.engine import ExporterConfig
 from voltscope.profiling.settings import ProfilerConfig
 from voltscope.site import find_site
@@ -65,6 +65,16 @@ def test_the_library_reads_the_site_file_and_the_credentials(home: Home) -> None
 def test_a_site_without_prometheus_says_so(home: Home) -> None:
     site_files.write_site(home, ME, prometheus=False, grafana=False)
     assert find_site(home.site_file).prometheus is None
+
+
+def test_with_opensearch_logs_are_searched_there(home: Home) -> None:
+    assert site_files.write_site(home, ME, prometheus=True, grafana=False), "it is new"
+    assert find_site(home.site_file).log_search is None
+    home.opensearch_asked = True
+    assert site_files.write_site(home, ME, prometheus=True, grafana=False)
+    search = find_site(home.site_file).log_search
+    assert search is not None and search.url == "http://127.0.0.1:21931"
+    assert not site_files.write_site(home, ME, prometheus=True, grafana=False), "it says what it said"
 
 
 def test_credentials_are_random_private_and_kept(home: Home) -> None:
@@ -153,3 +163,17 @@ def test_our_agents_accept_the_configuration_they_are_given(home: Home) -> None:
     assert load(ExporterConfig, by_tag["exporter"]).port == 21933
     assert load(ProfilerConfig, by_tag["profiler"]).port == 21934
     assert load(LogshipConfig, by_tag["logship"]).log_files == (str(home.platform_log),)
+
+
+def test_with_opensearch_records_and_captures_go_there(home: Home) -> None:
+    by_tag = {agent.tag: (agent.config or {}).get("engine") for agent in agents(home)}
+    assert load(LogshipConfig, by_tag["logship"]).receivers == ()
+    assert load(ProfilerConfig, by_tag["profiler"]).index is None
+    home.opensearch_asked = True
+    by_tag = {agent.tag: (agent.config or {}).get("engine") for agent in agents(home)}
+    (receiver,) = load(LogshipConfig, by_tag["logship"]).receivers
+    assert isinstance(receiver, ElasticsearchReceiver)
+    index = load(ProfilerConfig, by_tag["profiler"]).index
+    assert index is not None
+    assert receiver.urls == index.urls == ("http://127.0.0.1:21931",)
+    assert index.console == "http://127.0.0.1:21935"

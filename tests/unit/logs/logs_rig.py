@@ -29,14 +29,15 @@ class Rig:
         zone: str = "UTC",
         policing: Policing = NO_POLICE,
         form: tuple[str, str] = ("", ""),
+        instance: str = "instance",
         **options: Any,
     ) -> None:
         self.folder, self.log, self.now = folder, folder / "volttron.log", 0.0
-        self._arguments, self._options = (first_bytes, zone, policing, form), options
+        self._arguments, self._options = (first_bytes, zone, policing, form, instance), options
         self.open()
 
     def open(self) -> None:
-        first_bytes, zone, policing, form = self._arguments
+        first_bytes, zone, policing, form, instance = self._arguments
         self.spool = Spool.open(self.folder / "spool")
         self.identities = Identities(self.folder, known=self.spool.pids())
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -49,7 +50,7 @@ class Rig:
             Redactor(),
             timezone_of(zone),
             "host",
-            Origin("site", "instance", "host"),
+            Origin("site", instance, "host"),
             first_bytes,
             format_of(*form),
             policing,

@@ -22,6 +22,7 @@ from voltscope.logs.parse import Header
 from voltscope.logs.settings import LogshipConfig
 from voltscope.platform.agents import Facts, InstalledAgent
 from voltscope.platform.home import instance_name
+from voltscope.search.searcher import Wish
 from voltscope.search.store import Store
 
 
@@ -66,7 +67,7 @@ def test_a_line_written_is_found_within_a_second_or_so_without_any_bridge(site: 
     for number in range(3):
         began = time.monotonic()
         site.write(f"needle{number}", "ERROR")
-        _until(lambda number=number: len(store.search(f"error AND needle{number}")) == 1)  # type: ignore[misc]
+        _until(lambda number=number: len(store.find(Wish(f"error AND needle{number}")).hits) == 1)  # type: ignore[misc]
         delays.append(time.monotonic() - began)
     assert min(delays) < 1.2
     assert site.engine.handle("status", {})["records"] == 3
@@ -84,10 +85,10 @@ def test_facts_name_the_process_nobody_else_names(site: Site) -> None:
     site.engine.start()
     site.write("hello")
     store = site.store()
-    _until(lambda: store.last_id() == 1)
+    _until(lambda: store.newest() == "1")
     _until(lambda: site.engine._identities is not None and not site.engine._identities.wants_facts)
     site.write("again")
-    _until(lambda: len(store.search("", agent="demo")) >= 1)
+    _until(lambda: len(store.find(Wish(agent="demo")).hits) >= 1)
     names = {family["name"]: family for family in site.engine.handle("metrics", {})}
     assert {"labels": {"agent": "demo", "level": "info"}, "value": 1.0} in [
         {**sample, "value": min(sample["value"], 1.0)} for sample in names["volttron_log_records_total"]["samples"]
@@ -100,7 +101,7 @@ def test_failed_scrapes_and_secrets_are_among_its_metrics(site: Site) -> None:
     failed = record("Failed to scrape campus/fake:", "ERROR").replace("demo.agent", "platform_driver.driver")
     site.log.write_text(f"{failed}\nTraceback\n" + record("secretkey=" + "a" * 43) + "\n" + record("last") + "\n")
     store = site.store()
-    _until(lambda: store.last_id() == 3)
+    _until(lambda: store.newest() == "3")
     names = {family["name"]: family["samples"] for family in site.engine.handle("metrics", {})}
     assert names["volttron_device_scrape_errors_total"] == [{"labels": {"device": "campus/fake"}, "value": 1.0}]
     assert sum(sample["value"] for sample in names["volttron_log_secrets_total"]) == 1
@@ -112,12 +113,12 @@ def test_a_configuration_is_applied_without_a_restart(site: Site) -> None:
     site.engine.start()
     site.write("badge B-123")
     store = site.store()
-    _until(lambda: store.last_id() == 1)
+    _until(lambda: store.newest() == "1")
     other = site.home / "other.log"
     site.engine.configure({"log_files": [str(other)], "redaction_patterns": [r"B-\d+"], "site": "north"})
     other.write_text(record("badge B-456") + "\n")
-    _until(lambda: store.last_id() == 2)
-    hit = store.search("")[0]
+    _until(lambda: store.newest() == "2")
+    hit = store.find(Wish()).hits[0]
     assert hit.message == "badge [REDACTED]"
     assert hit.doc()["labels"]["site"] == "north"
 
@@ -161,7 +162,7 @@ def test_the_log_of_the_running_platform_is_found_by_its_process(site: Site) -> 
         site.engine.configure({})
         site.engine.start()
         store = site.store()
-        _until(lambda: store.last_id() == 1)
+        _until(lambda: store.newest() == "1")
         assert site.engine.handle("status", {})["logs"][0]["path"] == str(site.home / "own.log")
     finally:
         platform.kill()
@@ -174,7 +175,7 @@ def test_an_idle_engine_costs_next_to_nothing(site: Site) -> None:
     site.write("one")
     site.engine.start()
     store = site.store()
-    _until(lambda: store.last_id() == 1)
+    _until(lambda: store.newest() == "1")
     before = os.times()
     time.sleep(2)
     after = os.times()
@@ -195,7 +196,7 @@ def test_a_damaged_compressed_neighbour_stops_nothing(site: Site) -> None:
     site.engine = LogshipEngine(EngineContext("logship", site.data, site.home, lambda _: FactsAnswer(None, None, None)))
     site.engine.configure({"log_files": [str(site.log)]})
     site.engine.start()
-    _until(lambda: [hit.message for hit in site.store().tail()] == ["before", "after"])
+    _until(lambda: [hit.message for hit in site.store().follow(Wish(), "0")] == ["before", "after"])
 
 
 def test_what_nobody_foresaw_is_said_counted_and_read_again(
@@ -213,7 +214,7 @@ def test_what_nobody_foresaw_is_said_counted_and_read_again(
     site.log.write_text(f"{record('first')}\n{record('second').replace('PID:77', 'PID:4712')}\n{record('third')}\n")
     site.engine.configure({"log_files": [str(site.log)]})
     site.engine.start()
-    _until(lambda: [hit.message for hit in site.store().tail()] == ["first", "second", "third"])
+    _until(lambda: [hit.message for hit in site.store().follow(Wish(), "0")] == ["first", "second", "third"])
     assert site.engine.handle("status", {})["spool"]["failures"] == 2
     assert "logship: unforeseen" in capsys.readouterr().err
 

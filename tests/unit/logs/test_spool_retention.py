@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,30 @@ def test_s19_a_frame_larger_than_the_spool_is_kept_until_the_next(tmp_path: Path
     fill(spool, 1)
     fill(spool, 1)
     assert _bytes(spool.folder) <= SMALL.total_bytes and holds(spool, spool.first, spool.last)
+
+
+def test_s19_a_limit_that_was_lowered_holds_up_no_append(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool.open(tmp_path / "spool", Limits(segment_bytes=4096))
+    fill(spool, 150)
+    count = len(segments(spool.folder))
+    assert count > 20
+    spool.limits = Limits(segment_bytes=4096, total_bytes=5 * 4096)
+    fill(spool, 1)
+    assert count - 5 <= len(segments(spool.folder)) < count
+    appended = threading.Thread(target=fill, args=(spool, 1))
+    left: list[int] = []
+
+    def others_turn(seconds: float) -> None:
+        if not left:
+            appended.start()
+        appended.join(60)
+        left.append(len(segments(spool.folder)))
+
+    monkeypatch.setattr("voltscope.logs.spool.spool.time.sleep", others_turn)
+    spool.maintain(time.time())
+    assert not appended.is_alive()
+    assert left[0] > 10 and left == sorted(left, reverse=True)
+    assert _bytes(spool.folder) <= 5 * 4096 and holds(spool, spool.first, spool.last)
 
 
 def test_s20_what_is_dropped_is_counted_and_what_nobody_had_taken_apart(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def test_a_long_line_is_cut_between_words() -> None:
     line = Masker()("word " * 30 + "x" * 10_000)
     assert line == " ".join(["word"] * 30)
     assert len(Masker()("abcd " * 10_000).split()) == 40
+    assert query_for(Masker()("y" * 10_000)) == ""
 
 
 def test_similar_lines_share_a_template_and_others_do_not() -> None:

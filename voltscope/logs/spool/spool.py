@@ -29,6 +29,9 @@ from voltscope.ulid import new_ulid
 _DEFAULT = Limits()
 # Writing again at once, elsewhere, does not help against these.
 _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+# Segments an append drops to be within a limit that was lowered, and how long others may write between two that
+# `maintain` drops: a hundred at once held up an append for a second.
+_DROPPED_AT_ONCE, _TURN_S = 4, 0.002
 
 
 class Spool:
@@ -143,15 +146,28 @@ class Spool:
                 self._extras = retention.extras(self._files, self.folder)
                 if self._last >= self._active.first and now - self._active.began / 1000 > self.limits.max_age_s / 10:
                     self._begin_segment(now)
-                dropped = 0
-                while self._sealed and (ended := self._ended()) and now - ended > self.limits.max_age_s:
-                    dropped += self._drop_oldest()
-                while self._sealed and self._usage() > self.limits.total_bytes and not self._is_kept():
-                    dropped += self._drop_oldest()
             except OSError as error:
                 raise self._failed(error) from error
             self._cursors.flush_due()
-            return dropped
+        dropped = 0
+        while (records := self._drop_one(now)) is not None:
+            dropped += records
+            time.sleep(_TURN_S)
+        return dropped
+
+    def _drop_one(self, now: float) -> int | None:
+        """Drop the oldest segment if the limits say so; how many records it had, None when it stays."""
+        with self._writing:
+            self._check()
+            try:
+                if self._sealed and (
+                    ((ended := self._ended()) and now - ended > self.limits.max_age_s)
+                    or (self._usage() > self.limits.total_bytes and not self._is_kept())
+                ):
+                    return self._drop_oldest()
+            except OSError as error:
+                raise self._failed(error) from error
+        return None
 
     def close(self) -> None:
         """Make cursors durable and let go of the folder. Raises SpoolError when cursors could not be written."""
@@ -319,8 +335,11 @@ class Spool:
                     raise self._failed(error) from error
 
     def _make_room(self, size: int) -> None:
+        before, dropped = self._usage(), 0
         try:
             while self._sealed and self._usage() + size > self.limits.total_bytes:
+                if dropped >= _DROPPED_AT_ONCE and before - self._usage() >= size:
+                    return  # the limit was lowered: the rest goes with what follows, or by `maintain`
                 if self._is_kept():
                     raise SpoolFull(
                         f"the spool {self.folder} has its {self.limits.total_bytes} bytes, and a receiver still needs "
@@ -328,6 +347,7 @@ class Spool:
                         "Reading waits and the log file keeps what follows: mend the receiver, or allow more.",
                     )
                 self._drop_oldest()
+                dropped += 1
         except OSError as error:
             raise self._failed(error) from error
 

@@ -33,6 +33,10 @@ class Answer:
         return f"HTTP {self.status} ({self.body[:300].decode('utf-8', 'replace') or 'no body'})"
 
 
+class AnswerTooLarge(http.client.HTTPException):
+    """It would not fit into memory."""
+
+
 class HttpClient:
     """Stays with the URL that answered last; the others are tried when it does not. Used by one thread."""
 
@@ -53,23 +57,27 @@ class HttpClient:
         self._somewhere(self._opened)
 
     def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
-        """`path` begins with a slash. Raises ReceiverError naming what became of each URL when none answers."""
+        """`path` begins with a slash. Raises ReceiverError naming what became of each URL when none answers; its cause
+        is what became of the last.
+        """
         return self._somewhere(lambda url: self._asked(url, method, path, body, headers or {}))
 
     def _somewhere(self, act: Callable[[urllib.parse.SplitResult], ResultT]) -> ResultT:
         failures = []
+        last: Exception | None = None
         for _ in self._urls:
             url = self._urls[0]
             try:
                 return act(url)
             except (OSError, http.client.HTTPException, UnicodeError, ConfigError) as error:
                 self.close()
+                last = error
                 failures.append(f"{url.scheme}://{url.netloc}: {_reason(error, self._timeout_s)}")
                 self._urls.append(self._urls.pop(0))
         raise ReceiverError(
             f"the store does not take {self._what}: {'; '.join(failures)}.",
             "Is it running and reachable? Nothing is lost meanwhile.",
-        )
+        ) from last
 
     def close(self) -> None:
         """End the connection, if there is one."""
@@ -90,7 +98,7 @@ class HttpClient:
         answer = connection.getresponse()
         content = answer.read(_LARGEST_ANSWER + 1)
         if len(content) > _LARGEST_ANSWER:
-            raise http.client.HTTPException(f"it answers with more than {_LARGEST_ANSWER >> 20} MiB")
+            raise AnswerTooLarge(f"it answers with more than {_LARGEST_ANSWER >> 20} MiB")
         return Answer(answer.status, content)
 
     def _opened(self, url: urllib.parse.SplitResult) -> http.client.HTTPConnection:

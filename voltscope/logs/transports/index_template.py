@@ -10,10 +10,10 @@ Flavour = Literal["elasticsearch", "opensearch", "plain"]
 """`plain`: what has neither wildcard nor flattened fields: Elasticsearch without its own extensions, or before 7.9,
 and OpenSearch before 2.15."""
 
-_ANALYZER = "voltscope_words"
+ANALYZER = "voltscope_words"
 # Longer values of a name are found by their words alone.
 _KEYWORD = {"type": "keyword", "ignore_above": 1024}
-_TEXT = {"type": "text", "analyzer": _ANALYZER}
+_TEXT = {"type": "text", "analyzer": ANALYZER}
 # Nothing is ranked by a name, so that its length need not be kept.
 _WORDS = {"words": {**_TEXT, "norms": False}}
 _NAME = {**_KEYWORD, "fields": _WORDS}
@@ -23,18 +23,18 @@ _IP = {"type": "ip"}
 
 # A word is a run of letters and digits, as in the embedded store (docs/search.md). A store takes no word of more than
 # 32,766 bytes, and refuses the whole document: 8,191 characters are at most 32,764 bytes.
-_ANALYSIS = {
+ANALYSIS = {
     "char_filter": {
-        _ANALYZER: {"type": "mapping", "mappings": [f"{shape} => {letter}" for shape, letter in SHAPES.items()]}
+        ANALYZER: {"type": "mapping", "mappings": [f"{shape} => {letter}" for shape, letter in SHAPES.items()]}
     },
-    "tokenizer": {_ANALYZER: {"type": "pattern", "pattern": r"[^\p{L}\p{N}]+"}},
-    "filter": {_ANALYZER: {"type": "truncate", "length": 8191}},
+    "tokenizer": {ANALYZER: {"type": "pattern", "pattern": r"[^\p{L}\p{N}]+"}},
+    "filter": {ANALYZER: {"type": "truncate", "length": 8191}},
     "analyzer": {
-        _ANALYZER: {
+        ANALYZER: {
             "type": "custom",
-            "char_filter": [_ANALYZER],
-            "tokenizer": _ANALYZER,
-            "filter": ["lowercase", _ANALYZER],
+            "char_filter": [ANALYZER],
+            "tokenizer": ANALYZER,
+            "filter": ["lowercase", ANALYZER],
         }
     },
 }
@@ -117,7 +117,7 @@ def template(index: str, data_stream: bool, flavour: Flavour, lifecycle: str | N
         "auto_expand_replicas": "0-1",
         # Said, though it is the default: unsaid, an index nobody searched for 30 s is not refreshed.
         "refresh_interval": "1s",
-        "analysis": _ANALYSIS,
+        "analysis": ANALYSIS,
     }
     if lifecycle is not None:
         settings["lifecycle"] = {"name": lifecycle}

@@ -34,6 +34,8 @@ export const get = (path, signal) => ask(path, { signal, headers: { Accept: "app
 export const post = (path, body) =>
   ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
+export const remove = (path) => ask(path, { method: "DELETE" });
+
 /** A query string of what is set. */
 export function query(parameters) {
   const set = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);

@@ -43,14 +43,16 @@ const two = (number) => String(number).padStart(2, "0");
 /** Local time of day with milliseconds, and the date in front unless it is today. */
 export function moment(epoch) {
   const at = new Date(epoch * 1000);
+  if (Number.isNaN(at.getTime())) return { time: `${epoch} s`, millis: "", day: "", short: `${epoch} s`, iso: null };
   const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
   const today = new Date().toDateString() === at.toDateString();
-  return { time, millis: String(at.getMilliseconds()).padStart(3, "0"), day, short: today ? time : `${day} ${time}` };
+  const millis = String(at.getMilliseconds()).padStart(3, "0");
+  return { time, millis, day, short: today ? time : `${day} ${time}`, iso: at.toISOString() };
 }
 
-// C0 controls but tab and newline, DEL, C1, and what turns the direction of writing around.
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+// C0 controls but tab and newline, DEL, C1, what has no width, what turns the direction of writing around, half pairs.
+const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /** Text with control characters written out as programmers do: an escape sequence must neither act nor vanish. */
 export function visible(text) {

@@ -1,204 +1,204 @@
-// Logs: search, filter, page back, and follow what arrives.
+// Logs: search, narrow down, look closer, page back, and follow what arrives.
 
-import { get, query, toLogin } from "/static/js/api.js";
-import { el, mark, notice, refill } from "/static/js/dom.js";
-import { count, moment, visible } from "/static/js/format.js";
+import { get, query } from "/static/js/api.js";
+import { el, notice, refill } from "/static/js/dom.js";
+import { count } from "/static/js/format.js";
+import { facets } from "/static/js/logs-facets.js";
+import { searchForm } from "/static/js/logs-form.js";
+import { histogram } from "/static/js/logs-histogram.js";
+import { menus } from "/static/js/logs-menus.js";
+import { changes, patterns, tabs } from "/static/js/logs-patterns.js";
+import { added, has, removed } from "/static/js/logs-query.js";
+import { record } from "/static/js/logs-records.js";
+import { tail } from "/static/js/logs-tail.js";
 
 export const title = "Logs";
 
 const PAGE = 100;
 const MOST_ROWS = 1000;
-const LEVELS = { debug: "unknown", info: "info", warning: "warning", error: "bad", critical: "bad" };
-const SPANS = [["15m", "15 minutes"], ["1h", "1 hour"], ["6h", "6 hours"], ["1d", "1 day"], ["7d", "7 days"], ["", "any time"]];
+const COUNT_AGAIN_MS = 30_000;
+const VIEWS = ["records", "patterns", "changes"];
+const now = () => Date.now() / 1000;
 
-export function mount(root, { parameters, go }) {
+export function mount(root, { session, parameters }) {
   const form = searchForm(parameters);
-  const status = el("p", { class: "hint", role: "status" });
+  const status = el("p", { class: "hint found", role: "status" });
   const trouble = el("div", {});
   const list = el("ol", { class: "records", "aria-label": "Log records, newest first" });
   const older = el("button", { type: "button", hidden: true, on: { click: () => load({ more: true }) } }, "Older records");
-  root.append(el("h1", { class: "visually-hidden" }, "Logs"), form.node, trouble, status, list, el("p", { class: "centre" }, older));
+  const wider = el("button", { type: "button", class: "small", hidden: true, on: { click: zoomOut } }, "Zoom out");
+  const timeline = histogram({ zoom });
+  const narrow = facets({ isOn: (part) => has(form.q.value, part), toggle: filter });
+  const tools = { filter, metrics: (agent) => metrics(session, agent) };
+  const following = tail({ show: arrive, trouble: (error) => refill(trouble, notice(error)), state: tell });
+  const show = (words, since, until) => {
+    form.q.value = words;
+    form.range(since, until);
+    turn("records");
+  };
+  let view = VIEWS.includes(parameters.get("view")) ? parameters.get("view") : "records";
+  let compared = { at: Number(parameters.get("at")) || Number(parameters.get("since")) || Math.floor(now() / 60 - 30) * 60, window: parameters.get("window") ?? "30m" };
+  const grouped = patterns({ show });
+  const different = changes({ show, at: compared.at, length: compared.window, chosen: (at, window) => {
+    compared = { at, window };
+    search({ push: true });
+  } });
+  const found = el("div", { class: "results" }, status, list, el("p", { class: "centre" }, older));
+  const looks = tabs([["records", "Records", found], ["patterns", "Patterns", grouped.node], ["changes", "What changed", different.node]], view, turn);
+  form.menus.append(...menus({ session, values: form.values, absolute, take: (saved) => { form.take(saved); search({ push: true }); }, say: (words) => { status.textContent = words; } }));
+  const beside = el("div", { class: "beside" }, narrow.node, el("section", { class: "results", "aria-label": "Found" }, el("div", { class: "over" }, looks.node, wider), found, grouped.node, different.node));
+  root.append(el("h1", { class: "visually-hidden" }, "Logs"), form.node, trouble, timeline.node, beside);
 
   let stop = new AbortController();
-  let source = null;
-  let oldest = null;
-  let lastId = 0;
-  let waiting = [];
-  let frame = 0;
+  let before = null;
+  let seen = { since: null, until: null };
+  let total = null;
+  let again = 0;
 
-  form.agents(parameters.get("agent") ? [parameters.get("agent")] : []);
+  form.agents([]);
   form.node.addEventListener("submit", (event) => {
     event.preventDefault();
     search();
   });
-  for (const select of form.selects) select.addEventListener("change", search);
+  for (const select of form.selects) select.addEventListener("change", () => search());
   form.live.addEventListener("click", () => {
     form.setLive(!form.isLive());
+    if (form.isLive()) view = "records";
     search();
   });
 
-  function search() {
-    go(`/logs${query({ ...form.values(), live: form.isLive() ? 1 : "" })}`, { replace: true });
+  function turn(name) {
+    // who has zoomed to a moment wants to know what changed there
+    if (name === "changes" && view !== name && form.isCustom() && seen.since !== null) compared.at = different.set(seen.since);
+    view = name;
+    if (view !== "records") form.setLive(false);
+    search({ push: true });
+  }
+
+  function zoom(since, until) {
+    form.range(since, until);
+    search({ push: true });
+  }
+
+  function zoomOut() {
+    const until = seen.until ?? now();
+    const half = Math.max(1, (until - seen.since) / 2);
+    zoom(seen.since - half, Math.min(until + half, Math.max(until, now())));
+  }
+
+  function filter(part) {
+    form.q.value = has(form.q.value, part) ? removed(form.q.value, part) : added(form.q.value, part);
+    search({ push: true });
+  }
+
+  /** What the address has beside the search itself. */
+  const looking = () => (view === "records" ? {} : view === "changes" ? { view, ...compared } : { view });
+
+  /** The search with its times fixed, as others must have it to find the same. */
+  function absolute() {
+    const asked = form.values();
+    return { ...asked, since: seen.since ?? asked.since, until: seen.until ?? "", ...looking() };
+  }
+
+  function search({ push = false } = {}) {
+    const address = `/logs${query({ ...form.values(), ...looking(), live: form.isLive() ? 1 : "" })}`;
+    if (address !== location.pathname + location.search) history[push ? "pushState" : "replaceState"](null, "", address);
+    load();
   }
 
   async function load({ more = false } = {}) {
     stop.abort();
     stop = new AbortController();
-    if (!more) status.textContent = "Searching…";
+    const { signal } = stop;
+    if (!more) {
+      following.close();
+      clearTimeout(again);
+      total = null;
+      looks.turn(view);
+      wider.hidden = true;
+    }
+    const asked = form.wanted();
     older.disabled = true;
     try {
-      const found = await get(`/api/logs${query({ ...form.values(), limit: PAGE, before: more ? oldest : "" })}`, stop.signal);
+      if (view === "records") await page(asked, more, signal);
+      else await (view === "patterns" ? grouped : different).load(asked, signal);
       refill(trouble);
-      form.agents(found.agents);
-      if (!more) list.replaceChildren();
-      list.append(...found.records.map(record));
-      oldest = found.records.at(-1)?.id ?? oldest;
-      // A record may arrive between the server's two looks: it must not show twice.
-      if (!more) lastId = Math.max(found.last_id, found.records[0]?.id ?? 0);
-      older.hidden = !found.more;
-      tell(found.more);
-      if (!more && form.isLive()) follow();
+      form.fault(null);
+      beside.hidden = false;
+      if (more) return;
+      wider.hidden = !form.isCustom() || seen.since === null;
+      await counts(asked, signal);
     } catch (error) {
       if (error.name === "AbortError") return;
-      refill(trouble, notice(error), pointer(form.values().q, error.position));
-      status.textContent = "";
+      refill(trouble, notice(error));
+      form.fault(error.position ?? null);
+      timeline.node.hidden = beside.hidden = true; // what they show belongs to another search
     } finally {
-      older.disabled = false;
+      if (!signal.aborted) older.disabled = false;
     }
   }
 
-  function tell(more) {
+  async function page(asked, more, signal) {
+    if (!more) tell("Searching…");
+    const answer = await get(`/api/logs${query({ ...asked, limit: PAGE, before: more ? before : "" })}`, signal);
+    form.agents(answer.agents);
+    if (!more) {
+      list.replaceChildren();
+      seen = { since: answer.since, until: answer.until ?? (form.isLive() ? null : now()) };
+    }
+    list.append(...answer.records.map((one) => record(one, tools)));
+    before = answer.before;
+    older.hidden = before === null;
+    tell();
+    if (!more && form.isLive()) following.follow({ q: asked.q, agent: asked.agent, level: asked.level }, answer.newest);
+  }
+
+  /** What may take a moment: it comes after the first page and never holds it up. */
+  async function counts(asked, signal) {
+    const began = performance.now();
+    total = await narrow.load(asked, signal);
+    if (view !== "records") form.agents(narrow.names("agent"));
+    tell();
+    await timeline.load(asked, signal);
+    const took = performance.now() - began;
+    if (form.isLive()) again = setTimeout(() => counts(asked, signal).catch(() => {}), Math.max(COUNT_AGAIN_MS, 20 * took));
+  }
+
+  function tell(words = "") {
     const rows = list.childElementCount;
-    const found = rows === 0 ? "No records match." : `${count(rows)}${more ? " or more" : ""} ${rows === 1 ? "record" : "records"}, newest first.`;
-    status.textContent = form.isLive() ? `${found} Following…` : found;
-    if (rows === 0 && !form.isLive()) status.textContent += " Try a longer time or fewer words.";
+    let text = rows === 0 ? "No records match." : `${count(rows)}${older.hidden ? "" : " or more"} ${rows === 1 ? "record" : "records"}, newest first.`;
+    if (rows > 0 && total !== null && !older.hidden) text = `The newest ${count(rows)} of ${total.complete ? "" : "at least "}${count(total.total)} records.`;
+    if (rows === 0 && !form.isLive()) text += " Try a longer time or fewer words.";
+    status.textContent = words || (form.isLive() ? `${text} Following…` : text);
   }
 
-  function follow() {
-    const { q, agent, level } = form.values();
-    source = new EventSource(`/api/logs/tail${query({ q, agent, level, after: lastId })}`);
-    source.addEventListener("record", (event) => {
-      waiting.push(JSON.parse(event.data));
-      frame ||= requestAnimationFrame(draw);
-    });
-    source.addEventListener("open", () => tell(!older.hidden));
-    source.addEventListener("trouble", (event) => {
-      refill(trouble, notice(JSON.parse(event.data).error));
-      source.close();
-    });
-    source.addEventListener("error", () => {
-      status.textContent = "The live tail was interrupted: connecting again…";
-      if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
-      // Refused: a request that can say why (or lead to the login page).
-      get("/api/session", stop.signal).then(
-        () => setTimeout(() => source?.readyState === EventSource.CLOSED && follow(), 3000),
-        (error) => error.status === 401 ? toLogin() : refill(trouble, notice(error)),
-      );
-    });
-  }
-
-  /** Puts what arrived since the last frame on top: one change of the page, however many records. */
-  function draw() {
-    frame = 0;
-    const arrived = waiting.splice(0).slice(-MOST_ROWS);
-    list.prepend(...arrived.reverse().map((one) => {
-      const row = record(one);
+  /** Puts what arrived on top. */
+  function arrive(arrived) {
+    list.prepend(...arrived.slice(-MOST_ROWS).reverse().map((one) => {
+      const row = record(one, tools);
       row.classList.add("new");
       return row;
     }));
-    lastId = Math.max(lastId, arrived[0]?.id ?? 0);
     while (list.childElementCount > MOST_ROWS) {
       list.lastElementChild.remove();
-      oldest = Number(list.lastElementChild.dataset.id);
+      before = list.lastElementChild.dataset.id;
       older.hidden = false;
     }
-    tell(!older.hidden);
+    tell();
   }
 
   load();
   return () => {
     stop.abort();
-    source?.close();
-    source = null;
-    cancelAnimationFrame(frame);
+    following.close();
+    clearTimeout(again);
+    timeline.stop();
   };
 }
 
-function searchForm(parameters) {
-  const q = el("input", {
-    type: "search", id: "q", name: "q", placeholder: "error AND historian", value: parameters.get("q") ?? "",
-    spellcheck: "false", autocapitalize: "none", maxlength: 1000, "aria-describedby": "q-help",
-  });
-  const agent = el("select", { id: "agent", name: "agent" });
-  const level = choice("level", [["", "all levels"], ...Object.keys(LEVELS).map((name) => [name, name === "critical" ? name : `${name} and above`])], parameters.get("level") ?? "");
-  const since = choice("since", SPANS, parameters.get("since") ?? "1h");
-  const live = el("button", { type: "button", class: "toggle", "aria-pressed": parameters.get("live") ? "true" : "false" }, el("span", { class: "lamp", "aria-hidden": "true" }), "Live tail");
-  const field = (name, label, node, kind = "") => el("div", { class: `field ${kind}` }, el("label", { for: name }, label), node);
-  const node = el(
-    "form", { class: "panel filters", role: "search" },
-    field("q", "Search", q, "wide"),
-    field("agent", "Agent", agent),
-    field("level", "Level", level),
-    field("since", "Within", since),
-    el("div", { class: "field buttons" }, el("button", { type: "submit", class: "primary" }, "Search"), live),
-    el("p", { class: "hint", id: "q-help" }, "Words, \"a phrase\", prefix*, AND, OR, NOT and parentheses."),
-  );
-  return {
-    node,
-    live,
-    selects: [agent, level, since],
-    isLive: () => live.getAttribute("aria-pressed") === "true",
-    setLive: (on) => live.setAttribute("aria-pressed", String(on)),
-    // An empty span means any time; it is kept in the address so that a reload does not fall back to an hour.
-    values: () => ({ q: q.value.trim(), agent: agent.value, level: level.value, since: since.value || "3650d" }),
-    agents(names) {
-      const chosen = agent.value || parameters.get("agent") || "";
-      const all = [...new Set([...names, ...(chosen ? [chosen] : [])])].sort();
-      refill(agent, el("option", { value: "" }, "all agents"), all.map((name) => el("option", { value: name }, visible(name))));
-      agent.value = chosen;
-    },
-  };
-}
-
-function choice(name, options, chosen) {
-  const node = el("select", { id: name, name }, options.map(([value, text]) => el("option", { value }, text)));
-  node.value = chosen === "3650d" ? "" : chosen;
-  if (node.selectedIndex < 0) node.selectedIndex = 0;
-  return node;
-}
-
-/** The query with a pointer below the character it could not be read at. */
-function pointer(text, position) {
-  if (position === undefined || position === null || !text) return null;
-  return el("pre", { class: "pointer" }, `${visible(text)}\n${" ".repeat(position)}↑`);
-}
-
-function record(one) {
-  const at = moment(one.timestamp);
-  const line = el(
-    "summary", {},
-    el("time", { datetime: new Date(one.timestamp * 1000).toISOString(), title: at.day }, at.short, el("span", { class: "millis" }, `.${at.millis}`)),
-    mark(LEVELS[one.level] ?? "unknown", visible(one.level ?? "–")),
-    el("span", { class: "agent" }, visible(one.agent ?? "–")),
-    el("span", { class: "message" }, visible(one.message), one.stack ? el("span", { class: "has-stack" }, "traceback") : null),
-  );
-  const details = el("details", {}, line);
-  details.addEventListener("toggle", () => {
-    if (details.open && details.childElementCount === 1) details.append(more(one)); // made when first looked at
-  });
-  return el("li", { class: `record level-${LEVELS[one.level] ? one.level : "other"}`, dataset: { id: one.id } }, details);
-}
-
-function more(one) {
-  const at = moment(one.timestamp);
-  const facts = [
-    ["Time", `${at.day} ${at.time}.${at.millis}`], ["Agent", one.agent], ["Level", one.level], ["Logger", one.logger],
-    ["Process", one.pid], ["Event", one.event_id],
-  ].filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return el(
-    "div", { class: "more" },
-    el("pre", { class: "full" }, visible(one.message)),
-    one.stack ? el("pre", { class: "stack", "aria-label": "Traceback" }, visible(one.stack)) : null,
-    el("dl", {}, facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, visible(value))])),
-  );
+/** Where the agent's figures are: the expression browser of Prometheus shows them to everybody who reaches it. */
+function metrics({ links }, agent) {
+  if (!links.prometheus || !agent) return null;
+  const expression = `rate(volttron_process_cpu_seconds_total{agent=${JSON.stringify(agent)}}[5m])`;
+  return `${links.prometheus.replace(/\/$/, "")}/graph${query({ "g0.expr": expression, "g0.tab": 0, "g0.range_input": "6h" })}`;
 }
