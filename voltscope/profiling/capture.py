@@ -9,7 +9,7 @@ import msgspec
 
 from voltscope.errors import VoltscopeError
 from voltscope.profiling.backends.base import Ending, Kind, Recording
-from voltscope.profiling.stacks import Stacks, hub_samples, own_shares
+from voltscope.profiling.stacks import Stacks, amount, hub_samples, own_shares, samples_in
 
 RECORDING, DONE, FAILED = "recording", "done", "failed"
 
@@ -112,6 +112,9 @@ def _busy(capture: Capture, stacks: Stacks, rounds: int) -> str:
             Kind.GIL: f"Idle: nobody held the GIL in {rounds} samples. Kind wall shows where it waits.",
         }
         return nothing[capture.kind]
+    if capture.kind is Kind.MEMORY:
+        name, part = own_shares(stacks)[0]
+        return f"{amount(samples_in(stacks), 'bytes')} of memory, most of it by {name}: {part.share:.1%}."
     ranked = [(name, share) for name, share in own_shares(stacks) if not name.startswith("[hub")]
     top = f"{ranked[0][0]}, {ranked[0][1]} of the samples." if ranked else ""
     if capture.kind is Kind.WALL:

@@ -17,6 +17,7 @@ NO_FRAMES = "[no Python frames]"
 
 # gevent's loop waits and works inside libev, below this one frame: `Hub.run (gevent/hub.py:647)`.
 _HUB_RUN = re.compile(r"(?:Hub\.)?run \((?:.*/)?gevent/hub\.py(?::\d+)?\)")
+_PYTHON_FRAME = re.compile(r"\((?:[^()]*\.py|<[^()]*>)(?::\d+)?\)$")
 _FRAME = re.compile(r"(?P<name>.*) \((?P<file>[^()]*?)(?::(?P<line>\d+))?\)", re.DOTALL)
 
 
@@ -79,13 +80,18 @@ def mark_hub(stacks: Stacks, *, idle: bool) -> dict[tuple[str, ...], int]:
     """Stacks that end in gevent's own loop, moved below a root of their own.
 
     `idle` tells which: when idle threads were sampled the loop almost always waits (`[hub idle]`); when only
-    running threads were, it did work of its own (`[hub]`).
+    running threads were, it did work of its own (`[hub]`). Native frames on top of the loop are the loop's.
     """
     root = HUB_IDLE if idle else HUB
     found: Counter[tuple[str, ...]] = Counter()
     for stack, count in stacks.items():
-        found[(root, *stack) if _HUB_RUN.fullmatch(stack[-1]) else stack] += count
+        found[(root, *stack) if _in_hub(stack) else stack] += count
     return dict(found)
+
+
+def _in_hub(stack: tuple[str, ...]) -> bool:
+    innermost = next((frame for frame in reversed(stack) if _PYTHON_FRAME.search(frame)), "")
+    return _HUB_RUN.fullmatch(innermost) is not None
 
 
 def samples_in(stacks: Stacks) -> int:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
-from voltscope.errors import BackendFailed, TargetGone
+from voltscope.errors import BackendFailed
 from voltscope.platform.processes import ProcessTable
 from voltscope.profiling.backends.base import Capabilities, Ending, Kind, Need, Recording, Sampling
+from voltscope.profiling.backends.naming import process_root
 from voltscope.profiling.backends.refusal import may_attach, refused
-from voltscope.profiling.backends.running import ATTACH_DEADLINE_S, Run, Signs, find_program, tied_to_us, version_of
-from voltscope.profiling.stacks import mark_hub, parse, samples_in
+from voltscope.profiling.backends.running import (
+    Run,
+    Signs,
+    failure,
+    find_program,
+    find_target,
+    gone_early,
+    tied_to_us,
+    version_of,
+    workplace,
+)
+from voltscope.profiling.stacks import NO_FRAMES, mark_hub, parse, samples_in
 
 # py-spy stops every native thread for every sample: 159 of them made 1.5 s last up to 23.8 s (py-spy issue #872).
 MAX_BLOCKING_THREADS = 16
@@ -22,6 +34,10 @@ _INSTALL = f"Run: {sys.executable} -m pip install py-spy"
 _KIND_FLAGS = {Kind.CPU: [], Kind.WALL: ["--idle"], Kind.GIL: ["--gil"]}
 _SIGNS = Signs("Sampling process", ("Stopped sampling", "Wrote raw"), ("process exited",))
 _BEHIND = re.compile(r"(?P<value>[0-9.]+)(?P<unit>s|ms|µs|ns) behind in sampling")
+# With --subprocesses a stack begins with `process PID:"COMMAND LINE";` for the process and each parent of it below the
+# one asked for. The command line may hold anything: secrets, quotes, semicolons, lines that look like stacks.
+_PROCESS = re.compile(r'^process \d{1,10}:"', re.MULTILINE)
+_PIDS = re.compile(r'(?:^|;)process (\d{1,10}):"')
 _ERRORS = re.compile(r"Samples: \d+ Errors: (?P<errors>\d+)")
 
 
@@ -53,35 +69,31 @@ class PySpy:
         pid = sampling.pid
         if self._program is None:
             raise BackendFailed("py-spy is not installed.", _INSTALL)
-        target, birth = self._processes.read(pid, memory=False), self._processes.birth(pid)
-        if target is None or birth is None:
-            raise TargetGone(f"there is no process {pid}.", "The agent ended: look at its state and its log.")
+        target, alive = find_target(self._processes, pid)
         if sampling.native and sampling.blocking is None and target.threads > MAX_BLOCKING_THREADS:
             raise BackendFailed(
                 f"process {pid} has {target.threads} threads, and native frames are read while it is paused.",
                 "Leave native out, or ask for blocking as well, knowing that it stalls the agent.",
             )
-        with tempfile.TemporaryDirectory(prefix="voltscope-pyspy-") as directory:
-            output = Path(directory) / "stacks"
-            command = [
-                *tied_to_us(),
-                str(self._program),
-                *_arguments(sampling, target.threads),
-                "--output",
-                str(output),
-            ]
-            run = Run(command, sampling.seconds, cancel, progress, lambda: self._processes.birth(pid) == birth, _SIGNS)
+        with workplace(self.name) as folder:
+            output = folder / "stacks"
+            arguments = [*_arguments(sampling, target.threads), "--output", str(output)]
+            command = [*tied_to_us(), str(self._program), *arguments]
+            run = Run(command, sampling.seconds, cancel, progress, alive, _SIGNS, output)
             run.watch()
             text = output.read_text(errors="replace") if output.exists() else ""
         if run.status != 0 and not text and run.ending is not Ending.CANCELLED:
             raise self._failure(pid, run)
-        return self._recording(parse(text), sampling, run)
+        stacks = _by_process(text) if sampling.children else parse(text)
+        if text.strip() and not stacks:
+            raise failure(self.name, pid, f"it wrote what is no stack: {text[:80]!r}", run, self._processes)
+        return self._recording(stacks, sampling, run)
 
     def _recording(self, raw: dict[tuple[str, ...], int], sampling: Sampling, run: Run) -> Recording:
         stacks = mark_hub(raw, idle=sampling.kind is Kind.WALL)
         ending = run.ending
         if ending is Ending.TARGET_ENDED and not stacks:
-            raise TargetGone("the process ended before a single sample was taken.", "Look at the agent's log.")
+            raise gone_early(sampling.pid)
         errors = _ERRORS.search(run.said)
         missed = int(errors["errors"]) if errors else 0
         if ending is Ending.DEADLINE:  # otherwise py-spy makes up for what it is behind, and the rounds are all there
@@ -93,14 +105,9 @@ class PySpy:
         said = run.said
         if "Permission Denied" in said or "Operation not permitted" in said:
             return refused(pid, self._program or Path("py-spy"))
-        gone = self._processes.read(pid, memory=False)
-        if gone is None or gone.state in ("Z", "X"):
-            return TargetGone(f"process {pid} ended before a single sample was taken.", "Look at the agent's log.")
-        if not run.started and run.overdue:
-            return BackendFailed(f"py-spy could not attach to process {pid} within {ATTACH_DEADLINE_S:.0f} s.")
         lines = [line.removeprefix("Error: ").strip() for line in said.splitlines() if line.strip()]
-        words = next((line for line in lines if not line.startswith("py-spy>")), "no word")
-        return BackendFailed(f"py-spy failed on process {pid} with status {run.status}: {words.rstrip('.')}.")
+        words = next((line for line in lines if not line.startswith("py-spy>")), "")
+        return failure(self.name, pid, words, run, self._processes)
 
 
 def _arguments(sampling: Sampling, threads: int) -> list[str]:
@@ -122,3 +129,21 @@ def _behind_seconds(said: str) -> float:
         return 0.0
     value, unit = words[-1]
     return float(value) * {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}[unit]
+
+
+def _by_process(text: str, root: Callable[[int], str] = process_root) -> dict[tuple[str, ...], int]:
+    """Stacks with children, each below the name of its process: nothing of a command line is left."""
+    found: Counter[tuple[str, ...]] = Counter()
+    names: dict[int, str] = {}
+    starts = [match.start() for match in _PROCESS.finditer(text)]
+    for begin, end in pairwise([*starts, len(text)]):
+        body, _, count = text[begin:end].strip().rpartition(" ")
+        if not (count.isascii() and count.isdigit()):
+            continue
+        told, quote, frames = body.rpartition('";')
+        # a frame ends in a bracket, a command line in its quote; the last of the processes is the one sampled
+        pid = int(_PIDS.findall(told if quote else body)[-1])
+        stack = frames.split(";") if quote and frames.endswith(")") and "\n" not in frames else [NO_FRAMES]
+        names[pid] = names.get(pid) or root(pid)
+        found[(names[pid], *stack)] += int(count)
+    return dict(found)

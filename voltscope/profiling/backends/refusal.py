@@ -9,7 +9,7 @@ from pathlib import Path
 from voltscope.errors import ProfilingRefused
 from voltscope.profiling.backends.base import Need
 
-_CAP_SYS_PTRACE = 19
+CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON = 19, 21, 38  # <linux/capability.h>
 _CAPABILITY = (
     "give the profiler CAP_SYS_PTRACE: `AmbientCapabilities=CAP_SYS_PTRACE` in its systemd unit, or "
     "`sudo setcap cap_sys_ptrace=eip {program}`"
@@ -30,47 +30,74 @@ def may_attach(program: Path | None, pid: int | None, *, proc: Path = Path("/pro
     """
     ours = os.geteuid() if uid is None else uid
     what = "the kernel lets it attach"
-    if ours == 0 or _capable(proc) or (program is not None and _has_capability(program)):
+    barred = _ptrace_scope(proc) == 3  # even for those with the capability
+    if not barred and (capable(proc, CAP_SYS_PTRACE) or gives(program, CAP_SYS_PTRACE, proc)):
         return Need(what, True)
-    try:
-        theirs = ours if pid is None else (proc / str(pid)).stat().st_uid
-    except OSError:
-        theirs = ours
+    theirs = None if pid is None else owner(pid, proc)
+    theirs = ours if theirs is None else theirs
     tracer = pid is not None and _tracer(proc, pid)
     if theirs == ours and not tracer and not _ptrace_scope(proc):
         return Need(what, True)
     return Need(what, False, _remedy(pid or os.getpid(), program or Path("py-spy"), proc, ours))
 
 
-def _capable(proc: Path) -> bool:
-    """Whether we have CAP_SYS_PTRACE ourselves."""
+def capable(proc: Path, *capabilities: int) -> bool:
+    """Whether we have one of these capabilities ourselves. Root in a container need not."""
+    effective = int(_status(proc, "CapEff") or "0", 16)
+    return any(effective >> capability & 1 for capability in capabilities)
+
+
+def gives(program: Path | None, capability: int, proc: Path = Path("/proc")) -> bool:
+    """Whether starting the file gives us the capability (capabilities(7): permitted set of `vfs_cap_data`,
+    little-endian, low words first). Nobody gains any with no_new_privs, as systemd's `NoNewPrivileges=` sets it.
+    """
+    if program is None or _status(proc, "NoNewPrivs") == "1":
+        return False
+    try:
+        attribute = os.getxattr(program.resolve(), "security.capability")
+    except OSError:
+        return False
+    permitted = int.from_bytes(attribute[4:8], "little") | int.from_bytes(attribute[12:16], "little") << 32
+    return bool(permitted >> capability & 1)
+
+
+def owner(pid: int, proc: Path = Path("/proc")) -> int | None:
+    """Whose process it is, a user id; None when it is gone."""
+    try:
+        return (proc / str(pid)).stat().st_uid
+    except OSError:
+        return None
+
+
+def user_name(uid: int) -> str:
+    """A user's name, or the number when it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _status(proc: Path, key: str) -> str | None:
+    """The first word behind a key of our own /proc/self/status."""
     try:
         lines = (proc / "self/status").read_text(errors="replace").splitlines()
     except OSError:
-        return False
-    effective = next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
-    return bool(effective >> _CAP_SYS_PTRACE & 1)
-
-
-def _has_capability(program: Path) -> bool:
-    """Whether the file gives CAP_SYS_PTRACE (capabilities(7): permitted set of `vfs_cap_data`, little-endian)."""
-    try:
-        attribute = os.getxattr(program, "security.capability")
-    except OSError:
-        return False
-    return bool(int.from_bytes(attribute[4:8], "little") >> _CAP_SYS_PTRACE & 1)
+        return None
+    return next((line.split()[1] for line in lines if line.startswith(f"{key}:")), None)
 
 
 def _remedy(pid: int, program: Path, proc: Path, ours: int) -> str:
     capability = _CAPABILITY.format(program=program)
-    try:
-        theirs = (proc / str(pid)).stat().st_uid
-    except OSError:
-        theirs = ours
-    if theirs != ours:
+    if _status(proc, "NoNewPrivs") == "1":
+        capability = (
+            "give the profiler's systemd unit `AmbientCapabilities=CAP_SYS_PTRACE` (its NoNewPrivileges= makes "
+            "capabilities of files void)"
+        )
+    theirs = owner(pid, proc)
+    if theirs is not None and theirs != ours:
         return (
-            f"It belongs to user {_name(theirs)}, the profiler runs as {_name(ours)}: run the profiler as "
-            f"{_name(theirs)} (its agent inside that platform does), or {capability}."
+            f"It belongs to user {user_name(theirs)}, the profiler runs as {user_name(ours)}: run the profiler as "
+            f"{user_name(theirs)} (its agent inside that platform does), or as root, or {capability}."
         )
     tracer = _tracer(proc, pid)
     if tracer:
@@ -79,20 +106,14 @@ def _remedy(pid: int, program: Path, proc: Path, ours: int) -> str:
     if scope == 1:
         return (
             "kernel.yama.ptrace_scope is 1, which allows only parents to attach. Run "
-            "`sudo sysctl kernel.yama.ptrace_scope=0` (keep it in /etc/sysctl.d/), or " + capability + "."
+            "`sudo sysctl kernel.yama.ptrace_scope=0` (keep it in /etc/sysctl.d/), or " + capability + ", or run the "
+            "profiler's engine as root; an agent may also let us in itself, with prctl(PR_SET_PTRACER)."
         )
     if scope == 2:
         return f"kernel.yama.ptrace_scope is 2: {capability}, or `sudo sysctl kernel.yama.ptrace_scope=0`."
     if scope == 3:
         return "kernel.yama.ptrace_scope is 3, which forbids it to all until the next boot with another value."
     return f"In a container, start it with `--cap-add SYS_PTRACE`; elsewhere {capability}."
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _tracer(proc: Path, pid: int) -> int:

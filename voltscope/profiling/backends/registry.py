@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from voltscope.errors import BackendFailed, BadRequest
+from voltscope.profiling.backends.austin import Austin
 from voltscope.profiling.backends.base import Backend, Kind
+from voltscope.profiling.backends.memray import Memray
+from voltscope.profiling.backends.perf import Perf
+from voltscope.profiling.backends.pyflame import Pyflame
 from voltscope.profiling.backends.pyspy import PySpy
 
 
@@ -19,7 +23,12 @@ class Backends:
     @classmethod
     def standard(cls) -> Backends:
         """Those voltscope knows, the default first."""
-        return cls([PySpy()])
+        return cls([PySpy(), Austin(), Perf(), Memray(), Pyflame()])
+
+    @property
+    def default(self) -> Backend:
+        """What samples when nobody says with what."""
+        return self.all[0]
 
     def choose(self, kind: Kind, name: str | None = None, *, native: bool = False, children: bool = False) -> Backend:
         """The backend for such a sampling.
@@ -37,13 +46,15 @@ class Backends:
             raise BadRequest(
                 f"{name or 'no backend'} cannot do {' with '.join(wanted)}.", "GET /api/backends says who can do what."
             )
-        for backend in able:
-            if backend.available() and (name is not None or backend.capabilities().warning is None):
+        there = [backend for backend in able if backend.available()]
+        for backend in there:
+            if name is not None or backend.capabilities().warning is None:
                 return backend
-        if any(backend.available() for backend in able):
+        if there:
             raise BadRequest(
-                f"kind {kind.value} is not taken without being named: {able[0].capabilities().warning}",
-                f'Ask for it with "backend": "{able[0].name}".',
+                f"kind {kind.value} is taken here by a backend only that is asked for by name: "
+                f"{there[0].capabilities().warning}",
+                f'Ask for it with "backend": "{there[0].name}".',
             )
         missing = next((need.remedy for need in able[0].needs() if not need.met and need.remedy), None)
         raise BackendFailed(f"{able[0].name} is not installed.", missing)

@@ -9,18 +9,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from voltscope.errors import BackendFailed
+from voltscope.errors import BackendFailed, TargetGone, VoltscopeError
+from voltscope.platform.processes import Process, ProcessTable
 from voltscope.profiling.backends.base import Ending
 
 # Finding the interpreter in the target took 50 ms here; a slow disk and a large binary may need much longer.
 ATTACH_DEADLINE_S = 30.0
 WRITE_DEADLINE_S = 10.0
+# What a profiler may write down: 300 s at 1,000 Hz of ten threads in austin's text.
+MAX_OUTPUT_BYTES = 256_000_000
 _POLL_S = 0.1
 _TAIL = 64 * 1024
 
@@ -47,8 +52,12 @@ class Run:
         progress: Callable[[float], None],
         alive: Callable[[], bool],
         signs: Signs,
+        output: Path | None = None,
     ) -> None:
-        """`alive`: whether the target is there. `signs`: what the program says when."""
+        """`alive`: whether the target is there. `signs`: what the program says when. `output`: the file it writes,
+        which ends the run when it grows over MAX_OUTPUT_BYTES.
+        """
+        self._output = output
         self._command, self._seconds, self._cancel, self._progress = command, seconds, cancel, progress
         self._alive, self._signs = alive, signs
         self._started_at: float | None = None
@@ -75,18 +84,7 @@ class Run:
 
     def watch(self) -> None:
         """Start the program and return when it is gone, whatever happens."""
-        environment = {"PATH": os.environ.get("PATH", ""), "RUST_BACKTRACE": "0", "LC_ALL": "C.UTF-8"}
-        try:
-            process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd="/",
-            )
-        except OSError as error:
-            raise BackendFailed(f"cannot start {self._command[0]}: {error.strerror}.", "Install it anew.") from error
+        process = _started(self._command)
         launched = time.monotonic()
         try:
             assert process.stdout is not None  # noqa: S101 - for the type checker: stdout is a pipe
@@ -108,6 +106,9 @@ class Run:
                 process.stdout.close()
         if not self._ended_at:
             self._ended_at = time.monotonic()
+        early = self.started and self.sampled_s < self._seconds - _POLL_S
+        if early and self._interrupted is None and not self._alive():
+            self._interrupted = Ending.TARGET_ENDED
 
     def _hear(self, words: str) -> None:
         self.said = (self.said + words)[-_TAIL:]
@@ -132,6 +133,7 @@ class Run:
             self.overdue = done > self._seconds + max(1.0, self._seconds * 0.1)
         else:
             self.overdue = now - launched > ATTACH_DEADLINE_S
+        self.overdue = self.overdue or self._too_much()
         # They look for the pid alone, and go on to the end when another process is given the number meanwhile.
         gone = self.started and not self._alive()
         if gone or self._cancel.is_set() or self.overdue:
@@ -139,6 +141,126 @@ class Run:
             self._interrupted = Ending.TARGET_ENDED if gone else otherwise
             self._kill_at = now + WRITE_DEADLINE_S
             process.send_signal(signal.SIGINT)
+
+    def _too_much(self) -> bool:
+        try:
+            return self._output is not None and self._output.stat().st_size > MAX_OUTPUT_BYTES
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program that was run to its end said. `status` is None when it was stopped: late, or with too much."""
+
+    status: int | None
+    said: str
+
+
+def ask(
+    command: list[str],
+    deadline_s: float,
+    cancel: threading.Event | None = None,
+    hear: Callable[[bytes], None] | None = None,
+) -> Answer:
+    """Run a program to its end, at most for so long; a cancel ends it as well, and its children with it.
+
+    `hear` is given its output as it comes (up to MAX_OUTPUT_BYTES); without it the last of it is the answer's `said`.
+    Raises BackendFailed when it cannot be started.
+    """
+    process = _started(command, apart=True)
+    until = time.monotonic() + deadline_s
+    said, taken, stopped = bytearray(), 0, True
+    try:
+        assert process.stdout is not None  # noqa: S101 - for the type checker: stdout is a pipe
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while (
+                time.monotonic() < until and taken < MAX_OUTPUT_BYTES and not (cancel is not None and cancel.is_set())
+            ):
+                if not selector.select(_POLL_S):
+                    continue
+                chunk = os.read(process.stdout.fileno(), 1 << 16)
+                if not chunk:
+                    stopped = False
+                    break
+                taken += len(chunk)
+                if hear is not None:
+                    hear(chunk)
+                said = (said + chunk)[-_TAIL:]
+        if not stopped:
+            process.wait(timeout=max(1.0, until - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        stopped = True
+    finally:
+        _stop(process)
+    return Answer(None if stopped else process.returncode, said.decode(errors="replace"))
+
+
+def _started(command: list[str], *, apart: bool = False) -> subprocess.Popen[bytes]:
+    """The program, started. `apart`: in a session of its own, with its children. Raises BackendFailed."""
+    environment = {"PATH": os.environ.get("PATH", ""), "RUST_BACKTRACE": "0", "LC_ALL": "C.UTF-8"}
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd="/",
+            start_new_session=apart,
+        )
+    except OSError as error:
+        raise BackendFailed(f"cannot start {command[0]}: {error.strerror}.", "Install it anew.") from error
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a program started apart: asked first, since a debugger that is killed leaves its target in the middle."""
+    for number, patience_s in ((signal.SIGINT, 2.0), (signal.SIGKILL, 5.0)):
+        if process.poll() is not None:
+            break
+        try:
+            os.killpg(process.pid, number)
+            process.wait(patience_s)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def find_target(processes: ProcessTable, pid: int) -> tuple[Process, Callable[[], bool]]:
+    """The process, and whether it is still there when called later. Raises TargetGone."""
+    target, birth = processes.read(pid, memory=False), processes.birth(pid)
+    if target is None or birth is None:
+        raise TargetGone(f"there is no process {pid}.", "The agent ended: look at its state and its log.")
+    return target, lambda: processes.birth(pid) == birth
+
+
+def gone_early(pid: int) -> TargetGone:
+    """The error when a process ended before there was a sample."""
+    return TargetGone(f"process {pid} ended before a single sample was taken.", "Look at the agent's log.")
+
+
+@contextmanager
+def workplace(name: str) -> Iterator[Path]:
+    """A folder for what a profiler writes, gone afterwards. Raises BackendFailed when there is no room for one."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=f"voltscope-{name}-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise BackendFailed(f"{name} has nowhere to write: {error.strerror}.", "Make room, or set TMPDIR.") from error
+    with folder as path:
+        yield Path(path)
+
+
+def failure(name: str, pid: int, words: str, run: Run, processes: ProcessTable) -> VoltscopeError:
+    """The error for a run that brought nothing: the target's end, too long a wait, or the program's own `words`."""
+    if processes.birth(pid) is None:
+        return gone_early(pid)
+    if not run.started and run.overdue:
+        return BackendFailed(f"{name} could not attach to process {pid} within {ATTACH_DEADLINE_S:.0f} s.")
+    last = " ".join(words.split())[:300].rstrip(".") or "no word"
+    remedy = "Make room, or set TMPDIR." if "No space left" in words or "File too large" in words else None
+    return BackendFailed(f"{name} failed on process {pid} with status {run.status}: {last}.", remedy)
 
 
 @functools.lru_cache(maxsize=1)

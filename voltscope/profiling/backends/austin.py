@@ -1,0 +1,180 @@
+"""austin (github.com/P403n1x87/austin) as a subprocess: reads stacks without ever pausing the agent.
+
+GPL-3: it is never imported, linked or shipped, only run when somebody installed it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from voltscope.errors import BackendFailed
+from voltscope.platform.processes import ProcessTable
+from voltscope.profiling.backends.base import Capabilities, Ending, Kind, Need, Recording, Sampling
+from voltscope.profiling.backends.naming import clean, frame, process_root
+from voltscope.profiling.backends.refusal import may_attach, refused
+from voltscope.profiling.backends.running import (
+    Run,
+    Signs,
+    failure,
+    find_program,
+    find_target,
+    gone_early,
+    tied_to_us,
+    version_of,
+    workplace,
+)
+from voltscope.profiling.stacks import NO_FRAMES, mark_hub
+
+# 4.0.0 wants glibc 2.38, two years younger than Debian 12.
+_INSTALL = f"Run: {sys.executable} -m pip install 'austin-dist>=3.7,<4'"
+_KIND_FLAGS: dict[Kind, list[str]] = {Kind.CPU: ["--sleepless"], Kind.WALL: [], Kind.MEMORY: ["--memory"]}
+_SIGNS = Signs("Sampling for", ("Statistics", "No samples collected"))
+_RECORD = re.compile(r"P(?P<pid>\d+);T(?P<thread>[^;\s]*)(?:;(?P<frames>.*))? (?P<metric>-?\d+)", re.DOTALL)
+_BEGINS = re.compile(r"P\d+;T")
+_INVALID = ":INVALID:"
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST_RECORD = 1 << 20
+
+
+class Austin:
+    """Kinds wall, cpu and memory: growth of the process's resident memory, by what ran when it grew."""
+
+    name = "austin"
+
+    def __init__(self, program: Path | None = None, processes: ProcessTable | None = None) -> None:
+        self._program = program or find_program("austin")
+        self._processes = processes or ProcessTable()
+
+    def version(self) -> str | None:
+        return version_of(self._program, "--version") if self._program else None
+
+    def available(self) -> bool:
+        return self.version() is not None  # there are builds that do not start here
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(frozenset(_KIND_FLAGS), children=True)
+
+    def needs(self, pid: int | None = None) -> list[Need]:
+        runs = Need("austin is installed and runs on this machine", self.available(), _INSTALL)
+        return [runs, may_attach(self._program or Path("austin"), pid)]
+
+    def record(self, sampling: Sampling, *, cancel: threading.Event, progress: Callable[[float], None]) -> Recording:
+        pid = sampling.pid
+        if self._program is None or not self.available():
+            raise BackendFailed("austin is not installed, or does not run on this machine.", _INSTALL)
+        _, alive = find_target(self._processes, pid)
+        interval_us = max(1, 1_000_000 // sampling.rate)
+        with workplace(self.name) as folder:
+            output = folder / "stacks"
+            command = [*tied_to_us(), str(self._program), *_KIND_FLAGS[sampling.kind]]
+            command += ["--children"] if sampling.children else []
+            command += ["--interval", f"{interval_us}us", "--exposure", str(sampling.seconds), "--timeout", "1s"]
+            command += ["--pid", str(pid), "--output", str(output)]
+            run = Run(command, sampling.seconds, cancel, progress, alive, _SIGNS, output)
+            run.watch()
+            seen = _Seen()
+            if output.exists():
+                with output.open(errors="replace", newline="\n") as lines:
+                    seen = read(lines, interval_us, sampling.kind, children=sampling.children)
+        self._check(pid, run, seen)
+        stacks = seen.stacks
+        if sampling.kind is not Kind.MEMORY:
+            stacks = mark_hub(stacks, idle=sampling.kind is Kind.WALL)
+        if run.ending is Ending.TARGET_ENDED and not stacks:
+            raise gone_early(pid)
+        return Recording(stacks, seen.samples, seen.missed, run.sampled_s, run.ending)
+
+    def _check(self, pid: int, run: Run, seen: _Seen) -> None:
+        """Raises what went wrong: austin gives no status to a full disk, and one word for all it cannot attach to."""
+        if run.ending is Ending.CANCELLED:
+            return
+        if not run.started:
+            if "Cannot attach" in run.said and self._processes.birth(pid) is not None:
+                raise refused(pid, self._program or Path("austin"))
+            raise failure(self.name, pid, _last_words(run.said), run, self._processes)
+        if seen.whole or run.ending is not Ending.COMPLETE:
+            return
+        words = f"what it wrote breaks off: {_last_words(run.said)}. No space left?"
+        raise failure(self.name, pid, words, run, self._processes)
+
+
+@dataclass
+class _Seen:
+    """What a file of austin's held. `whole`: whether it goes to austin's last line."""
+
+    stacks: dict[tuple[str, ...], int]
+    samples: int = 0
+    missed: int = 0
+    whole: bool = False
+
+    def __init__(self) -> None:
+        self.stacks = {}
+
+
+def read(lines: Iterable[str], interval_us: int, kind: Kind, *, children: bool) -> _Seen:
+    """austin's text: `P<pid>;T<interpreter>:<thread>;<file>:<function>:<line>;… <metric>` a sample.
+
+    The metric is µs since the sampling before, or bytes of growth (or of shrinking, which is left out). Each time
+    sample counts once; rounds that its µs say were left out are missed, and so are stacks that could not be read.
+    """
+    seen, found, invalid = _Seen(), Counter[tuple[str, ...]](), 0
+    late: Counter[str] = Counter()
+    roots: dict[int, str] = {}
+    for record in _records(lines):
+        if record.startswith("# duration:"):
+            seen.whole = True
+        match = _RECORD.fullmatch(record)
+        if match is None:
+            continue
+        metric, frames = int(match["metric"]), match["frames"] or ""
+        if kind is not Kind.MEMORY:
+            late[match["pid"] + match["thread"]] += max(0, round(metric / interval_us) - 1)
+        elif metric <= 0:
+            continue
+        if frames.endswith(_INVALID):
+            invalid += 1
+            continue
+        stack = tuple(map(_frame, frames.split(";"))) if frames else (NO_FRAMES,)
+        if children:
+            pid = int(match["pid"])
+            roots[pid] = roots.get(pid) or process_root(pid)
+            stack = (roots[pid], *stack)
+        found[stack] += metric if kind is Kind.MEMORY else 1
+        seen.samples += 1
+    # A thread that waits has no samples of kind cpu: its next one's µs are those since the last round all the same.
+    seen.missed = invalid + max(late.values(), default=0)
+    seen.stacks = dict(found)
+    return seen
+
+
+def _records(lines: Iterable[str]) -> Iterator[str]:
+    """Lines put together again where a function's name broke one."""
+    pending = ""
+    for line in lines:
+        if _BEGINS.match(line) or line.startswith("# "):
+            yield pending.rstrip("\n")
+            pending = line
+        elif len(pending) < _LONGEST_RECORD:
+            pending += line
+    yield pending.rstrip("\n")
+
+
+def _frame(text: str) -> str:
+    file, _, rest = text.partition(".py:")
+    if rest:
+        name, _, line = rest.rpartition(":")
+        return frame(name, f"{file}.py", line if line.isdigit() else None)
+    parts = text.rsplit(":", 2)
+    return frame(parts[1], parts[0], parts[2] if parts[2].isdigit() else None) if len(parts) == 3 else clean(text)
+
+
+def _last_words(said: str) -> str:
+    """Without colours and the letters drawn at the top."""
+    lines = [line.strip() for line in _COLOURS.sub("", said).splitlines()]
+    return " ".join(line for line in lines if line and not re.match(r"[_|\\/\s]", line))
