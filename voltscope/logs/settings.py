@@ -40,14 +40,15 @@ class TlsKeys(Config, frozen=True):
 class StoreKeys(TlsKeys, frozen=True, kw_only=True):
     """How one cluster of Elasticsearch or OpenSearch is reached, at one or several `urls`.
 
-    `username` with `password_file`, or `api_key_file` (the encoded form): secrets are in files of ours alone, mode
-    0600.
+    `username` with `password_file`, or `api_key_file` (the encoded form), or `token_file` (a bearer token): secrets are
+    in files of ours alone, mode 0600.
     """
 
     urls: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     username: str | None = None
     password_file: str | None = None
     api_key_file: str | None = None
+    token_file: str | None = None
 
     def __post_init__(self) -> None:
         for url in self.urls:
@@ -59,8 +60,8 @@ class StoreKeys(TlsKeys, frozen=True, kw_only=True):
         self.check_tls(any(url.startswith("https") for url in self.urls))
         if (self.username is None) != (self.password_file is None):
             raise ValueError("username and password_file go together")
-        if self.username is not None and self.api_key_file is not None:
-            raise ValueError("either username or api_key_file")
+        if sum(name is not None for name in (self.username, self.api_key_file, self.token_file)) > 1:
+            raise ValueError("only one of username, api_key_file and token_file")
 
 
 IndexName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$")]

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +21,13 @@ from voltscope.ulid import is_ulid
 
 SCHEMA_VERSION = 2
 _SUFFIX = ".folded.gz"
-# What leads from each version of the schema to the next. `indexed_in`: the store that has acknowledged the capture.
+# What leads from each version of the schema to the next.
 _STEPS = (
     "CREATE TABLE capture (id TEXT PRIMARY KEY, kept_at REAL NOT NULL, bytes INTEGER NOT NULL, document BLOB NOT NULL)",
-    "ALTER TABLE capture ADD COLUMN indexed_in TEXT",
+    "CREATE TABLE acknowledged (capture TEXT NOT NULL, receiver TEXT NOT NULL, PRIMARY KEY (capture, receiver)) "
+    "WITHOUT ROWID",
 )
-_NOT_IN = "indexed_in IS NOT ?"  # unlike <>, true for NULL
+_NOT_BY = "id NOT IN (SELECT capture FROM acknowledged WHERE receiver = ?)"
 _INSERT = "INSERT INTO capture (id, kept_at, bytes, document) VALUES (?, ?, ?, ?)"
 
 
@@ -111,28 +113,28 @@ class Archive:
             raise CaptureNotFound(f"the stacks of capture {capture_id} cannot be read: {error}.") from error
         return parse(content.decode(errors="surrogatepass"))
 
-    def unindexed(self, store: str, most: int) -> list[Capture]:
-        """Captures that `store` has not acknowledged, oldest first, at most so many."""
-        query = f"SELECT document FROM capture WHERE {_NOT_IN} ORDER BY id LIMIT ?"  # noqa: S608 (our own words)
+    def unacknowledged(self, receiver: str, most: int) -> list[Capture]:
+        """Captures that `receiver` has not acknowledged, oldest first, at most so many."""
+        query = f"SELECT document FROM capture WHERE {_NOT_BY} ORDER BY id LIMIT ?"  # noqa: S608 (our own words)
         with self._lock:
-            rows = self._connection.execute(query, (store, most)).fetchall()
+            rows = self._connection.execute(query, (receiver, most)).fetchall()
         return [msgspec.json.decode(row[0], type=Capture) for row in rows]
 
-    def unindexed_count(self, store: str) -> int:
-        """How many captures `store` has not acknowledged."""
-        query = f"SELECT count(*) FROM capture WHERE {_NOT_IN}"  # noqa: S608 (our own words)
+    def unacknowledged_count(self, receiver: str) -> int:
+        """How many captures `receiver` has not acknowledged."""
+        query = f"SELECT count(*) FROM capture WHERE {_NOT_BY}"  # noqa: S608 (our own words)
         with self._lock:
-            return int(self._connection.execute(query, (store,)).fetchone()[0])
+            return int(self._connection.execute(query, (receiver,)).fetchone()[0])
 
-    def mark_indexed(self, capture_id: str, store: str) -> None:
-        """`store` has acknowledged the capture, or will never take it. Raises VoltscopeError when the disk refuses."""
+    def acknowledge(self, capture_id: str, receiver: str) -> None:
+        """`receiver` has the capture, or will never take it. Raises VoltscopeError when the disk refuses."""
         try:
             with self._lock, self._connection:
-                self._connection.execute("UPDATE capture SET indexed_in = ? WHERE id = ?", (store, capture_id))
+                self._connection.execute("INSERT OR IGNORE INTO acknowledged VALUES (?, ?)", (capture_id, receiver))
         except sqlite3.Error as error:
             raise VoltscopeError(
-                f"cannot note in {self._database} that capture {capture_id} is indexed: {error}.",
-                "Check the disk's free space. The capture is sent again, which does no harm.",
+                f"cannot note in {self._database} that {receiver} has capture {capture_id}: {error}.",
+                "Check the disk's free space. The capture is sent again.",
             ) from error
 
     def retain(self, retention: Retention) -> None:
@@ -148,7 +150,7 @@ class Archive:
                 if place >= retention.count or kept_at < oldest_allowed or room < 0:
                     dropped.append(capture_id)
             with self._connection:  # rows first: a listed capture always has its file
-                self._connection.executemany("DELETE FROM capture WHERE id = ?", [(one,) for one in dropped])
+                self._delete(dropped)
         for capture_id in dropped:
             self._path(capture_id).unlink(missing_ok=True)
 
@@ -182,7 +184,12 @@ class Archive:
             elif is_ulid(file.name.partition(".")[0]):
                 file.unlink()
         with self._connection:
-            self._connection.executemany("DELETE FROM capture WHERE id = ?", [(one,) for one in listed - present])
+            self._delete(listed - present)
+
+    def _delete(self, ids: Iterable[str]) -> None:
+        rows = [(one,) for one in ids]
+        self._connection.executemany("DELETE FROM capture WHERE id = ?", rows)
+        self._connection.executemany("DELETE FROM acknowledged WHERE capture = ?", rows)
 
     def _sync_directory(self) -> None:
         descriptor = os.open(self._files, os.O_RDONLY | os.O_DIRECTORY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from starlette.types import ASGIApp
@@ -13,26 +13,25 @@ from starlette.types import ASGIApp
 from voltscope.configuration import load
 from voltscope.engine.service import EngineContext
 from voltscope.errors import BadRequest, ConfigError, FrameTooLarge, UnknownMethod, VoltscopeError
+from voltscope.logs.settings import StoreKeys
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.backends.registry import Backends
+from voltscope.profiling.companions import Companions
 from voltscope.profiling.formats import check_format, render
 from voltscope.profiling.gallery import Gallery
 from voltscope.profiling.http import routes
+from voltscope.profiling.metrics import families
 from voltscope.profiling.profiles import Profiles
 from voltscope.profiling.pyroscope.http import PREFIX as QUESTIONS
 from voltscope.profiling.pyroscope.http import routes as pyroscope_routes
 from voltscope.profiling.recorder import Recorder
-from voltscope.profiling.settings import IndexSettings, ProfilerConfig
+from voltscope.profiling.settings import ProfilerConfig
 from voltscope.profiling.targets import Targets
 from voltscope.profiling.windows import Windows
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
 
-if TYPE_CHECKING:
-    from voltscope.profiling.indexing import CaptureIndexer
-
 # The content goes over the bus to whoever asked, where every megabyte holds up routers and agents alike.
 MAX_CONTENT_BYTES = 900_000
-_OUTCOMES = ("done", "failed", "cancelled", "refused")
 
 
 class ProfilerEngine:
@@ -48,7 +47,7 @@ class ProfilerEngine:
         self._recorder: Recorder | None = None
         self._server: Server | None = None
         self._web: WebConfigFile | None = None
-        self._indexer: CaptureIndexer | None = None
+        self._companions: Companions | None = None
 
     @property
     def url(self) -> str | None:
@@ -67,17 +66,16 @@ class ProfilerEngine:
         if new.certificate is not None and new.web_config_file is not None:
             raise ConfigError("certificate", "with web_config_file", "one of them: the file's tls_server_config")
         self._web_config(new)
-        if new.index is not None:
-            _check_index(new.index)
+        for server in (new.index, new.grafana, new.pyroscope):
+            if server is not None:
+                _check_files(server)
         if self._recorder is not None and self._archive is not None:
             if self._config is None or _surface(self._config) != _surface(new):
                 self._listen_anew(new, access)
             self._recorder.apply(new.limits, new.site)
             self._archive.retain(new.retention)
-            if self._windows is not None:
-                self._windows.retain(new.continuous_retention)
-            if self._config is None or self._config.index != new.index:
-                self._index_anew(new.index)
+            if self._companions is not None:
+                self._companions.apply(new)
         self._config, self._access = new, access
 
     def start(self) -> None:
@@ -89,7 +87,10 @@ class ProfilerEngine:
         targets = Targets(self._context.facts, self._context.volttron_home)
         self._recorder = Recorder(targets, self._backends, self._archive, config.limits, config.site, self._kept)
         self._server = self._listening(config, access)
-        self._index_anew(config.index)
+        self._companions = Companions(
+            self._archive, self._windows, targets, self._recorder, self._context.facts, lambda: self.url
+        )
+        self._companions.apply(config)
 
     def handle(self, method: str, params: dict[str, Any]) -> Any:
         """Answer `profile` (blocks until done), `captures`, `capture`, `targets`, `metrics` or `status`."""
@@ -104,7 +105,7 @@ class ProfilerEngine:
         if method == "targets":
             return recorder.targets()
         if method == "metrics":
-            return _metrics(recorder, self._web, self._indexer)
+            return families(recorder, self._web, self._companions)
         if method == "status":
             return self._status(recorder)
         raise UnknownMethod(
@@ -115,29 +116,19 @@ class ProfilerEngine:
         """Cancel what records, stop listening, close the archive."""
         if self._recorder is not None:
             self._recorder.close()
-        self._index_anew(None)
+        if self._companions is not None:
+            self._companions.stop()
         if self._server is not None:
             self._server.stop()
         for store in (self._archive, self._windows):
             if store is not None:
                 store.close()
-        self._server = self._recorder = self._archive = self._windows = None
-
-    def _index_anew(self, settings: IndexSettings | None) -> None:
-        """Index where `settings` says, nowhere when None. Raises ConfigError for files that cannot be read."""
-        if self._indexer is not None:
-            self._indexer.stop()
-            self._indexer = None
-        if settings is not None and self._archive is not None:
-            from voltscope.profiling.indexing import CaptureIndexer  # most sites have no such store
-
-            self._indexer = CaptureIndexer(self._archive, settings, lambda: self.url)
-            self._indexer.start()
+        self._server = self._recorder = self._archive = self._windows = self._companions = None
 
     def _kept(self) -> None:
-        indexer = self._indexer
-        if indexer is not None:
-            indexer.notice()
+        companions = self._companions
+        if companions is not None:
+            companions.kept()
 
     def _running(self) -> Recorder:
         if self._recorder is None:
@@ -172,7 +163,7 @@ class ProfilerEngine:
 
     def _listening(self, config: ProfilerConfig, access: Access) -> Server:
         app: ASGIApp = guarded(
-            [*routes(self._running, self._gallery), *pyroscope_routes(self._profiles)],
+            [*routes(self._running, self._gallery, self._alerted), *pyroscope_routes(self._profiles)],
             access,
             open_reads=is_loopback(config.host),
             names=config.names,
@@ -196,6 +187,12 @@ class ProfilerEngine:
         path = config.web_config_file
         return WebConfigFile(self._context.data_dir / Path(path).expanduser()) if path else None
 
+    def _alerted(self, notification: dict[str, Any]) -> dict[str, Any]:
+        companions, config = self._companions, self._config or ProfilerConfig()
+        if companions is None:
+            raise VoltscopeError("the profiler is not started.", "Ask again in a moment.")
+        return companions.triggers.alerted(notification, config.alert_seconds)
+
     def _gallery(self) -> Gallery:
         return Gallery(self._running(), self._profiles())
 
@@ -218,7 +215,7 @@ class ProfilerEngine:
         return {
             "url": self.url,
             "running": recorder.running,
-            "index": self._indexer.status() if self._indexer else None,
+            **(self._companions.status() if self._companions else {}),
             "backends": [
                 {"name": backend.name, "version": backend.version(), "available": backend.available()}
                 for backend in self._backends.all
@@ -238,46 +235,8 @@ def _surface(config: ProfilerConfig) -> tuple[object, ...]:
     )
 
 
-def _check_index(settings: IndexSettings) -> None:
+def _check_files(settings: StoreKeys) -> None:
     """Raises ConfigError naming the file that cannot be used."""
     from voltscope.logs.transports.http_client import HttpClient
 
     HttpClient(settings)
-
-
-def _metrics(recorder: Recorder, web: WebConfigFile | None, indexer: CaptureIndexer | None) -> list[dict[str, Any]]:
-    """Families in the form of the RPC contract `voltscope.metrics`."""
-    outcomes = [{"labels": {"outcome": one}, "value": recorder.outcomes[one]} for one in _OUTCOMES]
-    found = [
-        _family("voltscope_captures_total", "counter", "Captures asked for, by how they ended.", outcomes),
-        _family("voltscope_captures_running", "gauge", "Captures recording now.", [_plain(recorder.running)]),
-        _family(
-            "voltscope_capture_seconds_total",
-            "counter",
-            "Seconds during which stacks were sampled.",
-            [_plain(recorder.seconds_recorded)],
-        ),
-    ]
-    if web is not None:
-        web.current()  # nobody may have asked for a page since it changed
-        text = "Whether the profiler's web configuration file as it is now is in force."
-        found.append(_family("voltscope_profiler_web_config_valid", "gauge", text, [_plain(float(web.valid))]))
-    if indexer is not None:
-        told = (
-            ("waiting", "gauge", "Captures that the store of documents has not acknowledged.", indexer.waiting),
-            ("sent_total", "counter", "Captures that it has acknowledged since the engine began.", indexer.sent),
-            ("refused_total", "counter", "Captures that it will never take, since the engine began.", indexer.refused),
-            ("success", "gauge", "Whether the last try to index captures worked.", float(indexer.failure is None)),
-        )
-        found += [
-            _family(f"voltscope_profiler_index_{name}", kind, text, [_plain(value)]) for name, kind, text, value in told
-        ]
-    return found
-
-
-def _family(name: str, kind: str, text: str, samples: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"name": name, "type": kind, "help": text, "samples": samples}
-
-
-def _plain(value: float) -> dict[str, Any]:
-    return {"labels": {}, "value": value}

@@ -27,8 +27,14 @@ from voltscope.web.landing import CSP
 _SVG_POLICY = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
 
 
-def routes(recorder: Callable[[], Recorder], gallery: Callable[[], Gallery]) -> list[Route]:
-    """The routes. `recorder()` and `gallery()` give the one in charge at the moment of a request."""
+def routes(
+    recorder: Callable[[], Recorder],
+    gallery: Callable[[], Gallery],
+    alert: Callable[[dict[str, Any]], dict[str, Any]],
+) -> list[Route]:
+    """The routes. `recorder()` and `gallery()` give the one in charge at the moment of a request; `alert` takes a
+    notification of Alertmanager.
+    """
 
     def targets(request: Request) -> Response:
         return JSONResponse({"targets": recorder().targets()})
@@ -68,6 +74,10 @@ def routes(recorder: Callable[[], Recorder], gallery: Callable[[], Gallery]) -> 
         form = request.path_params["form"]
         return _picture(request, *gallery().difference(request.query_params, form), form)
 
+    async def alerted(request: Request) -> Response:
+        notification = _object(await request.body())
+        return JSONResponse(await run_in_threadpool(alert, notification))
+
     def landing(request: Request) -> Response:
         newest = recorder().captures()[:SHOWN]
         return HTMLResponse(page(newest), headers={"Content-Security-Policy": CSP})
@@ -84,6 +94,7 @@ def routes(recorder: Callable[[], Recorder], gallery: Callable[[], Gallery]) -> 
         Route("/api/captures", begin, methods=["POST"]),
         Route("/api/captures/{id}", capture),
         Route("/api/captures/{id}", cancel, methods=["DELETE"]),
+        Route("/api/alertmanager", alerted, methods=["POST"]),
         Route("/captures/{file}", file),
         Route("/merged.{form}", merged),
         Route("/difference.{form}", difference),

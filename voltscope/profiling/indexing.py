@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from voltscope.errors import CaptureNotFound, ReceiverError, VoltscopeError
+from voltscope.errors import CaptureNotFound, ReceiverError
 from voltscope.logs.circuit import Circuit
 from voltscope.logs.transports.http_client import HttpClient
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.capture import Capture
 from voltscope.profiling.index_document import document, index_of, template
+from voltscope.profiling.outbox import Outbox
 from voltscope.profiling.settings import IndexSettings
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _AT_ONCE = 20  # captures read from the archive at a time
 
 
 class CaptureIndexer:
-    """One thread that sends what the archive has and the store has not acknowledged, oldest first.
+    """Sends what the archive has and the store has not acknowledged, oldest first.
 
     The archive keeps what was acknowledged, so that a capture is sent after any restart, and one sent twice is one:
     its document has its id. What the store refuses for good is counted and left out. `profiler()` is the base URL of
@@ -41,36 +41,21 @@ class CaptureIndexer:
     ) -> None:
         """Raises ConfigError for files it cannot read."""
         self._archive, self._settings, self._profiler = archive, settings, profiler
-        self._circuit = circuit or Circuit()
         self._http = HttpClient(settings, timeout_s, "captures")
         self._prepared = 0  # the connection on which the template was last asked for
-        self._wake = threading.Condition()
-        self._asked, self._stopping = True, False  # at first there may be some from before
         self.sent = self.refused = 0
-        self.failure: str | None = None
-        self._thread = threading.Thread(target=self._run, name="capture-index", daemon=True)
+        self._outbox = Outbox("captures", self._send_all, self._http.close, circuit)
+        self.start, self.notice, self.stop = self._outbox.start, self._outbox.notice, self._outbox.stop
 
-    def start(self) -> None:
-        """Begin with what is there."""
-        self._thread.start()
-
-    def notice(self) -> None:
-        """There is a new capture."""
-        with self._wake:
-            self._asked = True
-            self._wake.notify()
-
-    def stop(self) -> None:
-        """Return when the thread is gone, or after 3 s; what is under way is sent again by the next one."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
-        self._thread.join(3.0)
+    @property
+    def failure(self) -> str | None:
+        """Why it does not go on."""
+        return self._outbox.failure
 
     @property
     def waiting(self) -> int:
         """Captures that the store has not acknowledged."""
-        return self._archive.unindexed_count(self._settings.destination)
+        return self._archive.unacknowledged_count(self._settings.destination)
 
     def status(self) -> dict[str, Any]:
         """Where to, how many wait, were sent and refused, and why it does not go on."""
@@ -82,51 +67,16 @@ class CaptureIndexer:
             "failure": self.failure,
         }
 
-    def _run(self) -> None:
-        try:
-            self._go_on()
-        finally:
-            self._http.close()
-
-    def _go_on(self) -> None:
-        while True:
-            with self._wake:
-                pause = None if self._circuit.state == "closed" else self._circuit.wait_s()
-                self._wake.wait_for(lambda: self._stopping or self._asked, pause)
-                if self._stopping:
-                    return
-                self._asked = False
-                if not self._circuit.ready():  # a new capture alone is no reason to try earlier
-                    continue
-            try:
-                self._send_all()
-            except VoltscopeError as error:
-                self._failed(error, isinstance(error, ReceiverError) and error.permanent)
-            except Exception as error:
-                if self._stopping:  # the archive was closed under a request that took too long
-                    return
-                _log.exception("captures are not indexed")
-                self._failed(error, True)
-            else:
-                self._circuit.worked()
-                self.failure = None
-
-    def _failed(self, error: Exception, permanent: bool) -> None:
-        if self.failure is None:
-            _log.warning("captures are not indexed: %s", error)
-        self.failure = str(error)
-        self._circuit.failed(permanent)
-
     def _send_all(self) -> None:
-        while captures := self._archive.unindexed(self._settings.destination, _AT_ONCE):
+        while captures := self._archive.unacknowledged(self._settings.destination, _AT_ONCE):
             for capture in captures:
-                if self._stopping:
+                if self._outbox.stopping:
                     return
                 try:
                     self._send(capture)
                 except CaptureNotFound:  # it aged out meanwhile, or its stacks were damaged
                     self.refused += 1
-                self._archive.mark_indexed(capture.id, self._settings.destination)
+                self._archive.acknowledge(capture.id, self._settings.destination)
 
     def _send(self, capture: Capture) -> None:
         settings = self._settings

@@ -27,8 +27,13 @@ class Picture:
 
 def captured(capture: Capture, stacks: Stacks) -> Picture:
     """One capture."""
-    at = datetime.fromisoformat(capture.started.replace("Z", "+00:00")).timestamp()
-    return Picture(of_capture(capture, stacks), stacks, capture.kind, float(capture.rate_hz), at, capture.duration_s)
+    heading, rate = of_capture(capture, stacks), float(capture.rate_hz)
+    return Picture(heading, stacks, capture.kind, rate, began_at(capture), capture.duration_s)
+
+
+def began_at(capture: Capture) -> float:
+    """When sampling began, in seconds since the epoch."""
+    return datetime.fromisoformat(capture.started.replace("Z", "+00:00")).timestamp()
 
 
 def spanned(

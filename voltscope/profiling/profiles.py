@@ -6,12 +6,12 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from voltscope.errors import CaptureNotFound
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.backends.base import Kind
 from voltscope.profiling.capture import Capture
+from voltscope.profiling.picture import began_at
 from voltscope.profiling.stacks import Stacks
 from voltscope.profiling.windows import Series, Windows
 
@@ -63,7 +63,7 @@ class Profiles:
 
     def _captures(self, since: int, until: int, wanted: Wanted, kind: Kind | None) -> Iterator[tuple[Capture, int]]:
         for capture in self._archive.captures():
-            at = round(datetime.fromisoformat(capture.started.replace("Z", "+00:00")).timestamp() * 1000)
+            at = round(began_at(capture) * 1000)
             if since <= at <= until and kind in (None, capture.kind) and wanted(_labels_of(capture)):
                 yield capture, at
 

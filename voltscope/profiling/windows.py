@@ -30,10 +30,12 @@ CREATE TABLE series (
 );
 CREATE TABLE stack (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, seen INTEGER NOT NULL);
 CREATE TABLE window (
-    started INTEGER NOT NULL, series INTEGER NOT NULL REFERENCES series, length INTEGER NOT NULL, rate REAL NOT NULL,
-    samples INTEGER NOT NULL, missed INTEGER NOT NULL, counts BLOB NOT NULL, PRIMARY KEY (started, series)
-) WITHOUT ROWID;
-CREATE INDEX window_of_series ON window (series, started);
+    number INTEGER PRIMARY KEY AUTOINCREMENT, started INTEGER NOT NULL, series INTEGER NOT NULL REFERENCES series,
+    length INTEGER NOT NULL, rate REAL NOT NULL, samples INTEGER NOT NULL, missed INTEGER NOT NULL,
+    counts BLOB NOT NULL, UNIQUE (series, started)
+);
+CREATE INDEX window_started ON window (started);
+CREATE TABLE position (receiver TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -104,7 +106,11 @@ class Windows:
                     window.started, self._series(window.series), window.length, window.rate, window.samples,
                     window.missed, counts.tobytes(),
                 )  # fmt: skip
-                self._db.execute("INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                self._db.execute(
+                    "INSERT OR REPLACE INTO window (started, series, length, rate, samples, missed, counts) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    row,
+                )
         except (OSError, sqlite3.Error) as error:
             self._stacks.clear()  # numbers given in what was rolled back are given again
             raise VoltscopeError(
@@ -146,6 +152,42 @@ class Windows:
             for rate, total in totals.items()
         }
 
+    def after(self, number: int, most: int) -> list[tuple[int, Window, Stacks]]:
+        """Windows kept after the one of that number, in the order they were kept, at most so many, with theirs."""
+        sql = (
+            "SELECT number, series, started, length, rate, samples, missed, counts FROM window "
+            "WHERE number > ? ORDER BY number LIMIT ?"
+        )
+        with self._lock:
+            chosen = self._chosen(lambda _: True)
+            found: list[tuple[int, Window, Stacks]] = []
+            for row in self._db.execute(sql, (number, most)).fetchall():
+                total: Counter[int] = Counter()
+                _add(total, row[7])
+                texts = dict(self._texts(total))
+                stacks = {tuple(texts[one].split(";")): count for one, count in total.items() if one in texts}
+                found.append((row[0], Window(chosen[row[1]], *row[2:7]), stacks))
+        return found
+
+    def after_count(self, number: int) -> int:
+        """How many windows were kept after the one of that number."""
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM window WHERE number > ?", (number,)).fetchone()[0])
+
+    def position(self, receiver: str) -> int:
+        """The number of the last window that `receiver` has; 0 when it has none."""
+        with self._lock:
+            row = self._db.execute("SELECT number FROM position WHERE receiver = ?", (receiver,)).fetchone()
+        return row[0] if row else 0
+
+    def move(self, receiver: str, number: int) -> None:
+        """`receiver` has the windows up to this number. Raises VoltscopeError."""
+        try:
+            with self._lock, self._db:
+                self._db.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (receiver, number))
+        except sqlite3.Error as error:
+            raise VoltscopeError(f"cannot write {self._path}: {error}.", "Check the disk.") from error
+
     def retain(self, retention: WindowRetention, now_ms: int | None = None) -> int:
         """Apply limits: the oldest windows go until all hold; how many went. Raises VoltscopeError."""
         self._retention = retention
@@ -161,8 +203,7 @@ class Windows:
                 while self._bytes() > retention.megabytes * 1e6:
                     with self._db:
                         count = self._db.execute(
-                            "DELETE FROM window WHERE (started, series) IN "
-                            "(SELECT started, series FROM window ORDER BY started LIMIT ?)",
+                            "DELETE FROM window WHERE number IN (SELECT number FROM window ORDER BY started LIMIT ?)",
                             (_DROPPED_AT_ONCE,),
                         ).rowcount
                     dropped += count

@@ -246,9 +246,9 @@ def test_an_archive_of_the_version_before_goes_on(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     one = new_ulid()
     archive.keep(capture_of(PLAIN, id=one), PLAIN)
-    assert [capture.id for capture in archive.unindexed("here", 10)] == [one]
-    archive.mark_indexed(one, "here")
-    assert (archive.unindexed_count("here"), archive.unindexed_count("there")) == (0, 1)
+    assert [capture.id for capture in archive.unacknowledged("here", 10)] == [one]
+    archive.acknowledge(one, "here")
+    assert (archive.unacknowledged_count("here"), archive.unacknowledged_count("there")) == (0, 1)
     archive.close()
 
 

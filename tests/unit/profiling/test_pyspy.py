@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import pickle
 import pwd
 import select
 import shutil
@@ -15,8 +14,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from profilers import as_user
 
-from voltscope.errors import BackendFailed, ProfilingRefused, TargetGone, VoltscopeError
+from voltscope.errors import BackendFailed, ProfilingRefused, TargetGone
 from voltscope.platform.processes import ProcessTable
 from voltscope.profiling.backends.base import Ending, Kind, Sampling
 from voltscope.profiling.backends.pyspy import PySpy, _behind_seconds
@@ -191,36 +191,6 @@ def test_another_users_process_is_refused_with_the_remedy(start, program):
     assert isinstance(error, ProfilingRefused)
     assert "belongs to user root, the profiler runs as nobody: run the profiler as root" in str(error)
     assert "CAP_SYS_PTRACE" in str(error)
-
-
-def as_user(user, action):
-    """What `action` raised in a child process of that user."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        raised: object = None
-        try:
-            os.setgroups([])
-            os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
-            os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
-            tempfile.tempdir = None
-            action()
-        except VoltscopeError as error:
-            raised = (type(error), error.message, error.remedy)
-        except BaseException as error:
-            raised = repr(error)
-        with os.fdopen(writing, "wb") as pipe:
-            pickle.dump(raised, pipe)
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        answer = pickle.load(pipe)  # noqa: S301 - from our own child
-    os.waitpid(child, 0)
-    if not isinstance(answer, tuple):
-        raise AssertionError(answer)
-    kind, message, remedy = answer
-    return kind(message, remedy)
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,8 @@ def authorization(receiver: StoreKeys) -> dict[str, str]:
     """The header that says who we are; empty when nobody asks. Raises ConfigError naming the file it cannot use."""
     if receiver.api_key_file is not None:
         return {"Authorization": f"ApiKey {_secret('api_key_file', receiver.api_key_file)}"}
+    if receiver.token_file is not None:
+        return {"Authorization": f"Bearer {_secret('token_file', receiver.token_file)}"}
     if receiver.password_file is not None:
         pair = f"{receiver.username}:{_secret('password_file', receiver.password_file)}"
         return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}

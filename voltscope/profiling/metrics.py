@@ -1,0 +1,78 @@
+"""What the profiler says of itself, as metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voltscope.profiling.companions import Companions
+from voltscope.profiling.recorder import Recorder
+from voltscope.web import WebConfigFile
+
+_OUTCOMES = ("done", "failed", "cancelled", "refused")
+
+
+def families(recorder: Recorder, web: WebConfigFile | None, companions: Companions | None) -> list[dict[str, Any]]:
+    """Families in the form of the RPC contract `voltscope.metrics`."""
+    outcomes = [{"labels": {"outcome": one}, "value": recorder.outcomes[one]} for one in _OUTCOMES]
+    found = [
+        _family("voltscope_captures_total", "counter", "Captures asked for, by how they ended.", outcomes),
+        _family("voltscope_captures_running", "gauge", "Captures recording now.", [_plain(recorder.running)]),
+        _family(
+            "voltscope_capture_seconds_total",
+            "counter",
+            "Seconds during which stacks were sampled.",
+            [_plain(recorder.seconds_recorded)],
+        ),
+    ]
+    if web is not None:
+        web.current()  # nobody may have asked for a page since it changed
+        text = "Whether the profiler's web configuration file as it is now is in force."
+        found.append(_family("voltscope_profiler_web_config_valid", "gauge", text, [_plain(float(web.valid))]))
+    if companions is not None:
+        found += _continuous(companions)
+        for receiver, sender in companions.senders():
+            found += _sending(receiver, sender.status())
+    return found
+
+
+def _continuous(companions: Companions) -> list[dict[str, Any]]:
+    continuous = companions.continuous
+    failing = [
+        {"labels": {"agent": one["agent"]}, "value": float(one["failure"] is not None)} for one in continuous.status()
+    ]
+    return [
+        _family("voltscope_continuous_windows_total", "counter", "Windows kept.", [_plain(continuous.kept)]),
+        _family(
+            "voltscope_continuous_missed_total",
+            "counter",
+            "Rounds that could not be read.",
+            [_plain(continuous.missed)],
+        ),
+        _family("voltscope_continuous_failing", "gauge", "Whether an agent cannot be sampled.", failing),
+    ]
+
+
+def _sending(receiver: str, status: dict[str, Any]) -> list[dict[str, Any]]:
+    told = (
+        ("waiting", "gauge", "Captures or windows that it has not acknowledged.", status["waiting"]),
+        (
+            "sent_total",
+            "counter",
+            "Captures or windows that it has acknowledged since the engine began.",
+            status["sent"],
+        ),
+        ("refused_total", "counter", "Those that it will never take, since the engine began.", status["refused"]),
+        ("success", "gauge", "Whether the last try to send worked.", float(status["failure"] is None)),
+    )
+    return [
+        _family(f"voltscope_profiler_{receiver}_{name}", kind, text, [_plain(value)])
+        for name, kind, text, value in told
+    ]
+
+
+def _family(name: str, kind: str, text: str, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": name, "type": kind, "help": text, "samples": samples}
+
+
+def _plain(value: float) -> dict[str, Any]:
+    return {"labels": {}, "value": value}
