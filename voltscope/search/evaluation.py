@@ -24,6 +24,7 @@ from voltscope.search.tokens import words_of
 _KEPT_BYTES = 12 << 20  # of sets that words made: a page, its histogram and its facets ask for the same
 _NAMED = tuple(BY_NAME[name] for name in ("agent", "level", "logger"))  # where words without a field are looked for
 _TEXTS = ("message", "stack")
+_FEW = 64  # rows, which are looked up one by one
 _DEEPEST = 10  # expressions that become a part of another
 _GENERATION, _PLACE = 20, 12  # digits of an id: see `event_id`
 
@@ -125,7 +126,7 @@ class Evaluation:
         if simple is True:
             return ones(high - low)
         if isinstance(simple, Marks):
-            return _number(marked(part.columns()[1][low:high], simple.of))
+            return marked(part.columns()[1][low:high], simple.of)
         if isinstance(simple, Text):
             return self._matching(part, simple.expression, low, high)
         if isinstance(simple, Test):
@@ -136,6 +137,8 @@ class Evaluation:
         for each in simple.parts:
             if simple.how == "or":
                 found |= self.rows(part, each, low, high)
+            elif isinstance(each, Text) and found.bit_count() <= _FEW:
+                found = self._matching_of(part, each.expression, low, rows_of(found))
             elif found:
                 found &= self.rows(part, each, low, high)
         return found
@@ -164,6 +167,11 @@ class Evaluation:
         if whole:
             self._sets.put(part, expression, made)
         return made
+
+    @staticmethod
+    def _matching_of(part: Part, expression: str, low: int, rows: Iterable[int]) -> int:
+        """Those of few rows, counted from `low`, that match: each is looked up in some 20 µs."""
+        return sum(1 << 8 * row for row in rows if part.matching(expression, low + row, low + row + 1))
 
     # From the tree
 
@@ -240,6 +248,14 @@ def seeks_words(tree: Node) -> bool:
 def ones(count: int) -> int:
     """The set of the first `count` rows."""
     return int.from_bytes(b"\1" * count, "little")
+
+
+def rows_of(found: int) -> Iterator[int]:
+    """The rows of a set, in order."""
+    marks = found.to_bytes((found.bit_length() + 7) // 8, "little")
+    row = -1
+    while (row := marks.find(1, row + 1)) >= 0:
+        yield row
 
 
 def _number(marks: bytes | bytearray) -> int:

@@ -47,7 +47,7 @@ class Words:
         # immutable: no locks, and no file is ever made beside it
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA cache_size = -256")  # many are open at once; the system keeps the pages as well
+        db.execute("PRAGMA cache_size = -64")  # many are open at once, and the system keeps the pages as well
         return cls(db)
 
     def begin(self) -> None:
