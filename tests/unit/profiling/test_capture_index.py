@@ -280,6 +280,18 @@ def test_a_function_goes_by_its_module(name: str, file: str | None, whole: str) 
     assert qualified(name, file) == whole
 
 
+def test_a_name_that_is_no_text_and_one_that_is_hostile_hold_up_nothing(tmp_path: Path, store: Store) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    archive = Archive(home / "data")
+    for at, name in enumerate(["\udc80\udcff", "<script>\x1b[31m\u202e", "a" * 100_000, ""]):
+        stacks = {("main (m.py:1)", f"{name} (m.py:2)"): 1}
+        archive.keep(capture_of(PLAIN, id=new_ulid(1_760_000_000 + at)), stacks)
+    archive.close()
+    with profiler(home, urls=[store.url]) as engine:
+        until(lambda: told(engine, sent=4))
+
+
 def test_a_document_is_bounded_whatever_the_stacks() -> None:
     stacks = {("main (m.py:1)", f"f{at} (m.py:{at})"): 1 for at in range(3000)}
     profile = json.loads(json.dumps(document(capture_of(stacks), stacks, "http://p:1", None)))["voltscope"]["profile"]
