@@ -188,27 +188,29 @@ class Evaluation:
             if node.field is None:
                 return _any([self._marks(node, numbers), Text(_phrase(node))])
             if node.field.name == "id":
-                text = "".join(words_of(node.text))
-                return self._id(text, node.prefix, part, numbers) if len(words_of(node.text)) == 1 else False
+                words = words_of(node.text)
+                return self._id(node, words[0], part, numbers) if len(words) == 1 else False
             return Text(f"{node.field.name} : {_phrase(node)}")
         if isinstance(node, Compared):
             if node.field.name == "id":
-                return self._id(str(node.value), False, part, numbers)
+                return self._id(node, str(node.value), part, numbers)
             return _ordered(node, part)
         return True  # Everything, and what every record has
 
-    def _marks(self, node: Node, numbers: array[int]) -> Simple:
+    def _marks(self, node: Node, numbers: array[int], question: Callable[[Group], bool] | None = None) -> Simple:
         decided = self._decided.get(node)
         if decided is None:
-            decided = self._decided[node] = Decided(self._vocabulary, lambda group: _decides(node, group))
-        return _of_groups(decided.marks(numbers))
+            question = question or (lambda group: _decides(node, group))
+            decided = self._decided[node] = Decided(self._vocabulary, question)
+        marks = decided.marks(numbers)
+        return Marks(marks) if 1 in marks and 0 in marks else 1 in marks
 
-    def _id(self, text: str, prefix: bool, part: Part, numbers: array[int]) -> Simple:
+    def _id(self, node: Words | Compared, text: str, part: Part, numbers: array[int]) -> Simple:
         """Records by their id, which is the generation of their log and their place in it."""
+        prefix = isinstance(node, Words) and node.prefix
         generation, digits = text[:_GENERATION], text[_GENERATION:]
         if prefix and not digits:
-            decided = Decided(self._vocabulary, lambda group: group.generation.startswith(generation))
-            return _of_groups(decided.marks(numbers))
+            return self._marks(node, numbers, lambda group: group.generation.startswith(generation))
         generations = (self._vocabulary.groups[number].generation for number in numbers)
         if len(digits) > _PLACE or len(digits) < (0 if prefix else _PLACE) or generation not in generations:
             return False
@@ -230,10 +232,6 @@ class Evaluation:
             return _number(marks)
 
         return Test(rows)
-
-
-def _of_groups(marks: bytes) -> Simple:
-    return Marks(marks) if 1 in marks and 0 in marks else 1 in marks
 
 
 def seeks_words(tree: Node) -> bool:
