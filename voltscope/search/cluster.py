@@ -147,7 +147,7 @@ class Cluster:
         return self._failure(f"HTTP {answer.status}", reason)
 
     def _failure(self, what: str, why: str) -> StoreError | QueryError:
-        if "maxClauseCount" in why or "too_many" in why:
+        if "maxClauseCount" in why or "_clauses" in why:
             return TooManyClauses("the query stands for more words than the store looks for at once: make it shorter.")
         return StoreError(f"{self._where()} cannot search: {what} ({why}).", "Its own log says more; try again.")
 
