@@ -75,7 +75,8 @@ class Cluster:
         No index yet is an empty answer. Raises StoreError (TooMuch when it is the answer), TooManyClauses.
         """
         # the store's limit ends before ours, so that it says so itself
-        limit_s = 0.8 * self._timeout_s if time_limit_s is None else time_limit_s
+        longest_s = 0.8 * self._timeout_s
+        limit_s = longest_s if time_limit_s is None else min(time_limit_s, longest_s)
         answer = self._asked(msgspec.json.encode({**body, "timeout": f"{max(1, round(limit_s * 1000))}ms"}))
         if answer.status != 200:
             raise self._refusal(answer)
