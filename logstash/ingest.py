@@ -196,6 +196,8 @@ class _Writer:
             made.append({"gsub": content})
         for name in plugin.get("lowercase", []):
             made.append({"lowercase": {"field": _dotted(name), "ignore_missing": True}})
+        for name in plugin.get("strip", []):
+            made.append({"trim": {"field": _dotted(name), "ignore_missing": True}})
         if "copy" in dict(plugin.attributes):
             pairs = plugin["copy"].items()
             source = " ".join(

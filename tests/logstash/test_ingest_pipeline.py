@@ -84,3 +84,19 @@ def test_records_with_an_id_are_kept_once(opensearch: OpenSearch, pipeline: str)
     hits = opensearch.documents("ingested-*")
     assert [hit["_id"] for hit in hits] == [hit["_source"]["event"]["id"] for hit in hits]
     assert [hit["_source"]["event"]["sequence"] for hit in hits] == [1, 2, 3]
+
+
+def test_hostile_texts_are_taken_apart_in_no_time(opensearch: OpenSearch, pipeline: str) -> None:
+    """The store gives an expression a second, Logstash thirty; what backtracks would want hours for these."""
+    trace = "Traceback (most recent call last):"
+    texts = [
+        "x" + " " * 200_000 + "\n" * 50_000 + f"\n{trace}\n" + "a" * 200_000,
+        f"{trace}\n" + "a." * 100_000 + "\n" + " |+" * 50_000,
+        f"<134>1 - - - - - [{'a' * 100_000} " + 'b="\\\\" ' * 20_000 + trace,
+        "2026-11-21 03:57:49,435 (" + "a-1" * 50_000 + f" {trace}",
+    ]
+    documents = [{"_index": "x", "_source": {"message": text}} for text in texts]
+    answer = opensearch.ask("POST", f"/_ingest/pipeline/{pipeline}/_simulate", {"docs": documents})
+    first, *others = (one["doc"]["_source"] for one in answer["docs"])
+    assert (first["message"], first["error"]["stack_trace"][: len(trace)]) == ("x", trace)
+    assert [one["error"]["stack_trace"] for one in others] == texts[1:]

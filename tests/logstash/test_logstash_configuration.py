@@ -173,8 +173,7 @@ def test_every_field_of_an_expected_document_is_in_the_template() -> None:
         if path.parent.name != "records":
             for document in json.loads(path.read_text("utf-8"))["documents"]:
                 look(document, properties["mappings"], "")
-    # an extra field of the python-logstash library's user, and Filebeat's own
-    assert unknown == {"building", "log.offset"}
+    assert unknown == {"building"}  # an extra field of who uses the python-logstash library
 
 
 def test_every_building_block_is_defined_and_used() -> None:
