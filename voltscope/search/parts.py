@@ -20,6 +20,7 @@ from voltscope.search.segment_reading import SegmentReading
 _KEPT_RECORDS = 4096  # decoded frames, of which a search often wants neighbours: some 3 MB
 _KEPT_OPEN = 400  # indexes: some 60 KB each
 _KEPT_COLUMNS = 32  # some 200 KB each
+_KEPT_READ = 3  # sealed segments whose index is not made yet: some 5 MB each, and 200 ms to index again
 
 
 class Parts:
@@ -35,6 +36,7 @@ class Parts:
         self._parts: dict[str, SegmentIndex | SegmentReading] = {}
         self._damaged: set[tuple[int, int]] = set()  # indexes nothing should be asked of until they are made anew
         self._opened: OrderedDict[str, None] = OrderedDict()
+        self._read: set[str] = set()  # sealed parts without an index that were searched
         self._batches: OrderedDict[tuple[str, int], Batch] = OrderedDict()
         self._kept_records = 0
 
@@ -160,17 +162,20 @@ class Parts:
         return part
 
     def _use(self, part: Part, work: Callable[[Part], None]) -> None:
+        name = part.segment.path.name
         if isinstance(part, SegmentIndex):
-            self._opened[part.segment.path.name] = None
-            self._opened.move_to_end(part.segment.path.name)
-        try:
-            work(part)
-        finally:
-            if isinstance(part, SegmentReading) and part.segment.sealed:  # it will have an index soon
-                part.release()
+            self._opened[name] = None
+            self._opened.move_to_end(name)
+        elif part.segment.sealed:
+            self._read.add(name)
+        work(part)
 
     def _release(self) -> None:
-        """Keep not too many indexes open."""
+        """Keep not too many indexes open; of those in memory the newest parts', which the next search wants again."""
+        read = {name: part for name in self._read if isinstance(part := self._parts.get(name), SegmentReading)}
+        for name in sorted(read)[:-_KEPT_READ]:
+            read.pop(name).release()
+        self._read = set(read)
         for name in islice(reversed(self._opened), _KEPT_COLUMNS, _KEPT_COLUMNS + 1):
             if isinstance(part := self._parts.get(name), SegmentIndex):
                 part.release_columns()

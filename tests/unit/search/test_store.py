@@ -20,6 +20,7 @@ from voltscope.logs.spool import Limits
 from voltscope.search.searcher import Wish
 from voltscope.search.segment_index import index_sealed
 from voltscope.search.store import Store
+from voltscope.search.words import Words
 
 SMALL = Limits(segment_bytes=64 * 1024)
 
@@ -235,6 +236,19 @@ def test_segments_with_and_without_an_index_answer_as_one(many: Store) -> None:
     ]
     assert (int(many.oldest()), int(many.newest())) == (1, 3000)
     assert many.agents() == [f"agent{number}" for number in range(7)]
+
+
+def test_what_has_no_index_yet_is_indexed_once_for_many_searches(
+    many: Store, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index_sealed(writer.folder)
+    _fill(writer, 800, _text)
+    assert 1 < len(list(writer.folder.glob("*.seg"))) - len(list(writer.folder.glob("*.idx"))) <= 4
+    many.find(Wish("marked"), 5000)
+    made: list[object] = []
+    monkeypatch.setattr(Words, "create", lambda *_: made.append(None))
+    found = _ids(_search(many, "filling", limit=5000))
+    assert found == list(range(3800, 0, -1)) and not made
 
 
 def test_pages_join_without_gap_or_overlap(many: Store) -> None:
