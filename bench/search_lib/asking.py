@@ -1,7 +1,8 @@
 """A process that searches, as the console does: usage: asking.py FOLDER RARE [ROUNDS], RARE a file of rare words.
 
 Asks questions of every shape in turn, ROUNDS times or until its standard input ends, and prints for each a line of
-JSON: the shape, when it was asked (seconds since the epoch), how many milliseconds it took, how many records it found.
+JSON: the shape, when it was asked (seconds since the epoch), how many milliseconds it took by the clock and of the
+processor, how many records it found.
 """
 
 from __future__ import annotations
@@ -31,9 +32,7 @@ SHAPES: dict[str, Callable[[random.Random, list[str]], Wish]] = {
     "rare word": lambda chance, rare: Wish(chance.choice(rare)),
     "common word": lambda chance, _: Wish(chance.choice(["pubsub", "headers", "devices", "campus", "sender"])),
     "phrase": lambda chance, _: Wish(f'"campus building fake{chance.randrange(50)} all"'),
-    "agent and level": lambda chance, _: Wish(
-        f'agent:historian and level>=warning and "bad {chance.randrange(10)}"*', None, None, *_some_day(chance)
-    ),
+    "agent and level": lambda chance, _: Wish("agent:historian and level>=warning", None, None, *_some_day(chance)),
     "negation and comparison": lambda chance, _: Wish(
         f"not fake{chance.randrange(50)} and not level:info and pid={11700 + chance.randrange(7)}"
     ),
@@ -61,10 +60,10 @@ def main(folder: Path, rare: list[str], rounds: int | None) -> None:
 
 
 def _tell(what: str, ask: Callable[[], int]) -> None:
-    at, began = time.time(), time.perf_counter()
+    at, began, worked = time.time(), time.perf_counter(), time.process_time()
     found = ask()
-    took = (time.perf_counter() - began) * 1000
-    print(json.dumps({"what": what, "at": at, "ms": round(took, 3), "found": found}), flush=True)
+    took, cpu = (time.perf_counter() - began) * 1000, (time.process_time() - worked) * 1000
+    print(json.dumps({"what": what, "at": at, "ms": round(took, 3), "cpu": round(cpu, 3), "found": found}), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 from .account import Runner, current_account
 from .peers import find_grafana
 from .site_files import SITE, site_document
+from .sources import ROOT
 from .state import Home
 from .supervise import Supervisor
 
@@ -37,6 +38,7 @@ def status(home: Home) -> dict[str, Any]:
 def table(home: Home) -> list[tuple[str, str]]:
     """The closing table: where to look, and what to try next."""
     found = status(home)
+    boards = ROOT / "logstash" / "kibana-import"  # not the copy: root runs nothing the platform's user can write
     searched = "opensearch" in found["pids"]
     example = f"{found['voltscope']} profile platform.historian -d 10 -o flame.svg"
     return [
@@ -44,10 +46,7 @@ def table(home: Home) -> list[tuple[str, str]]:
         ("Prometheus", found["prometheus"] if "prometheus" in found["pids"] else ""),
         ("Grafana", found["grafana"] if "grafana" in found["pids"] else ""),
         ("OpenSearch", f"{found['opensearch']}  (no login: open to everybody on this machine)" if searched else ""),
-        (
-            "",
-            f"{home.source / 'logstash/kibana-import'} URL brings searches and boards into Kibana" if searched else "",
-        ),
+        ("Kibana", f"{boards} URL --console {found['console']}" if searched else ""),
         ("Exporter", f"{found['exporter']}/metrics"),
         ("Flamegraph", str(home.state.get("flamegraph") or "")),
         ("Credentials", found["credentials"]),

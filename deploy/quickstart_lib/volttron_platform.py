@@ -21,6 +21,7 @@ from .state import Home
 DEVICE = "devices/campus/building/fake"
 PUBLISH_S = 5
 HISTORIAN = "platform.historian"
+DRIVER = "driver"  # its tag
 OURS = ("exporter", "logship", "profiler")
 
 # Local sockets only: a TCP address of the modular platform lets in who has no key.
@@ -93,7 +94,7 @@ def agents(home: Home) -> list[PlatformAgent]:
         ),
         PlatformAgent(
             "platform.driver",
-            "driver",
+            DRIVER,
             "volttron-platform-driver",
             configs=(("fake.csv", _REGISTRY, "--csv"), (DEVICE, json.dumps(device, indent=2), "--json")),
         ),
@@ -142,6 +143,12 @@ def configure_agent(home: Home, runner: Runner, agent: PlatformAgent) -> None:
     """Gives an installed agent a configuration that a newer quickstart changed; it takes it without a restart."""
     own = (("config", json.dumps(agent.config, indent=2), "--json"),) if agent.config is not None else ()
     _store(home, runner, agent, own + agent.configs)
+
+
+def restart_agent(home: Home, runner: Runner, tag: str) -> None:
+    """Stops and starts the agent of that tag. Raises StepFailed."""
+    for command in ("stop", "start"):
+        _vctl(home, runner, [command, "--tag", tag], f"restarting the {tag}")
 
 
 def _store(home: Home, runner: Runner, agent: PlatformAgent, entries: tuple[tuple[str, str, str], ...]) -> None:

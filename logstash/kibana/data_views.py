@@ -24,10 +24,11 @@ _PROFILE_LINKS = (
     ("flamegraphs", "service.name", "all of {{value}}", "/flamegraphs?agent={{value}}"),
 )
 LINKS = {LOGS.id: _LOG_LINKS, PROFILES.id: _PROFILE_LINKS}
+_NUMBER: Json = {"id": "number", "params": {"pattern": "0"}}  # without separators: it names something
 _FORMATS: dict[str, Json] = {
-    LOGS.id: {"event.sequence": {"id": "string"}, "process.pid": {"id": "string"}},
+    LOGS.id: {"event.sequence": _NUMBER, "process.pid": _NUMBER},
     PROFILES.id: {
-        "process.pid": {"id": "string"},
+        "process.pid": _NUMBER,
         "event.duration": {
             "id": "duration",
             "params": {"inputFormat": "nanoseconds", "outputFormat": "asSeconds", "outputPrecision": 1},

@@ -32,7 +32,7 @@ class ImportFailed(Exception):
 class Program:
     """Kibana or OpenSearch Dashboards at `url`, which may have a path where a proxy gives it one."""
 
-    def __init__(self, url: str, authorization: str | None, ca_file: str | None) -> None:
+    def __init__(self, url: str, authorization: str | None, ca_file: str | None, tenant: str | None = None) -> None:
         """`authorization`: the header's value. Raises ImportFailed for what cannot be used."""
         self._url = urllib.parse.urlsplit(url)
         if self._url.scheme not in ("http", "https") or not self._url.hostname:
@@ -40,6 +40,8 @@ class Program:
         if self._url.username is not None:
             raise ImportFailed("No credentials in the address: see --username, --password-file and --api-key-file.")
         self._headers = {"Authorization": authorization} if authorization else {}
+        if tenant:
+            self._headers["securitytenant"] = tenant
         self._context = None
         if self._url.scheme == "https":
             try:
@@ -166,10 +168,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when all objects are as they should be, else 1 and the reason on stderr."""
     given = _parser().parse_args(arguments)
     try:
-        program = Program(given.url, _authorization(given), given.ca_file)
+        program = Program(given.url, _authorization(given), given.ca_file, given.tenant)
         program.recognise()
         if given.space and program.product != "kibana":
-            raise ImportFailed(f"{program} is {program.name}, which has no spaces: leave out --space.")
+            raise ImportFailed(f"{program} is {program.name}, which has no spaces: see --tenant.")
+        if given.tenant and program.product == "kibana":
+            raise ImportFailed(f"{program} is {program.name}, which has no tenants: see --space.")
         _import(program, given.console, given.space)
     except ImportFailed as error:
         print(f"kibana-import: {error}", file=sys.stderr)
@@ -276,6 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("url", help="of Kibana or OpenSearch Dashboards, as http://127.0.0.1:5601")
     parser.add_argument("--console", default=CONSOLE, metavar="URL", help="where links lead (default: %(default)s)")
     parser.add_argument("--space", help="of Kibana, by its identifier (default: the default space)")
+    parser.add_argument("--tenant", help="of OpenSearch Dashboards with its security plugin (default: the user's own)")
     parser.add_argument("--username", help="who imports")
     parser.add_argument("--password-file", metavar="FILE", help="with the password alone")
     parser.add_argument("--api-key-file", metavar="FILE", help="with the encoded API key alone")

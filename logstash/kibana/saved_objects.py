@@ -56,13 +56,14 @@ def reference(name: str, kind: str, to: str) -> Json:
     return {"name": name, "type": kind, "id": to}
 
 
-def search_source(view: View | None, query: str) -> tuple[Json, list[Json]]:
+def search_source(view: View | None, query: str, rows: bool = False) -> tuple[Json, list[Json]]:
     """`kibanaSavedObjectMeta` and its references.
 
     `query` is in Lucene's syntax, which is run as it is written; where there is none, the field to type one into begins
-    in the product's own language.
+    in the product's own language. `rows`: what is found is shown itself, and marked where.
     """
-    source: Json = {"query": {"query": query, "language": "lucene" if query else "kuery"}, "filter": []}
+    source: Json = {"highlightAll": True, "version": True} if rows else {}
+    source |= {"query": {"query": query, "language": "lucene" if query else "kuery"}, "filter": []}
     if view is None:
         return {"searchSourceJSON": text(source)}, []
     name = "kibanaSavedObjectMeta.searchSourceJSON.index"
@@ -74,7 +75,7 @@ def search(
     name: str, view: View, title: str, description: str, query: str, columns: list[str], sort: list[list[str]]
 ) -> Json:
     """A saved search. `sort`: pairs of field and asc or desc."""
-    meta, references = search_source(view, query)
+    meta, references = search_source(view, query, rows=True)
     attributes = {
         "title": title,
         "description": description,

@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = [
     "deploy/quickstart",
     "deploy/build",
+    "logstash/generate",
+    "logstash/kibana-import",
+    "logstash/kibana/generate",
     *(
         f"bench/{name}"
         for name in ("crash-matrix", "faults", "footprint", "logs", "metrics", "powercut", "receiver-loss", "search")

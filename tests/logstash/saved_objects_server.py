@@ -20,7 +20,7 @@ TYPES = {"index-pattern", "search", "visualization", "dashboard"}
 
 
 class SavedObjects:
-    """`kept`: by space, type and id. `refuse`: (status, body) for every request, when set."""
+    """`kept`: by space or tenant, type and id. `refuse`: (status, body) for every request, when set."""
 
     def __init__(self, product: str = "kibana", version: str = "7.17.22", user: tuple[str, str] | None = None) -> None:
         self.product, self.version, self.user = product, version, user
@@ -82,6 +82,7 @@ class SavedObjects:
         if where.startswith("/s/"):
             _, _, space, rest = where.split("/", 3)
             where = f"/{rest}"
+        space = headers.get("securitytenant", space)  # of OpenSearch's security plugin
         if where == "/api/status":
             return 200, {"name": "somewhere", "version": {"number": self.version}}
         xsrf = "kbn-xsrf" if self.product == "kibana" else "osd-xsrf"

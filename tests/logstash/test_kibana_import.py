@@ -181,9 +181,15 @@ def test_one_too_old_is_told_so(start: Start, capsys: pytest.CaptureFixture[str]
     assert "too old" in capsys.readouterr().err and not server.kept
 
 
-def test_opensearch_dashboards_has_no_spaces(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([start("opensearch-dashboards", "2.19.1").url, "--space", "ops"]) == 1
+def test_one_has_spaces_and_the_other_tenants(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    server = start("opensearch-dashboards", "2.19.1")
+    assert main([server.url, "--space", "ops"]) == 1
     assert "has no spaces" in capsys.readouterr().err
+    assert main([server.url, "--tenant", "global"]) == 0
+    assert main([server.url]) == 0
+    assert {tenant for tenant, _, _ in server.kept} == {"global", ""}
+    assert main([start().url, "--tenant", "global"]) == 1
+    assert "has no tenants" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("url", ["ftp://host", "localhost:5601", "http://user:word@127.0.0.1:1"])

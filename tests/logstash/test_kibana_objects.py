@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from kibana.data_views import LINKS, LOGS
 from kibana.objects import FILES, ndjson, objects
-from kibana.requests import fields
+from kibana.requests import fields, queries
 
 from voltscope.logs.transports.index_template import template as logs_template
 from voltscope.profiling.index_document import template as profiles_template
@@ -20,15 +20,25 @@ from voltscope.profiling.index_document import template as profiles_template
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTS = sorted(FILES)
 
-# What each type's saved objects may hold, as both products have declared it since 7.10: Kibana 7.17 refuses an object
-# with any other attribute, and Kibana 8 checks them as well. `runtimeFieldMap` is Kibana's alone.
-ATTRIBUTES = {
-    "index-pattern": {"title", "timeFieldName", "fields", "fieldFormatMap"},
-    "search": {"title", "description", "hits", "columns", "sort", "version", "kibanaSavedObjectMeta"},
-    "visualization": {"title", "description", "visState", "uiStateJSON", "version", "kibanaSavedObjectMeta"},
+# What each type's saved objects may hold and of which type, as all products have declared it since 7.10: Kibana 7.17
+# refuses an object with any other attribute, Kibana 8 checks types as well. `runtimeFieldMap` is Kibana's alone.
+SOURCE = {"searchSourceJSON": str}
+ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "index-pattern": {
+        "title": str, "timeFieldName": str, "fields": str, "fieldFormatMap": str, "runtimeFieldMap": str,
+    },
+    "search": {
+        "title": str, "description": str, "hits": int, "columns": [str], "sort": [[str]], "version": int,
+        "kibanaSavedObjectMeta": SOURCE,
+    },
+    "visualization": {
+        "title": str, "description": str, "visState": str, "uiStateJSON": str, "version": int,
+        "kibanaSavedObjectMeta": SOURCE,
+    },
     "dashboard": {
-        "title", "description", "hits", "panelsJSON", "optionsJSON", "version", "timeRestore", "timeFrom", "timeTo",
-        "refreshInterval", "kibanaSavedObjectMeta",
+        "title": str, "description": str, "hits": int, "panelsJSON": str, "optionsJSON": str, "version": int,
+        "timeRestore": bool, "timeFrom": str, "timeTo": str, "refreshInterval": {"pause": bool, "value": int},
+        "kibanaSavedObjectMeta": SOURCE,
     },
 }  # fmt: skip
 # The last migration each product knows of a type: an object that claims a later one is refused. OpenSearch Dashboards
@@ -58,10 +68,26 @@ def test_objects_have_only_what_every_version_takes(made: list[dict[str, Any]]) 
     for one in made:
         kind = one["type"]
         assert set(one) == {"type", "id", "attributes", "references", "migrationVersion"}
-        assert set(one["attributes"]) - {"runtimeFieldMap"} <= ATTRIBUTES[kind]
+        of_type(one["attributes"], ATTRIBUTES[kind])
         assert one["migrationVersion"] == {kind: LAST_MIGRATION[kind]}
         assert re.fullmatch(r"voltscope-[a-z-]+", one["id"])
     assert ("runtimeFieldMap" in made[0]["attributes"]) == (made == objects("kibana"))
+
+
+def of_type(value: Any, declared: Any) -> None:
+    if isinstance(declared, dict):
+        for name, inner in value.items():
+            of_type(inner, declared[name])
+    elif isinstance(declared, list):
+        for inner in value:
+            of_type(inner, declared[0])
+    else:
+        assert type(value) is declared
+
+
+def test_both_products_ask_the_same_of_the_store() -> None:
+    kibana, other = (queries(0.0, 86_400.0, objects(product)) for product in ("kibana", "opensearch-dashboards"))
+    assert kibana == other and len(kibana) > 60
 
 
 def test_every_reference_leads_to_an_object_that_comes_before(made: list[dict[str, Any]]) -> None:

@@ -59,7 +59,7 @@ def words(opensearch: OpenSearch) -> str:
             "tags": ["volttron"],
         },
         {"@timestamp": "2026-11-21T04:00:01Z", "message": "x" * 40_000 + " end", "labels": {"site": "south"}},
-        {"@timestamp": "2026-11-21T04:00:02Z", "message": "long", "error": {"stack_trace": "frame\n" * 500_000}},
+        {"@timestamp": "2026-11-21T04:00:02Z", "message": "long", "error": {"stack_trace": "frame\n" * 100_000}},
     ]
     for number, document in enumerate(documents):
         answer = opensearch.ask("PUT", f"/words-2026.11.21/_doc/{number}?refresh=true", document)

@@ -90,7 +90,7 @@ def index_of(prefix: str, capture: Capture) -> str:
 
 def document(capture: Capture, stacks: Stacks, profiler: str | None, console: str | None) -> dict[str, Any]:
     """`profiler`, `console`: base URLs that links lead to; the profiler's own files where there is no console."""
-    found = functions(stacks)
+    found = functions({tuple(map(_readable, stack)): count for stack, count in stacks.items()})
     profile: dict[str, Any] = {
         "kind": capture.kind.value,
         "backend": capture.backend,
@@ -119,6 +119,11 @@ def document(capture: Capture, stacks: Stacks, profiler: str | None, console: st
         "ecs": {"version": "8.11.0"},
         "voltscope": {"profile": profile},
     }
+
+
+def _readable(text: str) -> str:
+    """Names may hold bytes that are no text; JSON cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _top(found: list[Function]) -> list[Function]:

@@ -75,7 +75,8 @@ class Cluster:
         No index yet is an empty answer. Raises StoreError (TooMuch when it is the answer), TooManyClauses.
         """
         # the store's limit ends before ours, so that it says so itself
-        limit_s = 0.8 * self._timeout_s if time_limit_s is None else time_limit_s
+        longest_s = 0.8 * self._timeout_s
+        limit_s = longest_s if time_limit_s is None else min(time_limit_s, longest_s)
         answer = self._asked(msgspec.json.encode({**body, "timeout": f"{max(1, round(limit_s * 1000))}ms"}))
         if answer.status != 200:
             raise self._refusal(answer)
@@ -147,7 +148,7 @@ class Cluster:
         return self._failure(f"HTTP {answer.status}", reason)
 
     def _failure(self, what: str, why: str) -> StoreError | QueryError:
-        if "maxClauseCount" in why or "too_many" in why:
+        if "maxClauseCount" in why or "_clauses" in why:
             return TooManyClauses("the query stands for more words than the store looks for at once: make it shorter.")
         return StoreError(f"{self._where()} cannot search: {what} ({why}).", "Its own log says more; try again.")
 

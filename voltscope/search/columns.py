@@ -36,11 +36,30 @@ def unpack_groups(packed: bytes, records: int) -> array[int]:
     return _column(packed, records, {1: "B", 2: "H", 4: "I"})
 
 
-def marked(groups: array[int], marks: bytes) -> bytes:
-    """The mark, a byte, of every record's group."""
+def marked(groups: array[int], marks: bytes) -> int:
+    """The mark of every record's group: a number with a byte a record, the lowest for the first.
+
+    A column of bytes is translated as a whole; one of 16 bits too, once for every 256 groups of which any is marked.
+    """
     if groups.itemsize == 1:
-        return groups.tobytes().translate(marks.ljust(256, b"\0"))
-    return bytes(map(marks.__getitem__, groups))
+        return int.from_bytes(groups.tobytes().translate(marks.ljust(256, b"\0")), "little")
+    if groups.itemsize != 2 or len(marks) > _TRANSLATED:
+        return int.from_bytes(bytes(map(marks.__getitem__, groups)), "little")
+    content, made = little_endian(groups[:]).tobytes(), 0
+    lower, upper = content[::2], content[1::2]
+    for block in range(0, len(marks), 256):
+        here = marks[block : block + 256].ljust(256, b"\0")
+        if any(here):
+            found = int.from_bytes(lower.translate(here), "little")
+            made |= found & int.from_bytes(upper.translate(_only(block // 256)), "little")
+    return made
+
+
+_TRANSLATED = 8 * 256  # groups, with more of which it is as quick to look up each record
+
+
+def _only(byte: int) -> bytes:
+    return bytes(byte) + b"\xff" + bytes(255 - byte)
 
 
 def little_endian(column: array[int]) -> array[int]:

@@ -10,13 +10,14 @@ from itertools import compress
 from voltscope.errors import QueryError
 from voltscope.logs.record import LEVELS
 from voltscope.search.columns import Times, marked
-from voltscope.search.evaluation import Evaluation, Marks, Part, Simple
+from voltscope.search.evaluation import Evaluation, Marks, Part, Simple, rows_of
 from voltscope.search.fields import BY_NAME
 from voltscope.search.groups import Vocabulary, shown
 from voltscope.search.searcher import Facet, Facets, Histogram
 from voltscope.search.spans import Spans
 
 FACETS = ("agent", "level", "logger", "error", "stream")
+_FEW = 500  # rows, which are counted one by one
 _BLOCK = 512  # rows whose times are looked at together: they are nearly in order
 
 
@@ -45,14 +46,23 @@ class LevelCounts:
                 if code:
                     self._counts[code - 1][span] += count
             return
-        times, groups = part.columns()
-        of_rows = marked(groups, codes)
+        found = None
         if not isinstance(simple, (bool, Marks)):
-            found = evaluation.rows(part, simple, 0, part.records) * 0xFF
-            of_rows = (int.from_bytes(of_rows, "little") & found).to_bytes(part.records, "little")
+            found = evaluation.rows(part, simple, 0, part.records)
+            if not found:
+                return
+        times, groups = part.columns()
+        if found is not None and found.bit_count() <= _FEW:
+            for row in rows_of(found):
+                span = self._span(times.base + times.after[row])
+                if 0 <= span < self._spans.count:
+                    self._counts[codes[groups[row]] - 1][span] += 1
+            return
+        every = marked(groups, codes)
+        of_rows = (every if found is None else every & found * 0xFF).to_bytes(part.records, "little")
         for span, low, high in self._runs(times, oldest, newest, of_rows):
-            for code, row in enumerate(self._counts, 1):
-                row[span] += of_rows.count(code, low, high)
+            for code, level in enumerate(self._counts, 1):
+                level[span] += of_rows.count(code, low, high)
 
     def _span(self, time: int) -> int:
         return (time - self._spans.start) // self._spans.step
@@ -120,7 +130,11 @@ class ValueCounts:
             marks: Iterable[int] = simple.of if isinstance(simple, Marks) else bytes([1]) * len(counts)
             return [(group, count) for group, (count, mark) in enumerate(zip(counts, marks, strict=True)) if mark]
         found = evaluation.rows(part, simple, 0, part.records)
+        if not found:
+            return []
         groups: array[int] = part.columns()[1]
+        if found.bit_count() <= _FEW:
+            return Counter(groups[row] for row in rows_of(found)).items()
         return Counter(compress(groups, found.to_bytes(part.records, "little"))).items()
 
     def result(self, most: int, complete: bool) -> Facets:

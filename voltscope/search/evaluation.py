@@ -24,6 +24,7 @@ from voltscope.search.tokens import words_of
 _KEPT_BYTES = 12 << 20  # of sets that words made: a page, its histogram and its facets ask for the same
 _NAMED = tuple(BY_NAME[name] for name in ("agent", "level", "logger"))  # where words without a field are looked for
 _TEXTS = ("message", "stack")
+_FEW = 64  # rows, which are looked up one by one
 _DEEPEST = 10  # expressions that become a part of another
 _GENERATION, _PLACE = 20, 12  # digits of an id: see `event_id`
 
@@ -125,7 +126,7 @@ class Evaluation:
         if simple is True:
             return ones(high - low)
         if isinstance(simple, Marks):
-            return _number(marked(part.columns()[1][low:high], simple.of))
+            return marked(part.columns()[1][low:high], simple.of)
         if isinstance(simple, Text):
             return self._matching(part, simple.expression, low, high)
         if isinstance(simple, Test):
@@ -136,6 +137,8 @@ class Evaluation:
         for each in simple.parts:
             if simple.how == "or":
                 found |= self.rows(part, each, low, high)
+            elif isinstance(each, Text) and found.bit_count() <= _FEW:
+                found = self._matching_of(part, each.expression, low, rows_of(found))
             elif found:
                 found &= self.rows(part, each, low, high)
         return found
@@ -165,6 +168,11 @@ class Evaluation:
             self._sets.put(part, expression, made)
         return made
 
+    @staticmethod
+    def _matching_of(part: Part, expression: str, low: int, rows: Iterable[int]) -> int:
+        """Those of few rows, counted from `low`, that match: each is looked up in some 20 µs."""
+        return sum(1 << 8 * row for row in rows if part.matching(expression, low + row, low + row + 1))
+
     # From the tree
 
     def _simple(self, node: Node, part: Part, numbers: array[int]) -> Simple:
@@ -180,27 +188,29 @@ class Evaluation:
             if node.field is None:
                 return _any([self._marks(node, numbers), Text(_phrase(node))])
             if node.field.name == "id":
-                text = "".join(words_of(node.text))
-                return self._id(text, node.prefix, part, numbers) if len(words_of(node.text)) == 1 else False
+                words = words_of(node.text)
+                return self._id(node, words[0], part, numbers) if len(words) == 1 else False
             return Text(f"{node.field.name} : {_phrase(node)}")
         if isinstance(node, Compared):
             if node.field.name == "id":
-                return self._id(str(node.value), False, part, numbers)
+                return self._id(node, str(node.value), part, numbers)
             return _ordered(node, part)
         return True  # Everything, and what every record has
 
-    def _marks(self, node: Node, numbers: array[int]) -> Simple:
+    def _marks(self, node: Node, numbers: array[int], question: Callable[[Group], bool] | None = None) -> Simple:
         decided = self._decided.get(node)
         if decided is None:
-            decided = self._decided[node] = Decided(self._vocabulary, lambda group: _decides(node, group))
-        return _of_groups(decided.marks(numbers))
+            question = question or (lambda group: _decides(node, group))
+            decided = self._decided[node] = Decided(self._vocabulary, question)
+        marks = decided.marks(numbers)
+        return Marks(marks) if 1 in marks and 0 in marks else 1 in marks
 
-    def _id(self, text: str, prefix: bool, part: Part, numbers: array[int]) -> Simple:
+    def _id(self, node: Words | Compared, text: str, part: Part, numbers: array[int]) -> Simple:
         """Records by their id, which is the generation of their log and their place in it."""
+        prefix = isinstance(node, Words) and node.prefix
         generation, digits = text[:_GENERATION], text[_GENERATION:]
         if prefix and not digits:
-            decided = Decided(self._vocabulary, lambda group: group.generation.startswith(generation))
-            return _of_groups(decided.marks(numbers))
+            return self._marks(node, numbers, lambda group: group.generation.startswith(generation))
         generations = (self._vocabulary.groups[number].generation for number in numbers)
         if len(digits) > _PLACE or len(digits) < (0 if prefix else _PLACE) or generation not in generations:
             return False
@@ -224,10 +234,6 @@ class Evaluation:
         return Test(rows)
 
 
-def _of_groups(marks: bytes) -> Simple:
-    return Marks(marks) if 1 in marks and 0 in marks else 1 in marks
-
-
 def seeks_words(tree: Node) -> bool:
     """Whether texts are searched for words."""
     if isinstance(tree, Not):
@@ -240,6 +246,14 @@ def seeks_words(tree: Node) -> bool:
 def ones(count: int) -> int:
     """The set of the first `count` rows."""
     return int.from_bytes(b"\1" * count, "little")
+
+
+def rows_of(found: int) -> Iterator[int]:
+    """The rows of a set, in order."""
+    marks = found.to_bytes((found.bit_length() + 7) // 8, "little")
+    row = -1
+    while (row := marks.find(1, row + 1)) >= 0:
+        yield row
 
 
 def _number(marks: bytes | bytearray) -> int:

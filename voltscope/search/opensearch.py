@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any as Json
+from typing import Literal
 
 from voltscope.errors import ConfigError, QueryError, StoreError
 from voltscope.logs.record import LEVELS, Hit
@@ -23,6 +24,7 @@ _PAGE = 2000  # records of one answer: half a megabyte, usually
 _MOST_VALUES = 10_000
 _CURSOR = re.compile(r"(?P<spool>[0-9A-Za-z]{1,40})\.(?P<sequence>\d{1,18})", re.A)
 _Place = tuple[str, int]
+_Order = Literal["asc", "desc"]
 
 
 class OpenSearchSearcher:
@@ -50,14 +52,13 @@ class OpenSearchSearcher:
     def find(self, wish: Wish, limit: int = 100, before: str | None = None) -> Page:
         """Newest first; `before` is a page's, as it came. Raises QueryError, StoreError."""
         place = None if before is None else _place(before)
-        rows = list(self._rows(self._query(wish), "desc", place, limit + 1))
-        hits = [_hit(row) for row in rows[:limit]]
-        return Page(hits, hits[-1].cursor if hits and len(rows) > limit else None)
+        hits = list(self._found(self._query(wish), "desc", place, limit + 1))
+        return Page(hits[:limit], hits[limit - 1].cursor if len(hits) > limit > 0 else None)
 
     def follow(self, wish: Wish, after: str, limit: int = 500) -> list[Hit]:
         """Records after the one with cursor `after`, oldest first. Raises QueryError, StoreError."""
         place = None if after == "0" else _place(after)
-        return [_hit(row) for row in self._rows(self._query(wish), "asc", place, limit)]
+        return list(self._found(self._query(wish), "asc", place, limit))
 
     def histogram(self, wish: Wish, spans: int = 60, time_limit_s: float = 2.0) -> Histogram:
         """At most `spans` spans (see `spans_between`) from `wish.since`, else from the oldest record there is, to
@@ -115,13 +116,13 @@ class OpenSearchSearcher:
 
     def context(self, cursor: str, before: int = 20, after: int = 20, agent: str | None = None) -> list[Hit]:
         """The record with that cursor and its neighbours, oldest first. Raises QueryError, StoreError."""
-        place = _place(cursor)
-        spool, sequence = place
-        itself = self._within({"term": {"labels.spool": spool}}, {"term": {"event.sequence": sequence}})
+        place = spool, sequence = _place(cursor)
+        itself = {"bool": {"filter": [{"term": {"event.sequence": sequence}}, {"term": {"labels.spool": spool}}]}}
         near = self._query(Wish(agent=agent))
-        older = list(self._rows(near, "desc", place, before))
-        newer = list(self._rows(near, "asc", place, after))
-        return [_hit(row) for row in [*reversed(older), *self._rows(itself, "asc", None, 1), *newer]]
+        older = list(self._found(near, "desc", place, before))
+        newer = list(self._found(near, "asc", place, after))
+        here = [Hit.from_document(row.source, cursor) for row in self._rows(self._within(itself), "asc", None, 1)]
+        return [*reversed(older), *here, *newer]
 
     def agents(self) -> list[str]:
         """Identities there are records of, sorted. Raises StoreError."""
@@ -131,7 +132,11 @@ class OpenSearchSearcher:
 
     def newest(self) -> str:
         """The newest record's cursor; `0` when there is none. Raises StoreError."""
-        return next((_cursor(row) for row in self._rows(self._within(), "desc", None, 1, source=False)), "0")
+        for spool in reversed(self._spools()):
+            query = self._within({"term": {"labels.spool": spool}})
+            for row in self._rows(query, "desc", None, 1, source=False):  # it may be megabytes, and is asked for often
+                return f"{spool}.{row.sort[0]}"
+        return "0"
 
     def close(self) -> None:
         """End what connections there are."""
@@ -158,22 +163,44 @@ class OpenSearchSearcher:
         oldest = self._cluster.search(asked).aggregations.get("oldest", {}).get("value")
         return default if oldest is None else int(oldest)
 
-    def _rows(self, query: Query, order: str, after: _Place | None, limit: int, source: bool = True) -> Iterator[Row]:
-        """At most `limit` documents after that place, each once, in answers that fit into memory."""
+    def _spools(self) -> list[str]:
+        """Those we have records of, oldest first."""
+        # of an index in which nothing changed the store keeps this answer
+        named = {"terms": {"field": "labels.spool", "size": _MOST_VALUES}}
+        found = self._cluster.search({"size": 0, "query": self._within(), "aggs": {"spools": named}})
+        return sorted(str(bucket["key"]) for bucket in _buckets(found.aggregations, "spools"))
+
+    def _found(self, query: Query, order: _Order, after: _Place | None, limit: int) -> Iterator[Hit]:
+        """At most `limit` records behind that place.
+
+        One spool is asked for after the other: sorted by a number alone, the store leaves out what it need not look
+        at. Sorted by spool and number, a page of 300,000 records took it 60 ms instead of 10.
+        """
+        spools = self._spools()
+        for spool in spools if order == "asc" else reversed(spools):
+            if after is not None and spool != after[0] and (spool < after[0]) == (order == "asc"):
+                continue
+            within = {"bool": {"filter": [query, {"term": {"labels.spool": spool}}]}}
+            sequence = after[1] if after is not None and spool == after[0] else None
+            for row in self._rows(within, order, sequence, limit):
+                yield Hit.from_document(row.source, f"{spool}.{row.sort[0]}")
+                limit -= 1
+            if limit <= 0:
+                return
+
+    def _rows(self, query: Query, order: _Order, after: int | None, limit: int, source: bool = True) -> Iterator[Row]:
+        """At most `limit` documents behind that sequence, each once, in answers that fit into memory."""
         body: dict[str, Json] = {
             "query": query,
             "_source": source,
             "track_total_hits": False,
-            "sort": [
-                {"labels.spool": {"order": order, "unmapped_type": "keyword"}},
-                {"event.sequence": {"order": order, "unmapped_type": "long"}},
-            ],
+            "sort": [{"event.sequence": {"order": order, "unmapped_type": "long"}}],
         }
         size = _PAGE
         while limit > 0:
             body["size"] = min(size, limit)
             if after is not None:
-                body["search_after"] = list(after)
+                body["search_after"] = [after]
             try:
                 rows = self._cluster.search(body).hits.hits
             except TooMuch:
@@ -182,9 +209,8 @@ class OpenSearchSearcher:
                 size = body["size"] // 2
                 continue
             for row in rows:
-                place = (str(row.sort[0]), int(row.sort[1]))
-                if place != after:
-                    after, limit = place, limit - 1
+                if row.sort[0] != after:
+                    after, limit = row.sort[0], limit - 1
                     yield row
             if len(rows) < body["size"]:
                 return
@@ -195,14 +221,6 @@ def _place(cursor: str) -> _Place:
     if found is None:
         raise QueryError(f"{cursor[:60]!r} is no place among the records of this store.")
     return found["spool"], int(found["sequence"])
-
-
-def _cursor(row: Row) -> str:
-    return f"{row.sort[0]}.{row.sort[1]}"
-
-
-def _hit(row: Row) -> Hit:
-    return Hit.from_document(row.source, _cursor(row))
 
 
 def _buckets(aggregations: dict[str, Json], name: str) -> list[dict[str, Json]]:

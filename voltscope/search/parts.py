@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 from voltscope.errors import SpoolError, StoreError
@@ -20,6 +20,7 @@ from voltscope.search.segment_reading import SegmentReading
 _KEPT_RECORDS = 4096  # decoded frames, of which a search often wants neighbours: some 3 MB
 _KEPT_OPEN = 400  # indexes: some 60 KB each
 _KEPT_COLUMNS = 32  # some 200 KB each
+_KEPT_READ = 3  # sealed segments whose index is not made yet: some 5 MB each, and 200 ms to index again
 
 
 class Parts:
@@ -35,6 +36,7 @@ class Parts:
         self._parts: dict[str, SegmentIndex | SegmentReading] = {}
         self._damaged: set[tuple[int, int]] = set()  # indexes nothing should be asked of until they are made anew
         self._opened: OrderedDict[str, None] = OrderedDict()
+        self._read: set[str] = set()  # sealed parts without an index that were searched
         self._batches: OrderedDict[tuple[str, int], Batch] = OrderedDict()
         self._kept_records = 0
 
@@ -63,15 +65,14 @@ class Parts:
         to be damaged. When retention took the segment meanwhile, what has been done stays. Raises StoreError.
         """
         with self._turn():
-            self._use(part.segment.path.name)
             try:
                 try:
-                    work(part)
+                    self._use(part, work)
                 except DamagedIndex:
                     if isinstance(part, SegmentIndex):
                         self._damaged.add(part.stamp)
                     self._drop(part.segment.path.name)
-                    work(self._part(part.segment, words=False))
+                    self._use(self._part(part.segment, words=False), work)
             except (OSError, SpoolError):
                 if part.segment.path.exists():
                     raise
@@ -84,21 +85,22 @@ class Parts:
         self._batches.move_to_end(key)
         return self._batches[key]
 
-    def record(self, part: Part, row: int) -> Batch | None:
-        """The record alone, so that who has it keeps no whole frame in memory; None when it cannot be read any more.
-
-        Raises SpoolError, OSError.
+    def records(self, part: Part, rows: Iterable[int]) -> Iterator[Batch]:
+        """Each record alone, so that who has it keeps no whole frame in memory; without those of a frame that went bad
+        since it was indexed (`voltscope spool fsck` names it). Raises SpoolError, OSError.
         """
         frames = part.frames()
-        frame = frames.holding(row)
-        try:
-            batch = self.batch_at(part.segment, frames.offsets[frame])
-        except SpoolError as error:
-            if error.permanent:
-                raise
-            return None  # bytes went bad since it was indexed; `voltscope spool fsck` names them
-        sequence = frames.sequence(row)
-        return batch.between(sequence, sequence) if batch.first <= sequence <= batch.last else None
+        for frame, here in groupby(rows, frames.holding):
+            offset, numbers = frames.offsets[frame], [row - frames.begins[frame] for row in here]
+            whole = self._batches.get((part.segment.path.name, offset))
+            try:
+                if whole is not None:
+                    yield from (whole.between(whole.first + number, whole.first + number) for number in numbers)
+                else:
+                    yield from self._reader.records_at(part.segment, offset, numbers)
+            except SpoolError as error:
+                if error.permanent:
+                    raise
 
     def size_bytes(self) -> int:
         """What records and indexes occupy. Raises StoreError."""
@@ -159,23 +161,27 @@ class Parts:
         self._parts[name] = part
         return part
 
-    def _use(self, name: str) -> None:
-        self._opened[name] = None
-        self._opened.move_to_end(name)
+    def _use(self, part: Part, work: Callable[[Part], None]) -> None:
+        name = part.segment.path.name
+        if isinstance(part, SegmentIndex):
+            self._opened[name] = None
+            self._opened.move_to_end(name)
+        elif part.segment.sealed:
+            self._read.add(name)
+        work(part)
 
     def _release(self) -> None:
-        """Keep few indexes open; of those in memory the newest part's alone, which the next search wants again."""
+        """Keep not too many indexes open; of those in memory the newest parts', which the next search wants again."""
+        read = {name: part for name in self._read if isinstance(part := self._parts.get(name), SegmentReading)}
+        for name in sorted(read)[:-_KEPT_READ]:
+            read.pop(name).release()
+        self._read = set(read)
         for name in islice(reversed(self._opened), _KEPT_COLUMNS, _KEPT_COLUMNS + 1):
             if isinstance(part := self._parts.get(name), SegmentIndex):
                 part.release_columns()
-        for name in list(self._opened):
-            part = self._parts.get(name)
-            if isinstance(part, SegmentReading) and not part.segment.sealed:
-                continue
-            if part is None or isinstance(part, SegmentReading) or len(self._opened) > _KEPT_OPEN:
-                del self._opened[name]
-                if part is not None:
-                    part.release()
+        while len(self._opened) > _KEPT_OPEN:
+            if opened := self._parts.get(self._opened.popitem(last=False)[0]):
+                opened.release()
 
     def _drop(self, name: str) -> None:
         if part := self._parts.pop(name, None):

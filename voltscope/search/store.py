@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from voltscope.errors import QueryError
@@ -150,7 +151,7 @@ class Store:
 
         def work(part: Part) -> None:
             del hits[before:]
-            for hit in self._found(part, tree, low, high, newest_first):
+            for hit in self._found(part, tree, low, high, limit - before, newest_first):
                 hits.append(hit)
                 if len(hits) == limit:
                     return
@@ -164,17 +165,16 @@ class Store:
                 self._parts.ask(part, work)
         return hits
 
-    def _found(self, part: Part, tree: Node, low: int, high: int, newest_first: bool) -> Iterator[Hit]:
+    def _found(self, part: Part, tree: Node, low: int, high: int, limit: int, newest_first: bool) -> Iterator[Hit]:
         self._vocabulary.tidy()
         simple = self._evaluation(tree).simple(part)
         if simple is False or part.first is None or part.last is None:
             return
         begin = 0 if low <= part.first else part.frames().row(low)
         end = part.records if high >= part.last else part.frames().row(high + 1)
-        for row in self._evaluation(tree).found(part, simple, begin, end, newest_first):
-            batch = self._parts.record(part, row)
-            if batch is not None:
-                yield Hit(batch, 0)
+        rows = self._evaluation(tree).found(part, simple, begin, end, newest_first)
+        while some := list(islice(rows, limit)):
+            yield from (Hit(batch, 0) for batch in self._parts.records(part, some))
 
 
 def _sequence(cursor: str) -> int:

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from voltscope.search.tokens import spaced
 
 # `ascii`: letters and digits of ASCII in either case, and every other character as it is; what else a word may be is
@@ -17,6 +19,7 @@ _INSERT = "INSERT INTO words (rowid, message, stack) VALUES (?, ?, ?)"
 # in 20 µs. Tried and left: parts half as large on pages of 16 KiB (as quick to make, and some bytes written twice), one
 # part (twice the memory, 20 % slower), positions left out (14 % quicker, half the size, and no phrases).
 _WRITTEN_ONCE = {"automerge": 0, "crisismerge": 1000}
+_numbers = msgspec.json.Decoder(list[int])
 
 
 class Words:
@@ -47,7 +50,7 @@ class Words:
         # immutable: no locks, and no file is ever made beside it
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA cache_size = -256")  # many are open at once; the system keeps the pages as well
+        db.execute("PRAGMA cache_size = -64")  # many are open at once, and the system keeps the pages as well
         return cls(db)
 
     def begin(self) -> None:
@@ -63,9 +66,11 @@ class Words:
         self._db.execute("COMMIT")
 
     def matching(self, expression: str, low: int, high: int) -> list[int]:
-        """The rows from `low` to below `high` that match the FTS5 expression, in order. Raises sqlite3.Error."""
-        sql = "SELECT rowid FROM words WHERE words MATCH ? AND rowid >= ? AND rowid < ?"
-        return [row for (row,) in self._db.execute(sql, (expression, low, high))]
+        """The rows from `low` to below `high` that match the FTS5 expression. Raises sqlite3.Error."""
+        # as one text, which takes half the time of as many rows, and leaves Python's lock to others meanwhile
+        sql = "SELECT group_concat(rowid) FROM words WHERE words MATCH ? AND rowid >= ? AND rowid < ?"
+        (rows,) = self._db.execute(sql, (expression, low, high)).fetchone()
+        return _numbers.decode(f"[{rows or ''}]")
 
     def close(self) -> None:
         """Close the file, or drop the memory."""

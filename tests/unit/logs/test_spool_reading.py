@@ -31,6 +31,15 @@ def test_s32_reading_changes_nothing_and_needs_no_spool(tmp_path: Path) -> None:
     for segment in reader.segments():
         for offset, batch in reader.batches(segment):
             assert reader.batch_at(segment, offset).records == batch.records
+            last = len(batch.records) - 1
+            assert reader.records_at(segment, offset, [last, 0]) == [
+                batch.between(batch.last, batch.last),
+                batch.between(batch.first, batch.first),
+            ]
+            with pytest.raises(SpoolError, match="no sound records"):
+                reader.records_at(segment, offset, [last + 1])
+            with pytest.raises(SpoolError, match="no sound records"):
+                reader.records_at(segment, offset + 1, [0])
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in spool.folder.iterdir()} == before
 
 

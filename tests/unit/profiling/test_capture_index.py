@@ -60,6 +60,12 @@ def indexed(engine: Any) -> dict[str, Any]:
     return engine.handle("status", {})["index"]
 
 
+def told(engine: Any, sent: int = 0, refused: int = 0) -> bool:
+    """Whether all is done, with these figures."""
+    done = {"waiting": 0, "sent": sent, "refused": refused, "failure": None}
+    return {name: indexed(engine)[name] for name in done} == done
+
+
 @pytest.mark.skipif(not PySpy().available(), reason="py-spy is not installed")
 def test_which_agents_spend_time_in_json_dumps(
     opensearch: OpenSearch, tmp_path: Path, start: Any, program: Any
@@ -72,8 +78,7 @@ def test_which_agents_spend_time_in_json_dumps(
             agent: engine.handle("profile", {"agent": agent, "seconds": 1})
             for agent in ("platform.historian", "platform.driver")
         }
-        until(lambda: indexed(engine)["sent"] == 2)
-        assert indexed(engine)["waiting"] == 0 and indexed(engine)["failure"] is None
+        until(lambda: told(engine, sent=2))
     opensearch.ask("POST", "/dumps-*/_refresh")
 
     def agents(query: dict[str, Any]) -> list[str]:
@@ -194,10 +199,8 @@ def test_a_store_that_comes_back_is_sent_to_without_a_new_capture(tmp_path: Path
     with profiler(home, urls=[store.url]) as engine:
         until(lambda: store.asked >= 2)
         store.status = 201
-        until(lambda: indexed(engine)["sent"] == 1)
-        assert indexed(engine) == {
-            "to": f"{store.url}/voltscope-profiles", "waiting": 0, "sent": 1, "refused": 0, "failure": None
-        }  # fmt: skip
+        until(lambda: told(engine, sent=1))
+        assert indexed(engine)["to"] == f"{store.url}/voltscope-profiles"
 
 
 def test_what_the_store_refuses_for_good_holds_up_nothing(tmp_path: Path, store: Store) -> None:
@@ -206,8 +209,7 @@ def test_what_the_store_refuses_for_good_holds_up_nothing(tmp_path: Path, store:
     kept(home, 2)
     store.status = 400
     with profiler(home, urls=[store.url]) as engine:
-        until(lambda: indexed(engine)["refused"] == 2)
-        assert indexed(engine)["waiting"] == 0
+        until(lambda: told(engine, refused=2))
 
 
 def test_another_store_gets_all_there_are(tmp_path: Path, store: Store) -> None:
@@ -215,9 +217,9 @@ def test_another_store_gets_all_there_are(tmp_path: Path, store: Store) -> None:
     home.mkdir()
     ids = kept(home, 2)
     with profiler(home, urls=[store.url]) as engine:
-        until(lambda: indexed(engine)["sent"] == 2)
+        until(lambda: told(engine, sent=2))
         engine.configure({"port": 0, "site": "vineyard", "index": {"urls": [store.url], "index": "others"}})
-        until(lambda: indexed(engine)["sent"] == 2)
+        until(lambda: told(engine, sent=2))
         assert {path.split("/")[1].rpartition("-")[0] for path in store.documents[2:]} == {"others"}
         assert [path.rpartition("/")[2] for path in store.documents] == ids * 2
         engine.configure({"port": 0, "site": "vineyard"})
@@ -276,6 +278,18 @@ def test_recursion_counts_once_and_a_function_is_one_whatever_its_line() -> None
 )
 def test_a_function_goes_by_its_module(name: str, file: str | None, whole: str) -> None:
     assert qualified(name, file) == whole
+
+
+def test_a_name_that_is_no_text_and_one_that_is_hostile_hold_up_nothing(tmp_path: Path, store: Store) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    archive = Archive(home / "data")
+    for at, name in enumerate(["\udc80\udcff", "<script>\x1b[31m\u202e", "a" * 100_000, ""]):
+        stacks = {("main (m.py:1)", f"{name} (m.py:2)"): 1}
+        archive.keep(capture_of(PLAIN, id=new_ulid(1_760_000_000 + at)), stacks)
+    archive.close()
+    with profiler(home, urls=[store.url]) as engine:
+        until(lambda: told(engine, sent=4))
 
 
 def test_a_document_is_bounded_whatever_the_stacks() -> None:

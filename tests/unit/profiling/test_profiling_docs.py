@@ -10,12 +10,12 @@ import pytest
 from voltscope import errors
 from voltscope.profiling.capture import Capture
 from voltscope.profiling.formats import FORMATS
-from voltscope.profiling.settings import ProfilerConfig
+from voltscope.profiling.settings import IndexSettings, ProfilerConfig
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/profiling.md").read_text()
 
 
-@pytest.mark.parametrize("struct", [Capture, ProfilerConfig])
+@pytest.mark.parametrize("struct", [Capture, IndexSettings, ProfilerConfig])
 def test_every_key_is_documented(struct):
     missing = [one.name for one in msgspec.structs.fields(struct) if f"`{one.name}`" not in DOCUMENT]
     assert missing == []

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from voltscope.logs.spool import Limits
 from voltscope.search.searcher import Wish
 from voltscope.search.segment_index import index_sealed
 from voltscope.search.store import Store
+from voltscope.search.words import Words
 
 SMALL = Limits(segment_bytes=64 * 1024)
 
@@ -237,6 +238,19 @@ def test_segments_with_and_without_an_index_answer_as_one(many: Store) -> None:
     assert many.agents() == [f"agent{number}" for number in range(7)]
 
 
+def test_what_has_no_index_yet_is_indexed_once_for_many_searches(
+    many: Store, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index_sealed(writer.folder)
+    _fill(writer, 800, _text)
+    assert 1 < len(list(writer.folder.glob("*.seg"))) - len(list(writer.folder.glob("*.idx"))) <= 4
+    many.find(Wish("marked"), 5000)
+    made: list[object] = []
+    monkeypatch.setattr(Words, "create", lambda *_: made.append(None))
+    found = _ids(_search(many, "filling", limit=5000))
+    assert found == list(range(3800, 0, -1)) and not made
+
+
 def test_pages_join_without_gap_or_overlap(many: Store) -> None:
     for filters in ({"query": "filling"}, {"level": "error"}, {"agent": "agent2"}, {}, {"since": 1300.5}):
         whole = _ids(_search(many, **filters, limit=5000))
@@ -409,6 +423,9 @@ def test_a_damaged_index_is_no_error_and_is_made_anew(many: Store, writer: Spool
     path.write_bytes(content)
     for store in (many, Store.open(writer.folder)):
         assert _ids(_search(store, "marked", limit=5000)) == whole
+        counted = store.facets(Wish("marked"), ["agent"], 10, 60.0)
+        assert (counted.total, counted.complete) == (len(whole), True)
+        assert sum(map(sum, store.histogram(Wish("many"), 60, 60.0).counts.values())) == 3000
         assert len(_search(store, "many", level="info", limit=5000)) == 2400
         assert len(_tail(store, 0, limit=5000)) == 3000
     verified = set(writer.folder.glob("*.idx")) - {path}
@@ -433,19 +450,54 @@ def test_an_index_goes_with_its_segment(many: Store, writer: SpoolWriter) -> Non
 def test_retention_in_the_middle_of_a_search_leaves_what_was_found(many: Store, writer: SpoolWriter) -> None:
     segments = sorted(writer.folder.glob("*.seg"))
     index_sealed(writer.folder)
-    whole = many._parts._reader.batch_at
+    whole = many._parts._reader.records_at
 
-    def unlinking(segment, offset):  # type: ignore[no-untyped-def]
+    def unlinking(*asked):  # type: ignore[no-untyped-def]
         for path in segments[:3]:
             path.unlink(missing_ok=True)
             path.with_suffix(".idx").unlink(missing_ok=True)
-        return whole(segment, offset)
+        return whole(*asked)
 
-    many._parts._reader.batch_at = unlinking  # type: ignore[method-assign]
+    many._parts._reader.records_at = unlinking  # type: ignore[method-assign]
     found = _ids(_search(many, "many", limit=5000))
     kept = int(segments[3].stem)
     assert found[: 3001 - kept] == list(range(3000, kept - 1, -1))
     assert int(many.oldest()) == kept
+
+
+@pytest.mark.parametrize("query", ["", "many", "level:error", "marked not agent:agent3"])
+def test_retention_in_the_middle_of_anything_is_no_error(many: Store, writer: SpoolWriter, query: str) -> None:
+    def kept_of(hits: Iterable[Hit]) -> list[int]:
+        return [hit.id for hit in hits if hit.id >= kept]
+
+    segments = sorted(writer.folder.glob("*.seg"))
+    kept, gone = int(segments[3].stem), segments[:3]
+    wish = Wish(query)
+    expected = kept_of(many.find(wish, 5000).hits)
+
+    def unlinking(*asked):  # type: ignore[no-untyped-def]
+        parts = now(*asked)
+        for path in gone:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".idx").unlink(missing_ok=True)
+        return parts
+
+    fresh = Store.open(writer.folder)  # has opened nothing yet
+    now = fresh._parts.now
+    fresh._parts.now = unlinking  # type: ignore[method-assign]
+    contents = {path: path.read_bytes() for each in gone for path in (each, each.with_suffix(".idx")) if path.exists()}
+    for ask in (
+        lambda: kept_of(fresh.find(wish, 5000).hits),
+        lambda: kept_of(fresh.follow(wish, "0", 5000))[::-1],
+        lambda: [expected] if fresh.histogram(wish, 60, 60.0).complete else [],
+        lambda: [expected] if fresh.facets(wish, ["agent"], 10, 60.0).total >= len(expected) else [],
+        lambda: [expected] if fresh.context(str(kept - 5), 5, 10) and fresh.agents() else [],
+    ):
+        found = ask()
+        assert found in (expected, [expected])
+        for path, content in contents.items():
+            path.write_bytes(content)
+    fresh.close()
 
 
 def test_a_segment_that_went_bad_after_it_was_indexed_hides_its_bad_frame_alone(

@@ -79,11 +79,30 @@ class Entry(msgspec.Struct, array_like=True):
         return Batch(self.origin, self.source, self.created, self.records, spool, first)
 
 
+class Undecoded(msgspec.Struct, array_like=True):
+    """A frame of records, of which none is decoded yet."""
+
+    origin: Origin
+    source: Source
+    created: int
+    records: list[msgspec.Raw]
+
+    def batch(self, number: int, spool: str, first: int) -> Batch:
+        """Record `number`, counted from 0, in a batch of its own; `first`: the sequence of the frame's first record.
+
+        Raises msgspec.MsgspecError, ValueError, IndexError.
+        """
+        record = _record_decoder.decode(self.records[number])
+        return Batch(self.origin, self.source, self.created, [record], spool, first + number)
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[int, msgspec.msgpack.Decoder[Any]] = {
     STATE: msgspec.msgpack.Decoder(State),
     RECORDS: msgspec.msgpack.Decoder(Entry),
 }
+_undecoded_decoder = msgspec.msgpack.Decoder(Undecoded)
+_record_decoder = msgspec.msgpack.Decoder(Record)
 
 
 def checksum(*parts: bytes | bytearray | memoryview) -> int:
@@ -144,17 +163,30 @@ def unpack(kind: int, schema: int, payload: bytes | memoryview, where: str) -> S
     Fields that later versions put at the end are left out, fields that earlier ones did not have take their default.
     Raises SpoolError for a frame of a newer schema.
     """
+    _check(kind, schema, where)
+    try:
+        content: State | Entry = _decoders[kind].decode(payload)
+    except (msgspec.MsgspecError, ValueError):  # ValueError: bytes that are no UTF-8
+        return None
+    return content
+
+
+def unpack_records(schema: int, payload: bytes | memoryview, where: str) -> Undecoded | None:
+    """The same for a frame of records, which takes a quarter of the time."""
+    _check(RECORDS, schema, where)
+    try:
+        return _undecoded_decoder.decode(payload)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+def _check(kind: int, schema: int, where: str) -> None:
     if schema > SCHEMA or kind not in _decoders:
         raise SpoolError(
             f"{where} is of schema {schema}, newer than this voltscope's {SCHEMA}.",
             "Use the version that wrote it, or a later one; nothing was changed.",
             permanent=True,
         )
-    try:
-        content: State | Entry = _decoders[kind].decode(payload)
-    except (msgspec.MsgspecError, ValueError):  # ValueError: bytes that are no UTF-8
-        return None
-    return content
 
 
 def segment_name(first: int) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from voltscope.errors import SpoolError
 from voltscope.logs.record import Batch
 from voltscope.logs.spool.filesystem import SYSTEM, FileSystem
-from voltscope.logs.spool.format import Entry, State, segment_first
+from voltscope.logs.spool.format import Entry, State, segment_first, unpack_records
 from voltscope.logs.spool.segment import Frame, Opened, SegmentInfo, is_records
 
 _BEGINNINGS = 1024
@@ -81,6 +84,22 @@ class SpoolReader:
         if batch is None:
             raise SpoolError(f"{segment.path} has no sound records at {offset}.", "See voltscope spool fsck.")
         return batch
+
+    def records_at(self, segment: SegmentInfo, offset: int, numbers: Iterable[int]) -> list[Batch]:
+        """Some records of the batch whose frame begins there, counted from 0, each in a batch of its own.
+
+        Nothing else of it is decoded. Raises SpoolError when there are no such records, OSError.
+        """
+        with Opened(self._files, segment.path) as file:
+            frame = file.frame(offset)
+            spool = self._spool(segment)
+        found = None
+        if frame is not None and is_records(frame):
+            found = unpack_records(frame.schema, frame.payload, f"{segment.path} at {offset}")
+        if frame is not None and found is not None:
+            with suppress(msgspec.MsgspecError, ValueError, IndexError):
+                return [found.batch(number, spool, frame.first) for number in numbers]
+        raise SpoolError(f"{segment.path} has no sound records at {offset}.", "See voltscope spool fsck.")
 
     def read(self, after: int, max_records: int = 2000) -> Batch | None:
         """The next records after that sequence, of one frame at most; None when there are none.

@@ -70,6 +70,7 @@ def _properties(flavour: Flavour) -> dict[str, Any]:
             level=_NAME,
             logger=_NAME,
             file=_fields(path=_NAME),
+            offset=_LONG,
             origin=_fields(file=_fields(line=_LONG, name=_KEYWORD), function=_KEYWORD),
             syslog=_fields(
                 priority=_LONG,

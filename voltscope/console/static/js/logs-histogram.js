@@ -114,7 +114,7 @@ export function histogram({ zoom }) {
     const every = ROUND.find((seconds) => (seconds / made.step) * step >= TICK) ?? ROUND.at(-1);
     for (let index = 0; index < spans; index += 1) {
       const x = index * step;
-      if (x > width - 60 || (from(index) - offset(from(index))) % every) continue;
+      if (x > width - 60 || Math.round((from(index) - offset(from(index))) * 1000) % (every * 1000)) continue;
       ticks.push(
         svg("line", { class: "tick", x1: x.toFixed(1), x2: x.toFixed(1), y1: HEIGHT, y2: HEIGHT + 4 }),
         svg("text", { class: "time", x: (x + 3).toFixed(1), y: HEIGHT + 14, "aria-hidden": "true" }, clock(from(index))),
