@@ -40,6 +40,7 @@ def _continuous(companions: Companions) -> list[dict[str, Any]]:
     failing = [
         {"labels": {"agent": one["agent"]}, "value": float(one["failure"] is not None)} for one in continuous.status()
     ]
+    text = "Whether an agent cannot be sampled."
     return [
         _family("voltscope_continuous_windows_total", "counter", "Windows kept.", [_plain(continuous.kept)]),
         _family(
@@ -48,7 +49,7 @@ def _continuous(companions: Companions) -> list[dict[str, Any]]:
             "Rounds that could not be read.",
             [_plain(continuous.missed)],
         ),
-        _family("voltscope_continuous_failing", "gauge", "Whether an agent cannot be sampled.", failing),
+        *([_family("voltscope_continuous_failing", "gauge", text, failing)] if failing else []),
     ]
 
 

@@ -244,7 +244,7 @@ def test_an_archive_of_the_version_before_goes_on(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     archive.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "captures.sqlite")) as old:
-        old.executescript("ALTER TABLE capture DROP COLUMN indexed_in; PRAGMA user_version = 1")
+        old.executescript("DROP TABLE acknowledged; PRAGMA user_version = 1")
     archive = Archive(tmp_path)
     one = new_ulid()
     archive.keep(capture_of(PLAIN, id=one), PLAIN)

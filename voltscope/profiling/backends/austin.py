@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from voltscope.errors import BackendFailed
@@ -98,23 +98,22 @@ class Austin:
             if "Cannot attach" in run.said and self._processes.birth(pid) is not None:
                 raise refused(pid, self._program or Path("austin"))
             raise failure(self.name, pid, _last_words(run.said), run, self._processes)
+        if seen.strange and not seen.samples:
+            raise failure(self.name, pid, "it wrote what is no stack", run, self._processes)
         if seen.whole or run.ending is not Ending.COMPLETE:
             return
-        words = f"what it wrote breaks off: {_last_words(run.said)}. No space left?"
-        raise failure(self.name, pid, words, run, self._processes)
+        raise failure(self.name, pid, "what it wrote breaks off. No space left?", run, self._processes)
 
 
 @dataclass
 class _Seen:
-    """What a file of austin's held. `whole`: whether it goes to austin's last line."""
+    """What a file of austin's held. `whole`: whether it goes to austin's last line; `strange`: other lines."""
 
-    stacks: dict[tuple[str, ...], int]
+    stacks: dict[tuple[str, ...], int] = field(default_factory=dict)
     samples: int = 0
     missed: int = 0
     whole: bool = False
-
-    def __init__(self) -> None:
-        self.stacks = {}
+    strange: int = 0
 
 
 def read(lines: Iterable[str], interval_us: int, kind: Kind, *, children: bool) -> _Seen:
@@ -131,6 +130,7 @@ def read(lines: Iterable[str], interval_us: int, kind: Kind, *, children: bool) 
             seen.whole = True
         match = _RECORD.fullmatch(record)
         if match is None:
+            seen.strange += bool(record.strip()) and not record.startswith("# ")
             continue
         metric, frames = int(match["metric"]), match["frames"] or ""
         if kind is not Kind.MEMORY:
@@ -166,12 +166,14 @@ def _records(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _frame(text: str) -> str:
-    file, _, rest = text.partition(".py:")
-    if rest:
-        name, _, line = rest.rpartition(":")
-        return frame(name, f"{file}.py", line if line.isdigit() else None)
-    parts = text.rsplit(":", 2)
-    return frame(parts[1], parts[0], parts[2] if parts[2].isdigit() else None) if len(parts) == 3 else clean(text)
+    """A frame from `file:function:line`; a function's name may hold a colon, and the file of one nearly never."""
+    place, colon, line = text.rpartition(":")
+    if not colon or not line.isdigit():
+        return clean(text)
+    file, end, name = place.partition(".py:")
+    if not end:
+        file, _, name = place.rpartition(":")
+    return frame(name, f"{file}.py" if end else file, line)
 
 
 def _last_words(said: str) -> str:

@@ -82,7 +82,8 @@ class Perf:
             run.watch()
             if run.ending is Ending.CANCELLED:
                 return Recording({}, 0, 0, run.sampled_s, run.ending)
-            if not run.started or run.status not in (0, -2, 130) or not data.exists():
+            # its status is that of the program it started, which it ends with SIGTERM when the target is gone
+            if not run.started or _SIGNS.over[0] not in run.said:
                 raise self._failure(pid, run)
             folder_of = Folder(None if sampling.children else pid)
             answer = self._script(data, folder_of, cancel)
@@ -122,7 +123,8 @@ class Perf:
         if any(word in run.said for word in _REFUSED) and self._processes.birth(pid) is not None:
             remedy = need.remedy or "In a container, start it with `--cap-add PERFMON`, and allow perf_event_open."
             return ProfilingRefused(f"the kernel refused to let perf measure process {pid}.", remedy)
-        return failure(self.name, pid, _words(run.said), run, self._processes)
+        words = _words(run.said) or "it could not write. No space left?"  # it says nothing of a full disk
+        return failure(self.name, pid, words, run, self._processes)
 
     def _may_measure(self, pid: int | None) -> Need:
         what = "the kernel lets it measure"

@@ -260,7 +260,8 @@ def failure(name: str, pid: int, words: str, run: Run, processes: ProcessTable) 
         return BackendFailed(f"{name} could not attach to process {pid} within {ATTACH_DEADLINE_S:.0f} s.")
     last = " ".join(words.split())[:300].rstrip(".") or "no word"
     remedy = "Make room, or set TMPDIR." if "No space left" in words or "File too large" in words else None
-    return BackendFailed(f"{name} failed on process {pid} with status {run.status}: {last}.", remedy)
+    last += "" if last.endswith("?") else "."
+    return BackendFailed(f"{name} failed on process {pid} with status {run.status}: {last}", remedy)
 
 
 @functools.lru_cache(maxsize=1)
