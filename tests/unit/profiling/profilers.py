@@ -1,4 +1,4 @@
-"""What the tests of all profilers share: a recording, another user, no room on the disk, a program that only pretends."""
+"""What the tests of all profilers share: a recording, another user, a full disk, a program that only pretends."""
 
 from __future__ import annotations
 
@@ -26,6 +26,17 @@ def worker():
 gevent.spawn(worker)
 print("ready", flush=True)
 gevent.wait()
+"""
+
+# A busy process with a busy child, whose command line holds a secret and looks like stacks; it ends with its parent.
+CHILD = """x = 12
+import select, sys; note = 's";token (a.py:1) 3'
+while not select.select([sys.stdin], [], [], 0.0001)[0]: pass"""
+PARENT = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {CHILD!r}, "hunter2"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+print("ready", flush=True)
+while True: pass
 """
 
 

@@ -95,8 +95,10 @@ class Austin:
         if run.ending is Ending.CANCELLED:
             return
         if not run.started:
-            if "Cannot attach" in run.said and self._processes.birth(pid) is not None:
-                raise refused(pid, self._program or Path("austin"))
+            program = self._program or Path("austin")
+            barred = "Cannot attach" in run.said or not may_attach(program, pid).met
+            if barred and not run.overdue and self._processes.birth(pid) is not None:
+                raise refused(pid, program)
             raise failure(self.name, pid, _last_words(run.said), run, self._processes)
         if seen.strange and not seen.samples:
             raise failure(self.name, pid, "it wrote what is no stack", run, self._processes)
