@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from voltscope.engine.service import EngineContext
 from voltscope.errors import BadRequest, ConfigError, FrameTooLarge, UnknownMethod, VoltscopeError
 from voltscope.logs.settings import StoreKeys
 from voltscope.profiling.archive import Archive
+from voltscope.profiling.audit import Audited, AuditFile, audit
 from voltscope.profiling.backends.registry import Backends
 from voltscope.profiling.companions import Companions
 from voltscope.profiling.formats import check_format, render
@@ -27,6 +29,7 @@ from voltscope.profiling.pyroscope.http import routes as pyroscope_routes
 from voltscope.profiling.recorder import Recorder
 from voltscope.profiling.settings import ProfilerConfig
 from voltscope.profiling.targets import Targets
+from voltscope.profiling.threads import ThreadDumps
 from voltscope.profiling.windows import Windows
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
 
@@ -48,6 +51,8 @@ class ProfilerEngine:
         self._server: Server | None = None
         self._web: WebConfigFile | None = None
         self._companions: Companions | None = None
+        self._threads: ThreadDumps | None = None
+        self._audit: AuditFile | None = None
 
     @property
     def url(self) -> str | None:
@@ -86,6 +91,8 @@ class ProfilerEngine:
         self._windows = Windows(self._context.data_dir, config.continuous_retention)
         targets = Targets(self._context.facts, self._context.volttron_home)
         self._recorder = Recorder(targets, self._backends, self._archive, config.limits, config.site, self._kept)
+        self._threads = ThreadDumps(targets)
+        self._audit = _audit_file(self._context.data_dir / "audit.log")
         self._server = self._listening(config, access)
         self._companions = Companions(
             self._archive, self._windows, targets, self._recorder, self._context.facts, lambda: self.url
@@ -93,7 +100,7 @@ class ProfilerEngine:
         self._companions.apply(config)
 
     def handle(self, method: str, params: dict[str, Any]) -> Any:
-        """Answer `profile` (blocks until done), `captures`, `capture`, `targets`, `metrics` or `status`."""
+        """Answer `profile` (blocks until done), `captures`, `capture`, `threads`, `targets`, `metrics` or `status`."""
         recorder = self._running()
         if method == "profile":
             asked = {name: value for name, value in params.items() if value is not None and name != "requested_by"}
@@ -102,6 +109,8 @@ class ProfilerEngine:
             return [capture.as_dict() for capture in recorder.captures()]
         if method == "capture":
             return self._content(params)
+        if method == "threads":
+            return self._dumped(params, str(params.get("requested_by") or "rpc"), "rpc")
         if method == "targets":
             return recorder.targets()
         if method == "metrics":
@@ -109,7 +118,8 @@ class ProfilerEngine:
         if method == "status":
             return self._status(recorder)
         raise UnknownMethod(
-            f"the profiler has no method {method!r}.", "It has: profile, captures, capture, targets, metrics, status."
+            f"the profiler has no method {method!r}.",
+            "It has: profile, captures, capture, threads, targets, metrics, status.",
         )
 
     def stop(self) -> None:
@@ -120,10 +130,10 @@ class ProfilerEngine:
             self._companions.stop()
         if self._server is not None:
             self._server.stop()
-        for store in (self._archive, self._windows):
+        for store in (self._archive, self._windows, self._audit):
             if store is not None:
                 store.close()
-        self._server = self._recorder = self._archive = self._windows = self._companions = None
+        self._server = self._recorder = self._archive = self._windows = self._companions = self._audit = None
 
     def _kept(self) -> None:
         companions = self._companions
@@ -163,7 +173,10 @@ class ProfilerEngine:
 
     def _listening(self, config: ProfilerConfig, access: Access) -> Server:
         app: ASGIApp = guarded(
-            [*routes(self._running, self._gallery, self._alerted), *pyroscope_routes(self._profiles)],
+            [
+                *routes(self._running, self._gallery, self._alerted, self._dumped, self._sampled),
+                *pyroscope_routes(self._profiles),
+            ],
             access,
             open_reads=is_loopback(config.host),
             names=config.names,
@@ -172,7 +185,7 @@ class ProfilerEngine:
         )
         web = self._web = self._web_config(config)
         server = Server(
-            app if web is None else WebConfigured(app, web, access),
+            Audited(app if web is None else WebConfigured(app, web, access)),
             config.host,
             config.port,
             certificate=Path(config.certificate) if config.certificate else None,
@@ -192,6 +205,28 @@ class ProfilerEngine:
         if companions is None:
             raise VoltscopeError("the profiler is not started.", "Ask again in a moment.")
         return companions.triggers.alerted(notification, config.alert_seconds)
+
+    def _dumped(self, params: dict[str, Any], who: str, via: str) -> dict[str, Any]:
+        """A thread dump of the agent that `params` name, with its line in the audit."""
+        recorder, threads = self._running(), self._threads
+        if threads is None:
+            raise VoltscopeError("the profiler is not started.", "Ask again in a moment.")
+        try:
+            recorder.admit(who, time.time())
+            found = threads.dump(params.get("agent"))
+            if via == "rpc" and (size := len(msgspec.json.encode(found))) > MAX_CONTENT_BYTES:
+                raise FrameTooLarge(
+                    f"the thread dump has {size} bytes; {MAX_CONTENT_BYTES} fit the bus.",
+                    f"Ask over HTTP: POST {self.url}/api/threads",
+                )
+        except VoltscopeError as error:
+            audit("threads", who, via, params, error)
+            raise
+        audit("threads", who, via, params)
+        return found
+
+    def _sampled(self) -> list[dict[str, Any]]:
+        return self._companions.continuous.status() if self._companions else []
 
     def _gallery(self) -> Gallery:
         return Gallery(self._running(), self._profiles())
@@ -221,6 +256,15 @@ class ProfilerEngine:
                 for backend in self._backends.all
             ],
         }
+
+
+def _audit_file(path: Path) -> AuditFile:
+    try:
+        file = AuditFile(path)
+    except OSError as error:
+        raise VoltscopeError(f"cannot write the audit {path}: {error}.", "Check its owner and its disk.") from error
+    file.begin()
+    return file
 
 
 def _surface(config: ProfilerConfig) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from voltscope.profiling.backends.base import Kind
 from voltscope.profiling.difference import changes, draw, fold
 from voltscope.profiling.heading import Heading
 from voltscope.profiling.picture import Picture, captured, spanned
-from voltscope.profiling.profiles import Labels, Profiles
+from voltscope.profiling.profiles import Labels, Profiles, Wanted
 from voltscope.profiling.recorder import Recorder
 from voltscope.profiling.stacks import samples_in
 from voltscope.ulid import is_ulid
@@ -38,6 +38,12 @@ class Gallery:
         of one `kind` (cpu unless told) and, where it is given, of one `reason`.
         """
         return self._span(asked, _moment(asked, "since"), _moment(asked, "until"))
+
+    def coverage(self, asked: Mapping[str, str]) -> dict[str, int]:
+        """How many captures and windows, and samples in them, `span` would draw."""
+        kind, begin, end, wanted = _range(asked, _moment(asked, "since"), _moment(asked, "until"))
+        samples = [one.samples for one in self._profiles.select(begin, end, wanted, kind)]
+        return {"parts": len(samples), "samples": sum(samples)}
 
     def difference(self, asked: Mapping[str, str], form: str) -> tuple[bytes, str]:
         """`before` and `after` compared, as svg, folded or json, and its media type.
@@ -70,22 +76,26 @@ class Gallery:
         return self._span(asked, _moment(span.groupdict(), "since"), _moment(span.groupdict(), "until"))
 
     def _span(self, asked: Mapping[str, str], since: float, until: float) -> Picture:
-        agent, word, reason = asked.get("agent", ""), asked.get("kind") or Kind.CPU.value, asked.get("reason")
-        if not agent or len(agent) > _LONGEST_AGENT:
-            raise BadRequest("parameter agent is missing.", "Name an agent, or several as in platform.*.")
-        if word not in [kind.value for kind in Kind]:
-            raise BadRequest(f"kind: found {word[:40]!r}; allowed: {', '.join(kind.value for kind in Kind)}.")
-        if until < since:
-            raise BadRequest("the time range ends before it begins.")
-        kind = Kind(word)
-        meant = re.compile(fnmatch.translate(agent.replace("[", "[[]")))
-
-        def wanted(labels: Labels) -> bool:
-            return meant.match(labels["service_name"]) is not None and reason in (None, labels["reason"])
-
-        begin, end = round(since * 1000), round(until * 1000)
+        kind, begin, end, wanted = _range(asked, since, until)
         parts = sum(1 for _ in self._profiles.select(begin, end, wanted, kind))
-        return spanned(agent, kind, since, until, self._profiles.merged(begin, end, wanted, kind), parts)
+        return spanned(asked["agent"], kind, since, until, self._profiles.merged(begin, end, wanted, kind), parts)
+
+
+def _range(asked: Mapping[str, str], since: float, until: float) -> tuple[Kind, int, int, Wanted]:
+    """What to look for, and from when to when in milliseconds."""
+    agent, word, reason = asked.get("agent", ""), asked.get("kind") or Kind.CPU.value, asked.get("reason")
+    if not agent or len(agent) > _LONGEST_AGENT:
+        raise BadRequest("parameter agent is missing.", "Name an agent, or several as in platform.*.")
+    if word not in [kind.value for kind in Kind]:
+        raise BadRequest(f"kind: found {word[:40]!r}; allowed: {', '.join(kind.value for kind in Kind)}.")
+    if until < since:
+        raise BadRequest("the time range ends before it begins.")
+    meant = re.compile(fnmatch.translate(agent.replace("[", "[[]")))
+
+    def wanted(labels: Labels) -> bool:
+        return meant.match(labels["service_name"]) is not None and reason in (None, labels["reason"])
+
+    return Kind(word), round(since * 1000), round(until * 1000), wanted
 
 
 def _heading(before: Picture, after: Picture, by: str) -> Heading:

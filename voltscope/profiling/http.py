@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from voltscope.errors import BadRequest
+from voltscope.errors import BadRequest, VoltscopeError
 from voltscope.profiling.archive import not_found
+from voltscope.profiling.audit import audit
 from voltscope.profiling.backends.registry import told
 from voltscope.profiling.formats import FORMATS, render
 from voltscope.profiling.gallery import Gallery
@@ -31,9 +32,12 @@ def routes(
     recorder: Callable[[], Recorder],
     gallery: Callable[[], Gallery],
     alert: Callable[[dict[str, Any]], dict[str, Any]],
+    threads: Callable[[dict[str, Any], str, str], dict[str, Any]],
+    continuous: Callable[[], list[dict[str, Any]]],
 ) -> list[Route]:
     """The routes. `recorder()` and `gallery()` give the one in charge at the moment of a request; `alert` takes a
-    notification of Alertmanager.
+    notification of Alertmanager, `threads` dumps an agent's threads for somebody, `continuous` is what is sampled all
+    the time.
     """
 
     def targets(request: Request) -> Response:
@@ -50,14 +54,34 @@ def routes(
 
     async def begin(request: Request) -> Response:
         params = _object(await request.body())
-        job = await run_in_threadpool(recorder().submit, params, request.state.user.name)
+        request.state.audited = True
+        job = await run_in_threadpool(recorder().submit, params, request.state.user.name, via="http")
         return JSONResponse(
             job.capture.as_dict(), status_code=202, headers={"Location": f"/api/captures/{job.capture.id}"}
         )
 
     def cancel(request: Request) -> Response:
-        recorder().cancel(_id(request.path_params["id"]))
+        capture_id, who = _id(request.path_params["id"]), request.state.user.name
+        request.state.audited = True
+        try:
+            agent = {"agent": recorder().capture(capture_id).agent}
+            recorder().cancel(capture_id)
+        except VoltscopeError as error:
+            audit("cancel", who, "http", {}, error, capture_id)
+            raise
+        audit("cancel", who, "http", agent, found=capture_id)
         return Response(status_code=204)
+
+    async def dump(request: Request) -> Response:
+        params = _object(await request.body())
+        request.state.audited = True
+        return JSONResponse(await run_in_threadpool(threads, params, request.state.user.name, "http"))
+
+    def sampled(request: Request) -> Response:
+        return JSONResponse({"continuous": continuous()})
+
+    def coverage(request: Request) -> Response:
+        return JSONResponse(gallery().coverage(request.query_params))
 
     def file(request: Request) -> Response:
         name, _, form = request.path_params["file"].partition(".")
@@ -76,7 +100,9 @@ def routes(
 
     async def alerted(request: Request) -> Response:
         notification = _object(await request.body())
-        return JSONResponse(await run_in_threadpool(alert, notification))
+        answer = await run_in_threadpool(alert, notification)
+        audit("alerts", request.state.user.name, "webhook", {})
+        return JSONResponse(answer)
 
     def landing(request: Request) -> Response:
         newest = recorder().captures()[:SHOWN]
@@ -94,6 +120,9 @@ def routes(
         Route("/api/captures", begin, methods=["POST"]),
         Route("/api/captures/{id}", capture),
         Route("/api/captures/{id}", cancel, methods=["DELETE"]),
+        Route("/api/threads", dump, methods=["POST"]),
+        Route("/api/continuous", sampled),
+        Route("/api/coverage", coverage),
         Route("/api/alertmanager", alerted, methods=["POST"]),
         Route("/captures/{file}", file),
         Route("/merged.{form}", merged),

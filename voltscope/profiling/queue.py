@@ -16,12 +16,14 @@ from voltscope.profiling.capture import Capture
 class Job:
     """A capture on its way: `backend` takes `sampling`.
 
-    `finished` is set when it is done or failed: `capture` is then final, and `error` says why it failed.
+    `keep`: whether it goes into the archive. `finished` is set when it is done or failed: `capture` is then final, and
+    `error` says why it failed.
     """
 
     capture: Capture
     sampling: Sampling
     backend: Backend
+    keep: bool = True
     error: VoltscopeError | None = None
     cancel: threading.Event = field(default_factory=threading.Event)
     finished: threading.Event = field(default_factory=threading.Event)

@@ -13,17 +13,20 @@ import msgspec
 
 from voltscope.errors import BadRequest, CaptureCancelled, TooManyCaptures, VoltscopeError
 from voltscope.profiling.archive import Archive, not_found
+from voltscope.profiling.audit import audit
 from voltscope.profiling.backends.base import Ending, Sampling
 from voltscope.profiling.backends.registry import Backends
 from voltscope.profiling.capture import DONE, RECORDING, Capture, begun, failed, finished, iso_utc
 from voltscope.profiling.queue import CaptureQueue, Job
 from voltscope.profiling.request import Limits, read_request
+from voltscope.profiling.stacks import Stacks
 from voltscope.profiling.targets import Targets
 from voltscope.ulid import new_ulid
 
 _log = logging.getLogger(__name__)
 
 _FAILED_REMEMBERED = 50  # failures are told, not kept: they hold no samples
+_PASSING = 8  # captures nobody wants kept: each refresh of `voltscope top` is one
 
 
 class Recorder:
@@ -45,6 +48,7 @@ class Recorder:
         self._targets, self._backends, self._archive, self._kept = targets, backends, archive, kept
         self.limits, self.site = limits, site
         self._failed: deque[Capture] = deque(maxlen=_FAILED_REMEMBERED)
+        self._passing: deque[tuple[Capture, Stacks]] = deque(maxlen=_PASSING)
         self._lock = threading.Lock()
         self._asked: dict[str, deque[float]] = {}
         self.outcomes: Counter[str] = Counter()
@@ -70,8 +74,8 @@ class Recorder:
         """What can be captured: agent and pid."""
         return [{"agent": target.agent, "pid": target.pid} for target in self._targets.all()]
 
-    def submit(self, params: dict[str, Any], requested_by: str, reason: str = "on-demand") -> Job:
-        """Begin a capture, or line it up. `reason`: as in `Capture`.
+    def submit(self, params: dict[str, Any], requested_by: str, reason: str = "on-demand", via: str = "trigger") -> Job:
+        """Begin a capture, or line it up, with its line in the audit. `reason`: as in `Capture`; `via`: as in `audit`.
 
         Raises BadRequest, CaptureTooLong, UnknownAgent, TargetGone, TooManyCaptures and BackendFailed.
         """
@@ -82,7 +86,7 @@ class Recorder:
             )
             target = self._targets.find(request.agent)
             now = time.time()
-            self._allow(requested_by, now)
+            self.admit(requested_by, now)
             capture = Capture(
                 id=new_ulid(now),
                 site=self.site,
@@ -109,16 +113,18 @@ class Recorder:
                 request.blocking,
                 request.children,
             )
-            job = Job(capture, sampling, backend)
+            job = Job(capture, sampling, backend, request.keep)
             self._queue.submit(job)
-        except VoltscopeError:
+        except VoltscopeError as error:
             self._count("refused")
+            audit("capture", requested_by, via, {**params, "reason": reason}, error)
             raise
+        audit("capture", requested_by, via, {**params, "reason": reason}, found=capture.id)
         return job
 
     def profile(self, params: dict[str, Any], requested_by: str) -> Capture:
         """A capture from request to end. Raises what `submit` and the recording raise."""
-        job = self.submit(params, requested_by)
+        job = self.submit(params, requested_by, via="rpc")
         job.finished.wait()
         if job.error is not None:
             raise job.error
@@ -145,8 +151,9 @@ class Recorder:
         if under_way is not None and under_way.state == RECORDING:
             return under_way
         with self._lock:
-            failure = next((capture for capture in self._failed if capture.id == capture_id), None)
-        return failure or self._archive.capture(capture_id)
+            remembered = [*self._failed, *(capture for capture, _ in self._passing)]
+        found = next((capture for capture in remembered if capture.id == capture_id), None)
+        return found or self._archive.capture(capture_id)
 
     def stacks(self, capture_id: str) -> tuple[Capture, dict[tuple[str, ...], int]]:
         """A finished capture with its stacks. Raises CaptureNotFound when it is not there, or not finished."""
@@ -156,14 +163,19 @@ class Recorder:
             error.message = f"capture {capture_id} has no stacks: it is {capture.state}."
             error.remedy = capture.words
             raise error
-        return capture, self._archive.stacks(capture_id)
+        with self._lock:
+            passing = next((stacks for one, stacks in self._passing if one.id == capture_id), None)
+        return capture, self._archive.stacks(capture_id) if passing is None else dict(passing)
 
     def close(self) -> None:
         """Cancel what runs and return when it has ended."""
         self._queue.close()
 
-    def _allow(self, requester: str, now: float) -> None:
-        """Note a request. Raises TooManyCaptures when it is one too many of `requester`'s."""
+    def admit(self, requester: str, now: float) -> None:
+        """Note a request, of a capture or a thread dump.
+
+        Raises TooManyCaptures when it is one too many of `requester`'s.
+        """
         limits = self.limits
         open_jobs = sum(job.capture.requested_by == requester for job in self._queue.jobs())
         if open_jobs >= limits.max_per_requester:
@@ -201,10 +213,15 @@ class Recorder:
         if recording.ending is Ending.CANCELLED:
             raise CaptureCancelled(f"the capture was cancelled after {recording.seconds:.1f} s.")
         result = finished(capture, recording)
-        self._archive.keep(result, recording.stacks)
+        if job.keep:
+            self._archive.keep(result, recording.stacks)
+        else:
+            with self._lock:
+                self._passing.append((result, recording.stacks))
         job.capture = result
         self._count("done")
-        self._kept()
+        if job.keep:
+            self._kept()
 
     def _fail(self, job: Job, error: VoltscopeError) -> None:
         job.error = error

@@ -8,7 +8,7 @@ from typing import Any
 from voltscope.errors import BadRequest, CaptureTooLong
 from voltscope.profiling.backends.base import Kind
 
-_PARAMETERS = ("agent", "seconds", "rate", "kind", "idle", "backend", "native", "blocking", "children")
+_PARAMETERS = ("agent", "seconds", "rate", "kind", "idle", "backend", "native", "blocking", "children", "keep")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Request:
-    """A capture asked for and checked. `seconds` whole, `rate` in hertz; the rest as in `Sampling`."""
+    """A capture asked for and checked. `seconds` whole, `rate` in hertz; the rest as in `Sampling`. `keep`: whether
+    it goes into the archive.
+    """
 
     agent: str
     seconds: int
@@ -35,11 +37,12 @@ class Request:
     native: bool = False
     blocking: bool | None = None
     children: bool = False
+    keep: bool = True
 
 
 def read_request(params: dict[str, Any], limits: Limits) -> Request:
     """A request from JSON: agent, seconds = 5, rate = 100, kind = "cpu", idle = false (true makes cpu wall), backend,
-    native = false, blocking, children = false.
+    native = false, blocking, children = false, keep = true.
 
     Raises BadRequest naming the parameter, CaptureTooLong when over the limit.
     """
@@ -61,7 +64,7 @@ def read_request(params: dict[str, Any], limits: Limits) -> Request:
     word = params.get("kind") or Kind.CPU.value
     if word not in [kind.value for kind in Kind]:
         raise BadRequest(f"kind: found {word!r}; allowed: {', '.join(kind.value for kind in Kind)}.")
-    choices = {name: params.get(name) for name in ("idle", "native", "blocking", "children")}
+    choices = {name: params.get(name) for name in ("idle", "native", "blocking", "children", "keep")}
     for name, value in choices.items():
         if value not in (None, False, True):
             raise BadRequest(f"{name}: found {value!r}; allowed: true, false.")
@@ -80,6 +83,7 @@ def read_request(params: dict[str, Any], limits: Limits) -> Request:
         bool(choices["native"]),
         choices["blocking"],
         bool(choices["children"]),
+        choices["keep"] is not False,
     )
 
 

@@ -158,7 +158,7 @@ class Triggers:
         if now < self._rested.get((reason, agent), now):
             raise TooManyCaptures(f"{agent} was captured for {name} within the last {_ALERT_PAUSE_S / 60:.0f} minutes.")
         params = {"agent": agent, "seconds": seconds, "kind": "wall" if "Hung" in name or "Slow" in name else "cpu"}
-        capture = self._recorder.submit(params, REQUESTER, reason).capture
+        capture = self._recorder.submit(params, REQUESTER, reason, via="webhook").capture
         self._rested[reason, agent] = now + _ALERT_PAUSE_S
         return capture.id
 

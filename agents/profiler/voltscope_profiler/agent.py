@@ -7,6 +7,8 @@ from voltscope.platform.imports import RPC
 
 # Beyond the recording itself: waiting for a free place in the queue, rendering, storing.
 PROFILE_MARGIN_S = 60.0
+# Twice the engine's own limit of 20 s: it may try a second way.
+THREADS_TIMEOUT_S = 45.0
 
 
 class Profiler(Bridge):
@@ -37,6 +39,12 @@ class Profiler(Bridge):
         `format` is `svg`, `folded`, `json`, `speedscope.json`, or `pb.gz` (a pprof profile, in base64).
         """
         return self.answer("capture", {"id": id, "format": format})
+
+    @RPC.export
+    def threads(self, agent: str) -> Any:
+        """Where every thread of `agent` is now: name, state and frames, never the values of variables."""
+        caller = str(self.vip.rpc.context.vip_message.peer)
+        return self.answer("threads", {"agent": agent, "requested_by": caller}, timeout=THREADS_TIMEOUT_S)
 
 
 def _seconds(value: object) -> float:
