@@ -13,7 +13,7 @@ from pathlib import Path
 from voltscope.errors import SpoolError, StoreError
 from voltscope.logs.record import Batch
 from voltscope.logs.spool import SegmentInfo, SpoolReader
-from voltscope.search.evaluation import Part
+from voltscope.search.part import Part
 from voltscope.search.segment_index import DamagedIndex, SegmentIndex
 from voltscope.search.segment_reading import SegmentReading
 
