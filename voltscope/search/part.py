@@ -14,10 +14,10 @@ from voltscope.search.groups import Vocabulary
 class Part(Protocol):
     """A segment to search in. Rows are its records, counted from 0.
 
-    `first`, `last`: sequences; None: there are no records. `times`: of the oldest and the newest record, `began`: of the
-    first, milliseconds since the epoch. `columns`: every record's time, and its group's number in the segment. `groups`:
-    the groups' numbers in the vocabulary, and how many records each has. `matching`: rows from `low` to below `high`
-    whose words an FTS5 expression matches. `release` gives back memory and files until they are needed again.
+    `first`, `last`: sequences; None: there are no records. `times`: of the oldest and the newest record, `began`: of
+    the first, milliseconds since the epoch. `columns`: every record's time, and its group's number in the segment.
+    `groups`: the groups' numbers in the vocabulary, and how many records each has. `matching`: rows from `low` to below
+    `high` whose words an FTS5 expression matches. `release` gives back memory and files until they are needed again.
 
     All but the attributes raise DamagedIndex, SpoolError, OSError, sqlite3.Error.
     """
