@@ -199,7 +199,8 @@ def test_a_search_is_saved_used_and_shared(page: WebDriver, site: RunningSite) -
     until(page, has("#save-name"), "the saved searches")
     page.find_element(By.ID, "save-name").send_keys("Valves" + Keys.ENTER)
     until(page, lambda driver: "Valves" in " ".join(text(driver, ".pick")), "ours among them")
-    go(page, site, since="1d")
+    go(page, site, since="2d")
+    assert asked(page)["since"] == page.find_element(By.ID, "since").get_attribute("value") == "2d"
     page.find_element(By.CSS_SELECTOR, ".menu summary").click()
     until(page, has(".pick"), "the saved searches")
     page.find_element(By.XPATH, "//button[contains(., 'Valves')]").click()
