@@ -110,7 +110,7 @@ def take(url: str, name: str, secret: str, agent: str, into: Path) -> list[Path]
         flamegraph = driver.current_url
         pages = {
             "overview": (url, "td .mark"),
-            "logs": (f"{url}/logs?since=7d", ".record"),
+            "logs": (f"{url}/logs?since=7d", ".picture .column"),
             "flamegraph": (flamegraph, "iframe"),
         }
         for size, scheme, suffix in ((DESKTOP, "light", ""), (DESKTOP, "dark", "-dark"), (PHONE, "light", "-phone")):

@@ -22,6 +22,8 @@ public class Launcher {
             settings.put("discovery.type", "single-node");
             settings.putList("node.roles", "cluster_manager", "data", "ingest");
             settings.put("cluster.routing.allocation.disk.threshold_enabled", "false");
+            // the heap's use counts garbage, which the serial collector leaves there: requests would be refused for it
+            settings.put("indices.breaker.total.use_real_memory", "false");
             settings.put("http.max_content_length", arguments[3]);
         }).build(OpenSearchRunner.newConfigs().basePath(arguments[0]).clusterName("voltscope").numOfNode(1));
         while (System.in.read() >= 0) {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.machinery
-import importlib.util
 import json
 import os
 import re
@@ -17,19 +15,17 @@ from types import ModuleType
 
 import golden_pairs
 import pytest
+from golden_others import others
+from golden_records import GOLDEN
+from golden_rsyslog import FORWARDED, expected_of_forwarded
+from logstash_program import program_module
 
 LOGSTASH = Path(__file__).resolve().parents[2] / "logstash"
-GOLDEN = golden_pairs.GOLDEN
 
 
 @pytest.fixture(scope="module")
 def check() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("logstash_check", str(LOGSTASH / "check"))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return program_module("check")
 
 
 def unpacked(raw: bytes) -> bytes:
@@ -42,7 +38,7 @@ def test_transports_send_what_the_pairs_hold(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("TZ", "UTC")  # RFC 3164 has local time
     time.tzset()
     try:
-        made = [*golden_pairs.pairs(), *golden_pairs.others()]
+        made = [*golden_pairs.pairs(), *others()]
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -50,12 +46,12 @@ def test_transports_send_what_the_pairs_hold(monkeypatch: pytest.MonkeyPatch) ->
         assert unpacked((GOLDEN / f"{path}.raw").read_bytes()) == unpacked(raw), path
         assert (GOLDEN / f"{path}.json").read_text("utf-8") == golden_pairs.described(kind, documents), path
     found = {str(path.relative_to(GOLDEN).with_suffix("")) for path in GOLDEN.glob("*/*.raw")}
-    assert found == {path for path, *_ in made} | {f"syslog/{name}" for name in golden_pairs._FORWARDED}
+    assert found == {path for path, *_ in made} | {f"syslog/{name}" for name in FORWARDED}
 
 
-@pytest.mark.parametrize("name", golden_pairs._FORWARDED)
+@pytest.mark.parametrize("name", FORWARDED)
 def test_what_rsyslog_forwarded_is_expected_as_our_own_reader_reads_it(name: str) -> None:
-    documents = golden_pairs.expected_of_forwarded(name, (GOLDEN / "syslog" / f"{name}.raw").read_bytes())
+    documents = expected_of_forwarded(name, (GOLDEN / "syslog" / f"{name}.raw").read_bytes())
     assert (GOLDEN / "syslog" / f"{name}.json").read_text("utf-8") == golden_pairs.described("tcp", documents)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from logstash_program import program_module
 from servers.opensearch.node import OpenSearch
 
 LOGSTASH = Path(__file__).resolve().parents[2] / "logstash"
@@ -20,12 +19,7 @@ GOLDEN = Path(__file__).resolve().parent / "golden"
 @pytest.fixture(scope="module")
 def check() -> ModuleType:
     """The program logstash/check."""
-    loader = importlib.machinery.SourceFileLoader("logstash_check", str(LOGSTASH / "check"))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return program_module("check")
 
 
 @pytest.fixture(scope="module")

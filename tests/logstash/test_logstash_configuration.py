@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-
-LOGSTASH = Path(__file__).resolve().parents[2] / "logstash"
-sys.path.insert(0, str(LOGSTASH))
-
-from configuration import (  # noqa: E402  (it stands beside the program that uses it)
+from configuration import (
     Branch,
     Operation,
     Plugin,
@@ -26,8 +21,9 @@ from configuration import (  # noqa: E402  (it stands beside the program that us
     parse,
     plugins,
 )
-from ingest import patterns  # noqa: E402
+from ingest import patterns
 
+LOGSTASH = Path(__file__).resolve().parents[2] / "logstash"
 FILES = sorted((LOGSTASH / "pipeline").glob("*.conf"))
 DOCS = LOGSTASH.parent / "docs" / "logstash.md"
 FILTERS = {"grok", "date", "mutate", "kv", "syslog_pri", "fingerprint"}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from logstash_program import program_module
 from servers.opensearch.node import OpenSearch
 
 from voltscope.logs.transports.index_template import template
@@ -19,12 +18,7 @@ LOGSTASH = Path(__file__).resolve().parents[2] / "logstash"
 
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("logstash_generate", str(LOGSTASH / "generate"))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return program_module("generate")
 
 
 def written(name: str) -> Any:

@@ -103,11 +103,10 @@ def bars(counted: Histogram) -> list[str]:
     if not most:
         return ["No record matches."]
     room = max(10, min(_BAR, (width() or 100) - 56))
-    days = spans * counted.step > 86_400
     made = []
     for index, total in enumerate(totals):
         when = datetime.fromtimestamp(counted.start + index * counted.step)
-        stamp = f"{when:%Y-%m-%d %H:%M}" if days or counted.step >= 60 else f"{when:%Y-%m-%d %H:%M:%S}"
+        stamp = f"{when:%Y-%m-%d %H:%M}" if counted.step >= 60 else f"{when:%Y-%m-%d %H:%M:%S}"
         levels = [(level, counted.counts.get(level, [0] * spans)[index]) for level in _WORST_FIRST]
         bad = ", ".join(f"{number(count)} {level}" for level, count in levels[:3] if count)
         made.append(f"{stamp} {number(total):>9} {_bar(levels, most, room)} {bad}".rstrip())

@@ -77,6 +77,7 @@ class Console:
                 Route("/api/session", self._session),
                 Route("/api/overview", self._overview_api),
                 Route("/api/logs", logs.search),
+                Route("/api/logs/agents", logs.agents),
                 Route("/api/logs/context", logs.context),
                 Route("/api/logs/text", logs.text),
                 Route("/api/logs/histogram", logs.histogram),

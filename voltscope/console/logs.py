@@ -43,11 +43,11 @@ class LogsApi:
             wish, before = wish_of(asked), cursor(asked.get("before"), "before")
             limit = whole(asked, "limit", 100, MAX_LIMIT)
 
-            def question(searcher: Searcher) -> tuple[Page, list[str], str]:
+            def question(searcher: Searcher) -> tuple[Page, str]:
                 newest = searcher.newest()  # read first: a tail that follows on from it misses nothing
-                return searcher.find(wish, limit, before), searcher.agents(), newest
+                return searcher.find(wish, limit, before), newest
 
-            page, agents, newest = await self._reader.ask(question)
+            page, newest = await self._reader.ask(question)
         except QueryError as error:
             return unreadable(error)
         # what arrived between the two looks is in the page already: a tail must not bring it again
@@ -57,7 +57,6 @@ class LogsApi:
                 "records": [answered(hit) for hit in page.hits],
                 "before": page.before,
                 "more": page.before is not None,
-                "agents": agents,
                 "newest": follow,
                 "since": wish.since,
                 "until": wish.until,
@@ -95,6 +94,11 @@ class LogsApi:
         return StreamingResponse(
             _pieces(wanted), media_type="text/plain; charset=utf-8", headers=headers if "download" in asked else None
         )
+
+    async def agents(self, request: Request) -> Response:
+        """Whose records there are: of a large store it takes longer than a page of records."""
+        agents = await self._in_turn(request, lambda searcher: searcher.agents())
+        return AsciiJSON({"agents": agents}) if agents is not None else Response(status_code=_GONE)
 
     async def histogram(self, request: Request) -> Response:
         """How many records of each level over time: what `wish_of` reads, and `spans` at most."""

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from starlette.requests import Request
 from starlette.responses import Response
 
-from voltscope.console.log_request import AsciiJSON, unreadable, wish_of
+from voltscope.console.log_request import AsciiJSON, unreadable
 from voltscope.errors import QueryError, SavedSearchError
 from voltscope.site import Site
 from voltscope.web.access import User
@@ -37,8 +37,6 @@ class SavedSearchesApi:
         if not isinstance(asked, dict):
             raise SavedSearchError("a search is a JSON object with name, query, agent, level and since.")
         try:
-            narrowed = {name: asked.get(name) or "" for name in ("level", "since")}
-            wish_of({name: value for name, value in narrowed.items() if isinstance(value, str)})
             if isinstance(asked.get("query"), str) and asked["query"].strip():
                 from voltscope.search.query import parse
 

@@ -32,7 +32,7 @@ POLL_S = 0.25
 SPOOL = "spool"  # in the data directory
 _DISCOVER_EVERY_S = 10.0
 _FACTS_EVERY_S, _FACTS_SOON_S = 60.0, 3.0
-_KEEP_HOUSE_EVERY_S = 10.0
+_KEEP_HOUSE_EVERY_S, _KEEP_HOUSE_SOON_S = 10.0, 0.5
 _COMPLAIN_EVERY_S = 60.0
 _PAUSE_S = 2.0  # after a failure
 _STOP_S = 5.0
@@ -234,10 +234,14 @@ class LogshipEngine:
         """Retention and the search's indexes, beside everything else."""
         assert self._spool is not None  # noqa: S101  (start made it)
         verified: set[Path] = set()
-        while not self._stop.wait(_KEEP_HOUSE_EVERY_S):
+        pause = _KEEP_HOUSE_EVERY_S
+        while not self._stop.wait(pause):
+            made: int | None = 0
             self._guarded(lambda spool=self._spool: spool.maintain(time.time()))  # type: ignore[misc]
             if self._config.search:
-                self._guarded(lambda: index_sealed(self._context.data_dir / SPOOL, self._stop.is_set, verified))
+                made = self._guarded(lambda: index_sealed(self._context.data_dir / SPOOL, self._stop.is_set, verified))
+            # While a log is caught up with, a segment is full within a second, and a search reads those without index.
+            pause = _KEEP_HOUSE_SOON_S if made else _KEEP_HOUSE_EVERY_S
 
     def _verify(self) -> None:
         """Read back, in a thread of its own: a receiver may take its time to answer."""
@@ -245,12 +249,13 @@ class LogshipEngine:
         while not self._stop.wait(_KEEP_HOUSE_EVERY_S):
             self._guarded(lambda receiving=self._receiving: receiving.verify(time.time()))  # type: ignore[misc]
 
-    def _guarded(self, work: Callable[[], object]) -> None:
-        """A disk that refuses is told of and tried again: this thread must outlive it."""
+    def _guarded(self, work: Callable[[], int]) -> int | None:
+        """What `work` gives. A disk that refuses is told of and tried again: this thread must outlive it."""
         try:
-            work()
+            return work()
         except Exception as error:
             self._complain(error)
+            return None
 
     # Telling
 

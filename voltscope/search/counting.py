@@ -10,9 +10,11 @@ from itertools import compress
 from voltscope.errors import QueryError
 from voltscope.logs.record import LEVELS
 from voltscope.search.columns import Times, marked
-from voltscope.search.evaluation import Evaluation, Marks, Part, Simple, rows_of
+from voltscope.search.conditions import Marks, Simple
+from voltscope.search.evaluation import Evaluation, rows_of
 from voltscope.search.fields import BY_NAME
 from voltscope.search.groups import Vocabulary, shown
+from voltscope.search.part import Part
 from voltscope.search.searcher import Facet, Facets, Histogram
 from voltscope.search.spans import Spans
 

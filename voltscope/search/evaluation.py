@@ -9,79 +9,23 @@ from __future__ import annotations
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import TypeAlias
 
-from voltscope.logs.record import NUMBERS, Batch, event_id
+from voltscope.logs.record import Batch, event_id
 from voltscope.logs.spool import SegmentInfo
 from voltscope.search.columns import Times, marked
-from voltscope.search.fields import BY_NAME, Comparison, Field
-from voltscope.search.frames import Frames
-from voltscope.search.groups import Decided, Group, Vocabulary, value_of
-from voltscope.search.syntax import All, Any, Compared, Node, Not, Operator, Present, Words
+from voltscope.search.conditions import Marks, Simple, Test, Text, all_of, any_of, negated
+from voltscope.search.deciding import decides, groups_decide
+from voltscope.search.groups import Decided, Group, Vocabulary
+from voltscope.search.part import Part
+from voltscope.search.syntax import All, Any, Compared, Node, Not, Operator, Words
 from voltscope.search.tokens import words_of
 
 _KEPT_BYTES = 12 << 20  # of sets that words made: a page, its histogram and its facets ask for the same
-_NAMED = tuple(BY_NAME[name] for name in ("agent", "level", "logger"))  # where words without a field are looked for
 _TEXTS = ("message", "stack")
 _FEW = 64  # rows, which are looked up one by one
-_DEEPEST = 10  # expressions that become a part of another
 _GENERATION, _PLACE = 20, 12  # digits of an id: see `event_id`
 
-
-class Part(Protocol):
-    """A segment to search in, with or without an index."""
-
-    segment: SegmentInfo
-
-    @property
-    def records(self) -> int: ...
-    @property
-    def first(self) -> int | None: ...
-    @property
-    def last(self) -> int | None: ...
-    @property
-    def times(self) -> tuple[int, int]: ...
-    @property
-    def began(self) -> int: ...
-    def frames(self) -> Frames: ...
-    def columns(self) -> tuple[Times, array[int]]: ...
-    def groups(self, vocabulary: Vocabulary) -> tuple[array[int], array[int]]: ...
-    def matching(self, expression: str, low: int, high: int) -> list[int]: ...
-    def release(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Marks:
-    """Records of the groups with a 1."""
-
-    of: bytes
-
-
-@dataclass(frozen=True)
-class Text:
-    """Records the FTS5 expression matches. `depth`: of its parentheses, of which FTS5 reads some 40."""
-
-    expression: str
-    depth: int = 0
-
-
-@dataclass(frozen=True)
-class Test:
-    """Records a function finds in the part."""
-
-    rows: Callable[[Part], int]
-
-
-@dataclass(frozen=True)
-class Joined:
-    """Several of these, which could not be made one. `not` has one part."""
-
-    how: Literal["and", "or", "not"]
-    parts: tuple[Simple, ...]
-
-
-Simple: TypeAlias = "bool | Marks | Text | Test | Joined"
 BatchAt: TypeAlias = Callable[[SegmentInfo, int], Batch]
 
 
@@ -176,17 +120,17 @@ class Evaluation:
     # From the tree
 
     def _simple(self, node: Node, part: Part, numbers: array[int]) -> Simple:
-        if _groups_decide(node):
+        if groups_decide(node):
             return self._marks(node, numbers)
         if isinstance(node, Not):
-            return _negated(self._simple(node.part, part, numbers))
+            return negated(self._simple(node.part, part, numbers))
         if isinstance(node, All):
-            return _all([self._simple(each, part, numbers) for each in node.parts])
+            return all_of([self._simple(each, part, numbers) for each in node.parts])
         if isinstance(node, Any):
-            return _any([self._simple(each, part, numbers) for each in node.parts])
+            return any_of([self._simple(each, part, numbers) for each in node.parts])
         if isinstance(node, Words):
             if node.field is None:
-                return _any([self._marks(node, numbers), Text(_phrase(node))])
+                return any_of([self._marks(node, numbers), Text(_phrase(node))])
             if node.field.name == "id":
                 words = words_of(node.text)
                 return self._id(node, words[0], part, numbers) if len(words) == 1 else False
@@ -200,7 +144,7 @@ class Evaluation:
     def _marks(self, node: Node, numbers: array[int], question: Callable[[Group], bool] | None = None) -> Simple:
         decided = self._decided.get(node)
         if decided is None:
-            question = question or (lambda group: _decides(node, group))
+            question = question or (lambda group: decides(node, group))
             decided = self._decided[node] = Decided(self._vocabulary, question)
         marks = decided.marks(numbers)
         return Marks(marks) if 1 in marks and 0 in marks else 1 in marks
@@ -264,73 +208,6 @@ def _phrase(node: Words) -> str:
     return '"' + " ".join(words_of(node.text)) + '"' + ("*" if node.prefix else "")
 
 
-# What a group alone decides
-
-
-def _groups_decide(node: Node) -> bool:
-    if isinstance(node, Not):
-        return _groups_decide(node.part)
-    if isinstance(node, (All, Any)):
-        return all(map(_groups_decide, node.parts))
-    if isinstance(node, Words):
-        return node.field is not None and node.field.name not in ("message", "stack", "id")
-    if isinstance(node, Compared):
-        return node.field.name not in ("id", "sequence", "time")
-    if isinstance(node, Present):
-        return node.field.name not in ("message", "id", "sequence", "time")
-    return False
-
-
-def _decides(node: Node, group: Group) -> bool:
-    """Whether records of the group are found; of words without a field: by agent, level or logger."""
-    if isinstance(node, Not):
-        return not _decides(node.part, group)
-    if isinstance(node, All):
-        return all(_decides(part, group) for part in node.parts)
-    if isinstance(node, Any):
-        return any(_decides(part, group) for part in node.parts)
-    if isinstance(node, Words):
-        sought = words_of(node.text)
-        fields = _NAMED if node.field is None else (node.field,)
-        return any(_occurs(sought, node.prefix, words_of(_spelled(group, field))) for field in fields)
-    if isinstance(node, Compared):
-        return _compares(value_of(group, node.field), node.operator, node.value)
-    assert isinstance(node, Present)  # noqa: S101  _groups_decide says so
-    return value_of(group, node.field) is not None
-
-
-def _spelled(group: Group, field: Field) -> str:
-    value = value_of(group, field)
-    if field.comparison is Comparison.LEVEL and isinstance(value, int):
-        return NUMBERS[value]
-    return "" if value is None else str(value)
-
-
-def _occurs(sought: list[str], prefix: bool, words: list[str]) -> bool:
-    """Whether the words stand side by side there."""
-    for begin in range(len(words) - len(sought) + 1):
-        here = words[begin : begin + len(sought)]
-        if here == sought or (prefix and here[:-1] == sought[:-1] and here[-1].startswith(sought[-1])):
-            return True
-    return False
-
-
-def _compares(value: int | str | None, operator: Operator, other: int | str) -> bool:
-    if isinstance(value, int) and isinstance(other, int):
-        if operator is Operator.LESS:
-            return value < other
-        if operator is Operator.AT_MOST:
-            return value <= other
-        if operator is Operator.MORE:
-            return value > other
-        if operator is Operator.AT_LEAST:
-            return value >= other
-    return value == other
-
-
-# Times and sequences
-
-
 def _ordered(node: Compared, part: Part) -> Simple:
     """Records whose time or sequence is in the range the node allows."""
     operator, value = node.operator, int(node.value)
@@ -355,86 +232,3 @@ def _within(times: Times, low: int, high: int) -> int:
 def _between(low: int, high: int) -> int:
     """The rows from `low` to below `high`."""
     return ones(high - low) << 8 * low
-
-
-# Joining
-
-
-def _negated(simple: Simple) -> Simple:
-    if isinstance(simple, bool):
-        return not simple
-    if isinstance(simple, Marks):
-        return Marks(simple.of.translate(_OTHER))
-    if isinstance(simple, Joined) and simple.how == "not":
-        return simple.parts[0]
-    return Joined("not", (simple,))
-
-
-_OTHER = bytes([1, 0]).ljust(256, b"\0")
-
-
-def _all(parts: list[Simple]) -> Simple:
-    if any(part is False for part in parts):
-        return False
-    marks, texts, others = _sorted(part for part in parts if part is not True)
-    made: list[Simple] = []
-    if marks:
-        of = bytes(map(min, *marks)) if len(marks) > 1 else marks[0]
-        if 1 not in of:
-            return False
-        made.append(Marks(of))
-    if texts:
-        unwanted = [inner for part in others if (inner := _unwanted(part)) is not None]
-        others = [part for part in others if _unwanted(part) is None]
-        expression = " AND ".join(text.expression for text in texts)
-        if unwanted:
-            expression = f"({expression}) NOT ({' OR '.join(text.expression for text in unwanted)})"
-        many = len(texts) + len(unwanted) > 1
-        others.append(Text(f"({expression})", _depth([*texts, *unwanted]) + 2) if many else texts[0])
-    made += others
-    return made[0] if len(made) == 1 else Joined("and", tuple(made)) if made else True
-
-
-def _any(parts: list[Simple]) -> Simple:
-    if any(part is True for part in parts):
-        return True
-    marks, texts, others = _sorted(part for part in parts if part is not False)
-    made: list[Simple] = []
-    if marks:
-        of = bytes(map(max, *marks)) if len(marks) > 1 else marks[0]
-        if 0 not in of:
-            return True
-        made.append(Marks(of))
-    made += others
-    if texts:
-        expression = " OR ".join(text.expression for text in texts)
-        made.append(Text(f"({expression})", _depth(texts) + 1) if len(texts) > 1 else texts[0])
-    return made[0] if len(made) == 1 else Joined("or", tuple(made)) if made else False
-
-
-def _sorted(parts: Iterable[Simple]) -> tuple[list[bytes], list[Text], list[Simple]]:
-    """Marks; texts whose expressions can be a part of another; all else."""
-    marks: list[bytes] = []
-    texts: list[Text] = []
-    others: list[Simple] = []
-    for part in parts:
-        if isinstance(part, Marks):
-            marks.append(part.of)
-        elif isinstance(part, Text) and part.depth < _DEEPEST:
-            texts.append(part)
-        else:
-            others.append(part)
-    return marks, texts, others
-
-
-def _depth(texts: list[Text]) -> int:
-    return max(text.depth for text in texts)
-
-
-def _unwanted(part: Simple) -> Text | None:
-    """What must not match, when its expression can be a part of another."""
-    if isinstance(part, Joined) and part.how == "not":
-        inner = part.parts[0]
-        if isinstance(inner, Text) and inner.depth < _DEEPEST:
-            return inner
-    return None

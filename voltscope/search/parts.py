@@ -13,14 +13,14 @@ from pathlib import Path
 from voltscope.errors import SpoolError, StoreError
 from voltscope.logs.record import Batch
 from voltscope.logs.spool import SegmentInfo, SpoolReader
-from voltscope.search.evaluation import Part
+from voltscope.search.part import Part
 from voltscope.search.segment_index import DamagedIndex, SegmentIndex
 from voltscope.search.segment_reading import SegmentReading
 
 _KEPT_RECORDS = 4096  # decoded frames, of which a search often wants neighbours: some 3 MB
 _KEPT_OPEN = 400  # indexes: some 60 KB each
 _KEPT_COLUMNS = 32  # some 200 KB each
-_KEPT_READ = 3  # sealed segments whose index is not made yet: some 5 MB each, and 200 ms to index again
+_KEPT_READ = 8  # sealed segments whose index is not made yet: some 5 MB each, and 200 ms to index again
 
 
 class Parts:

@@ -6,14 +6,13 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 
 from voltscope.errors import QueryError
-from voltscope.logs.record import LEVELS
 from voltscope.search.fields import BY_NAME, FIELDS, Comparison, Field
 from voltscope.search.searcher import Wish
 from voltscope.search.syntax import All, Any, Compared, Everything, Node, Not, Operator, Present, Words
 from voltscope.search.tokens import words_of
+from voltscope.search.values import level_of, number_of, time_of
 
 LONGEST = 2000  # characters
 DEEPEST = 50  # parentheses
@@ -27,11 +26,6 @@ _TOKEN = re.compile(
 )
 _VALUE = re.compile(r'"(?P<quoted>[^"]*)(?P<closed>"?)(?P<star>\**)|(?P<bare>[^\s()"]+)')
 _ORDER = re.compile(r"\s*(?P<operator>>=|<=|[<>])\s*")
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6})\d*)?)?)?\s*(Z|[+-]\d\d:?\d\d)?", re.I | re.A
-)
-_NUMBER = re.compile(r"-?\d{1,18}", re.A)
-_LEVELS = {**LEVELS, "warn": LEVELS["warning"]}
 _OPERATORS = ("and", "or", "not")
 _QUOTES = "put it in quotes to search for the text"
 _AGENT, _LEVEL, _WHEN = BY_NAME["agent"], BY_NAME["level"], BY_NAME["time"]
@@ -65,7 +59,7 @@ def tree_of(wish: Wish) -> Node:
     if wish.agent is not None:
         parts.append(Compared(_AGENT, Operator.EQUAL, wish.agent.encode("utf-8", "replace").decode()))
     if wish.level is not None:
-        parts.append(Compared(_LEVEL, Operator.AT_LEAST, _level(wish.level, None)))
+        parts.append(Compared(_LEVEL, Operator.AT_LEAST, level_of(wish.level, None)))
     if wish.since is not None:
         parts.append(Compared(_WHEN, Operator.AT_LEAST, math.ceil(_milliseconds(wish.since))))
     if wish.until is not None:
@@ -274,45 +268,9 @@ def _leaf(token: _Token, clause: _Token) -> Node:
     return Compared(field, Operator.EQUAL if operator == ":" else Operator(operator), value)
 
 
-def _level(text: str, at: int | None) -> int:
-    number = _LEVELS.get(text.strip().lower())
-    if number is None:
-        raise QueryError(f"unknown level {text!r}; levels are {', '.join(LEVELS)}.", at)
-    return number
-
-
-def _number(text: str, at: int) -> int:
-    if not _NUMBER.fullmatch(text.strip()):
-        raise QueryError(f"{text!r} is not a whole number.", at)
-    return int(text)
-
-
-def _time(text: str, at: int) -> int:
-    """Milliseconds since the epoch; without a zone, in this host's."""
-    found = _TIME.fullmatch(text.strip())
-    try:
-        if found is None:
-            raise ValueError("written otherwise")
-        *numbers, fraction, zone = found.groups()
-        year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
-        moment = datetime(year, month, day, hour, minute, second, int((fraction or "").ljust(6, "0")))
-        if zone:
-            moment = moment.replace(tzinfo=_zone(zone))
-        return math.floor(moment.timestamp() * 1000 + 0.001)
-    except (ValueError, OverflowError, OSError) as error:
-        raise QueryError(f"{text!r} is no time: write it as 2026-11-21T03:00, with Z for UTC.", at) from error
-
-
-def _zone(text: str) -> timezone:
-    if text in "Zz":
-        return timezone.utc
-    minutes = int(text[1:3]) * 60 + int(text[-2:])
-    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
-
-
 _VALUES: dict[Comparison, Callable[[str, int], int | str]] = {
     Comparison.NAME: lambda text, _: text,
-    Comparison.LEVEL: _level,
-    Comparison.NUMBER: _number,
-    Comparison.TIME: _time,
+    Comparison.LEVEL: level_of,
+    Comparison.NUMBER: number_of,
+    Comparison.TIME: time_of,
 }

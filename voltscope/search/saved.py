@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import threading
 import time
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from voltscope.errors import SavedSearchError
+from voltscope.logs.record import LEVELS
 from voltscope.site import Site
 
 MOST = 100
 LONGEST_NAME, LONGEST_QUERY = 60, 2000
 _LARGEST_FILE = 1 << 20
 _VERSION = 1
+_SPAN = re.compile(r"\d{1,6}[smhd]", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,10 @@ def _checked(asked: Mapping[str, Any], by: str) -> SavedSearch:
         raise SavedSearchError(f"a search needs a name of 1 to {LONGEST_NAME} printable characters.")
     if any(len(fields[field]) > LONGEST_QUERY for field in ("query", "agent", "level", "since")):
         raise SavedSearchError(f"a query has at most {LONGEST_QUERY} characters.")
+    if fields["level"] and fields["level"] not in LEVELS:
+        raise SavedSearchError(f"level is none of {', '.join(LEVELS)}.")
+    if fields["since"] and not _SPAN.fullmatch(fields["since"]):
+        raise SavedSearchError("since of a search is a span such as 15m, 6h or 7d.")
     if any(name.casefold() == ours.name.casefold() for ours in BUILT_IN):
         raise SavedSearchError(f"{name!r} comes with voltscope.", "Choose another name.")
     return SavedSearch(**fields, by=by, saved_at=round(time.time(), 3))

@@ -157,7 +157,8 @@ def index_sealed(folder: Path, stopped: Callable[[], bool] = lambda: False, veri
         if path not in sealed:
             path.unlink(missing_ok=True)
     made = 0
-    for path, segment in sealed.items():
+    # Those that have none first: a search reads their segments, and comparing what is there takes its time.
+    for path, segment in sorted(sealed.items(), key=lambda one: one[0].exists()):
         if path in verified or stopped():
             continue
         if not _sound(path, segment):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
@@ -31,19 +32,16 @@ def spans_between(since: int, until: int, most: int) -> Spans:
     """At most `most` spans that cover `since` to `until` (milliseconds since the epoch, both included).
 
     They are the shortest of a second, 2, 5, 10, 15, 30 seconds, as many minutes, 1, 2, 3, 6, 12 hours, 1, 2, 7, 14,
-    30, 90 days and whole years of 365 days. They begin at multiples of their length since the epoch.
+    30, 90 days and whole years of 365 days. They begin at multiples of their length since the epoch. A single one is of
+    that very time.
     """
     until = max(since, until)
-    years = 1
-    lengths = iter(_ROUND)
-    while True:
-        step = next(lengths, 0)
-        if not step:
-            years += 1
-            step = years * _ROUND[-1]
+    if most < 2:
+        return Spans(since, until - since + 1, 1)
+    years = (number * _ROUND[-1] for number in itertools.count(2))
+    for step in itertools.chain(_ROUND, years):
         start = since // step * step
         count = (until - start) // step + 1
-        if count <= max(1, most):
-            return Spans(start, step, count)
-        if not years < 100_000:  # no spans of two could be long enough where since and until lie around the epoch
-            return Spans(start, until - start + 1, 1)
+        if count <= most:
+            break
+    return Spans(start, step, count)

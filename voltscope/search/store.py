@@ -11,8 +11,9 @@ from pathlib import Path
 from voltscope.errors import QueryError
 from voltscope.logs.record import Hit
 from voltscope.search.counting import LevelCounts, ValueCounts
-from voltscope.search.evaluation import Evaluation, Part, Sets, seeks_words
+from voltscope.search.evaluation import Evaluation, Sets, seeks_words
 from voltscope.search.groups import Vocabulary
+from voltscope.search.part import Part
 from voltscope.search.parts import Parts
 from voltscope.search.query import tree_of
 from voltscope.search.searcher import Facets, Histogram, Page, Wish

@@ -13,6 +13,7 @@ from make_screenshots import PHONE, has, log_in, look, until
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.expected_conditions import staleness_of
 from test_console_browser import assert_at_peace, text
 
 if TYPE_CHECKING:
@@ -58,12 +59,26 @@ def go(page: WebDriver, site: RunningSite, **asked: object) -> None:
     """Open the Logs page and wait until all of it is there."""
     query = "&".join(f"{name}={value}" for name, value in asked.items())
     page.get(f"{site.url}/logs?{query}")
+    settle(page)
+
+
+def settle(page: WebDriver) -> None:
+    """Wait for what is loaded last, so that nothing moves any more."""
     until(page, has(".picture .column"), "the histogram")
+    until(page, has("#agent option:nth-child(2)"), "the agents")
 
 
 def asked(page: WebDriver) -> dict[str, str]:
     """What the address asks for."""
     return {name: values[0] for name, values in parse_qs(urlsplit(page.current_url).query).items()}
+
+
+def go_back(page: WebDriver) -> None:
+    """As the browser's button does, and wait until the page has been made anew."""
+    before = page.find_element(By.CSS_SELECTOR, "main > form")
+    page.back()
+    until(page, staleness_of(before), "the page of before")
+    settle(page)
 
 
 def wait_for_records(page: WebDriver, count: int) -> None:
@@ -106,7 +121,7 @@ def test_a_click_on_a_value_narrows_and_another_widens(page: WebDriver, site: Ru
     page.find_element(By.CSS_SELECTOR, "[data-key='not level:error']").click()
     wait_for_records(page, 15)
     assert asked(page)["q"] == '(turning or stuck) and agent="valve" and not level:error'
-    page.back()
+    go_back(page)
     wait_for_records(page, 30)
     until(page, has("[data-key='only agent=\"valve\"'][aria-pressed=true]"), "the value still pressed")
     page.find_element(By.CSS_SELECTOR, "[data-key='only agent=\"valve\"']").click()
@@ -151,8 +166,8 @@ def test_keys_and_mouse_zoom_into_the_histogram(page: WebDriver, site: RunningSi
     assert len(page.find_elements(By.CSS_SELECTOR, ".picture [aria-selected=true]")) == 2
     page.switch_to.active_element.send_keys(Keys.ESCAPE, Keys.END, Keys.ENTER)
     until(page, lambda driver: float(asked(driver)["since"]) > around, "the last span alone")
-    page.back()
-    until(page, lambda driver: asked(driver)["since"] == str(int(around - 60)), "the way back")
+    go_back(page)
+    assert asked(page)["since"] == str(int(around - 60))
     wait_for_records(page, 30)
     until(page, has(".picture .of-error"), "the histogram again")
     bars = page.find_elements(By.CSS_SELECTOR, ".picture .column:has(.of-error)")
@@ -184,7 +199,8 @@ def test_a_search_is_saved_used_and_shared(page: WebDriver, site: RunningSite) -
     until(page, has("#save-name"), "the saved searches")
     page.find_element(By.ID, "save-name").send_keys("Valves" + Keys.ENTER)
     until(page, lambda driver: "Valves" in " ".join(text(driver, ".pick")), "ours among them")
-    go(page, site, since="1d")
+    go(page, site, since="2d")
+    assert asked(page)["since"] == page.find_element(By.ID, "since").get_attribute("value") == "2d"
     page.find_element(By.CSS_SELECTOR, ".menu summary").click()
     until(page, has(".pick"), "the saved searches")
     page.find_element(By.XPATH, "//button[contains(., 'Valves')]").click()
@@ -194,7 +210,7 @@ def test_a_search_is_saved_used_and_shared(page: WebDriver, site: RunningSite) -
         "Object.defineProperty(navigator, 'clipboard', {value: {writeText: text => {window.kept = text}}})"
     )
     page.find_element(By.XPATH, "//button[.='Copy link']").click()
-    until(page, lambda driver: "copied" in text(driver, "p.found")[0], "word of it")
+    until(page, lambda driver: "Copied" in text(driver, ".said")[0], "word of it")
     link = parse_qs(urlsplit(page.execute_script("return window.kept")).query)
     assert link["q"] == ["agent=valve and level>=error"]
     assert float(link["until"][0]) - float(link["since"][0]) == pytest.approx(6 * 3600, abs=60)

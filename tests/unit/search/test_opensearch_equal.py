@@ -91,10 +91,10 @@ def test_a_query_finds_and_counts_the_same(both: Both, query: str) -> None:
 
 def test_what_a_grammar_writes_finds_and_counts_the_same(both: Both, corpus: Corpus) -> None:
     grammar = Grammar(random.Random(6), list(corpus.records()))
-    found = [alike(both, Wish(grammar.query()), number % 10 == 0) for number in range(240)]
+    found = [alike(both, Wish(grammar.query()), number % 10 == 0) for number in range(200)]
     # the comparison is worth something: most queries find some records and leave out others
     some = sum(0 < number < len(grammar.records) for number in found)
-    assert some > 120, found
+    assert some > 100, found
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -50,6 +50,8 @@ def test_a_search_is_kept_under_its_name_for_our_eyes_only(searches: SavedSearch
         {"name": "x", "query": 5},
         {"name": "x", "query": "y" * 2001},
         {"name": "errors", "query": "y"},
+        {"name": "x", "level": "loud"},
+        {"name": "x", "since": "1795000000"},
     ],
 )
 def test_a_search_nobody_could_use_is_refused(searches: SavedSearches, asked: dict[str, object]) -> None:

@@ -29,9 +29,8 @@ from voltscope.ulid import new_ulid
 _DEFAULT = Limits()
 # Writing again at once, elsewhere, does not help against these.
 _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-# Segments an append drops to be within a limit that was lowered, and how long others may write between two that
-# `maintain` drops: a hundred at once held up an append for a second.
-_DROPPED_AT_ONCE, _TURN_S = 4, 0.002
+# How long others may write between two segments that `maintain` drops: a hundred at once held them up for a second.
+_TURN_S = 0.002
 
 
 class Spool:
@@ -335,10 +334,10 @@ class Spool:
                     raise self._failed(error) from error
 
     def _make_room(self, size: int) -> None:
-        before, dropped = self._usage(), 0
+        before = self._usage()
         try:
             while self._sealed and self._usage() + size > self.limits.total_bytes:
-                if dropped >= _DROPPED_AT_ONCE and before - self._usage() >= size:
+                if before - self._usage() >= size:
                     return  # the limit was lowered: the rest goes with what follows, or by `maintain`
                 if self._is_kept():
                     raise SpoolFull(
@@ -347,7 +346,6 @@ class Spool:
                         "Reading waits and the log file keeps what follows: mend the receiver, or allow more.",
                     )
                 self._drop_oldest()
-                dropped += 1
         except OSError as error:
             raise self._failed(error) from error
 

@@ -11,7 +11,6 @@ const TITLES = { agent: "Agent", level: "Level", logger: "Logger", error: "Error
 export function facets({ toggle, isOn }) {
   const lists = el("div", { class: "facet-lists" });
   const node = el("details", { class: "panel facets" }, el("summary", {}, "Narrow down"), lists);
-  let known = { facets: [] };
   node.open = !matchMedia("(max-width: 760px)").matches;
 
   function one({ field, values, others }) {
@@ -43,13 +42,10 @@ export function facets({ toggle, isOn }) {
 
   return {
     node,
-    /** Values of a field there were when last counted. */
-    names: (field) => known.facets.find((facet) => facet.field === field)?.values.map(([value]) => value) ?? [],
     /** The number of records there are, and whether all were counted. */
     async load(wanted, signal) {
       const found = await get(`/api/logs/facets${query(wanted)}`, signal);
       refill(lists, found.facets.map(one));
-      known = found;
       return found;
     },
   };

@@ -59,6 +59,14 @@ export function searchForm(parameters) {
     custom.hidden = false;
   }
 
+  /** Within so much time; a span the list does not have, such as `2d`, joins it. */
+  function span(text) {
+    const value = text === EVER ? "" : text;
+    if (![...within.options].some((option) => option.value === value)) within.append(el("option", { value }, value));
+    within.value = value;
+    custom.hidden = true;
+  }
+
   function bound(input, name) {
     const seconds = read(input.value);
     if (seconds === null) return "";
@@ -70,11 +78,7 @@ export function searchForm(parameters) {
   level.value = parameters.get("level") ?? "";
   if (level.selectedIndex < 0) level.selectedIndex = 0;
   if (numeric("since") !== null || numeric("until") !== null) range(numeric("since"), numeric("until"));
-  else within.value = (parameters.get("since") ?? "1h") === EVER ? "" : parameters.get("since") ?? "1h";
-  if (within.selectedIndex < 0) {
-    within.append(el("option", { value: parameters.get("since") }, parameters.get("since")));
-    within.value = parameters.get("since");
-  }
+  else span(parameters.get("since") ?? "1h");
   within.addEventListener("change", () => {
     custom.hidden = within.value !== "custom";
     if (!custom.hidden) from.focus();
@@ -104,9 +108,7 @@ export function searchForm(parameters) {
       q.value = saved.query;
       this.agents([...agent.options].map((option) => option.value).filter(Boolean), saved.agent);
       level.value = saved.level;
-      if (!saved.since) return;
-      within.value = saved.since === EVER ? "" : saved.since;
-      custom.hidden = true;
+      if (saved.since) span(saved.since);
     },
     agents(names, wanted = agent.value || parameters.get("agent") || "") {
       const all = [...new Set([...names, ...(wanted ? [wanted] : [])])].sort();

@@ -87,7 +87,7 @@ export function histogram({ zoom }) {
 
   function draw() {
     const width = Math.round(picture.clientWidth);
-    if (!made || width < 50) return;
+    if (!made || width < 50 || drag !== null) return;
     const spans = Math.max(0, ...Object.values(made.counts).map((counts) => counts.length));
     if (spans === 0) return;
     const focused = picture.contains(document.activeElement);
@@ -184,9 +184,11 @@ export function histogram({ zoom }) {
     stop: () => watcher.disconnect(),
     async load(wanted, signal) {
       const spans = Math.max(20, Math.min(180, Math.floor((picture.clientWidth || node.parentElement.clientWidth) / WIDEST_BAR)));
-      made = await get(`/api/logs/histogram${query({ ...wanted, spans })}`, signal);
+      const counted = await get(`/api/logs/histogram${query({ ...wanted, spans })}`, signal);
+      if (drag !== null) return; // nothing moves away under a pointer
+      made = counted;
       node.hidden = STACK.every((level) => !(made.counts[level] ?? []).some(Boolean));
-      [chosen, drag] = [null, null];
+      chosen = null;
       tell();
       draw();
     },

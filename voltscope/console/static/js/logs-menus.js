@@ -21,8 +21,9 @@ function menu(name, fill) {
 }
 
 /** `values()`: the search as the form has it; `absolute()`: with its times fixed; `take(saved)`: use one. */
-export function menus({ session, values, absolute, take, say }) {
+export function menus({ session, values, absolute, take }) {
   const may = session.role === "operator";
+  const said = el("span", { class: "hint said", role: "status" });
 
   const saved = menu("Saved", async (content, close) => {
     if (!content.childElementCount) refill(content, el("p", { class: "hint" }, "Loading…"));
@@ -74,13 +75,13 @@ export function menus({ session, values, absolute, take, say }) {
     const link = location.origin + `/logs${query(absolute())}`;
     try {
       await navigator.clipboard.writeText(link);
-      say("The link is copied: it finds the same records, at these times.");
+      said.textContent = "Copied: it finds the same records, at these times.";
     } catch { // browsers refuse beyond loopback without TLS
       spare.value = link;
       spare.hidden = false;
       spare.focus();
       spare.select();
-      say("Copy the link from the field: the browser does not let us.");
+      said.textContent = "Copy it from the field: the browser does not let us.";
     }
   });
 
@@ -92,5 +93,5 @@ export function menus({ session, values, absolute, take, say }) {
       el("p", { class: "hint" }, "What the search finds, newest first; 100,000 records at most. Secrets are taken out already."),
     );
   });
-  return [saved, share, spare, exported];
+  return [said, spare, saved, share, exported];
 }

@@ -45,7 +45,7 @@ export function mount(root, { session, parameters }) {
   } });
   const found = el("div", { class: "results" }, status, list, el("p", { class: "centre" }, older));
   const looks = tabs([["records", "Records", found], ["patterns", "Patterns", grouped.node], ["changes", "What changed", different.node]], view, turn);
-  form.menus.append(...menus({ session, values: form.values, absolute, take: (saved) => { form.take(saved); search({ push: true }); }, say: (words) => { status.textContent = words; } }));
+  form.menus.append(...menus({ session, values: form.values, absolute, take: (saved) => { form.take(saved); search({ push: true }); } }));
   const beside = el("div", { class: "beside" }, narrow.node, el("section", { class: "results", "aria-label": "Found" }, el("div", { class: "over" }, looks.node, wider), found, grouped.node, different.node));
   root.append(el("h1", { class: "visually-hidden" }, "Logs"), form.node, trouble, timeline.node, beside);
 
@@ -54,6 +54,7 @@ export function mount(root, { session, parameters }) {
   let seen = { since: null, until: null };
   let total = null;
   let again = 0;
+  let agents = null;
 
   form.agents([]);
   form.node.addEventListener("submit", (event) => {
@@ -141,7 +142,6 @@ export function mount(root, { session, parameters }) {
   async function page(asked, more, signal) {
     if (!more) tell("Searching…");
     const answer = await get(`/api/logs${query({ ...asked, limit: PAGE, before: more ? before : "" })}`, signal);
-    form.agents(answer.agents);
     if (!more) {
       list.replaceChildren();
       seen = { since: answer.since, until: answer.until ?? (form.isLive() ? null : now()) };
@@ -157,9 +157,9 @@ export function mount(root, { session, parameters }) {
   async function counts(asked, signal) {
     const began = performance.now();
     total = await narrow.load(asked, signal);
-    if (view !== "records") form.agents(narrow.names("agent"));
     tell();
     await timeline.load(asked, signal);
+    if (!agents) form.agents((agents = await get("/api/logs/agents", signal)).agents);
     const took = performance.now() - began;
     if (form.isLive()) again = setTimeout(() => counts(asked, signal).catch(() => {}), Math.max(COUNT_AGAIN_MS, 20 * took));
   }
