@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -59,9 +58,7 @@ def test_rpc_names_the_hot_function_with_its_share(live, busy):
 
 def test_the_command_line_writes_a_picture_of_the_historian(live, tmp_path):
     picture = tmp_path / "flame.svg"
-    before = time.time()
     live.voltscope("profile", "platform.historian", "-d", "3", "--kind", "wall", "-o", str(picture))
-    assert time.time() - before < 20
     text = picture.read_text()
     assert text.startswith(("<?xml", "<svg")) and "historian" in text
 

@@ -45,8 +45,11 @@ class Parts:
         with self._turn():
             self._segments()
 
-    def now(self, words: bool = False) -> Sequence[Part]:
-        """The parts there are, oldest first; `words` are going to be looked for in them. Raises StoreError."""
+    def now(self, words: bool = False, lazily: bool = False) -> Sequence[Part]:
+        """The parts there are, oldest first; `words` are going to be looked for in them. Raises StoreError.
+
+        `lazily`: sealed ones without an index are not read before they are asked, and say nothing true till then.
+        """
         with self._turn():
             segments = self._segments()
             for name in self._parts.keys() - {segment.path.name for segment in segments}:
@@ -54,25 +57,25 @@ class Parts:
             parts = []
             for segment in segments:
                 try:
-                    parts.append(self._part(segment, words))
+                    parts.append(self._part(segment, words, lazily))
                 except (OSError, SpoolError):
                     if segment.path.exists():
                         raise
             return parts
 
-    def ask(self, part: Part, work: Callable[[Part], None]) -> None:
+    def ask(self, part: Part, work: Callable[[Part], None], words: bool = False) -> None:
         """Do `work` with the part, and do it again with what is read from the segment itself when its index turns out
         to be damaged. When retention took the segment meanwhile, what has been done stays. Raises StoreError.
         """
         with self._turn():
             try:
                 try:
-                    self._use(part, work)
+                    self._use(part, work, words)
                 except DamagedIndex:
                     if isinstance(part, SegmentIndex):
                         self._damaged.add(part.stamp)
                     self._drop(part.segment.path.name)
-                    self._use(self._part(part.segment, words=False), work)
+                    self._use(self._part(part.segment, words), work, words)
             except (OSError, SpoolError):
                 if part.segment.path.exists():
                     raise
@@ -140,7 +143,7 @@ class Parts:
             )
         return segments
 
-    def _part(self, segment: SegmentInfo, words: bool) -> SegmentIndex | SegmentReading:
+    def _part(self, segment: SegmentInfo, words: bool, lazily: bool = False) -> SegmentIndex | SegmentReading:
         name = segment.path.name
         part = self._parts.get(name)
         if isinstance(part, SegmentIndex) and part.segment.bytes == segment.bytes:
@@ -157,17 +160,20 @@ class Parts:
         if not isinstance(part, SegmentReading) or not part.goes_on_as(segment):
             self._drop(name)
             part = SegmentReading(segment, self._reader, self.batch_at)
-        part.follow(segment, self._keep, words and not segment.sealed)
+        part.expect(segment)
+        if not (lazily and segment.sealed):
+            part.follow(self._keep, words and not segment.sealed)
         self._parts[name] = part
         return part
 
-    def _use(self, part: Part, work: Callable[[Part], None]) -> None:
+    def _use(self, part: Part, work: Callable[[Part], None], words: bool) -> None:
         name = part.segment.path.name
         if isinstance(part, SegmentIndex):
             self._opened[name] = None
             self._opened.move_to_end(name)
-        elif part.segment.sealed:
+        elif isinstance(part, SegmentReading) and part.segment.sealed:
             self._read.add(name)
+            part.follow(self._keep, words)
         work(part)
 
     def _release(self) -> None:

@@ -29,6 +29,7 @@ class SegmentReading:
         self._frames, self._grouping = Frames(), Grouping()
         self._times, self._groups = array("q"), array("I")
         self._oldest = self._newest = 0
+        self._read_bytes = 0
         self._numbers, self._age = array("I"), 0
         self._words: Words | None = None
         self._indexed = 0  # frames
@@ -40,15 +41,18 @@ class SegmentReading:
         withdrawn = segment.sealed and self._frames.last is not None and self._frames.last >= segment.next
         return segment.bytes >= self.segment.bytes and not withdrawn
 
-    def follow(self, segment: SegmentInfo, keep: Callable[[SegmentInfo, int, Batch], None], words: bool) -> None:
+    def expect(self, segment: SegmentInfo) -> None:
+        """What `follow` is to read: this segment as it is now."""
+        self.segment = segment
+
+    def follow(self, keep: Callable[[SegmentInfo, int, Batch], None], words: bool) -> None:
         """Read what came since the last call; every frame read goes to `keep`.
 
         `words`: some are going to be looked for, so that reading and indexing had better be one. Raises SpoolError,
         OSError, sqlite3.Error.
         """
-        unchanged = segment.bytes == self.segment.bytes and len(self._frames) > 0
-        self.segment = segment
-        if unchanged:
+        segment = self.segment
+        if self._read_bytes == segment.bytes and len(self._frames) > 0:
             return
         known = self._frames.offsets[-1] if self._frames else -1
         index = words and self._indexed == len(self._frames)
@@ -64,6 +68,7 @@ class SegmentReading:
         finally:
             if index:
                 self._commit()
+        self._read_bytes = segment.bytes
 
     def _learn(self, offset: int, batch: Batch) -> list[tuple[str, str]]:
         times = [record.at for record in batch.records]

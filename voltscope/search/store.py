@@ -157,19 +157,22 @@ class Store:
                 if len(hits) == limit:
                     return
 
-        parts = self._parts.now(seeks_words(tree))
+        words = seeks_words(tree)
+        parts = self._parts.now(words, lazily=True)
         for part in reversed(parts) if newest_first else parts:
             before = len(hits)
             if before >= limit:
                 break
-            if part.first is not None and part.last is not None and part.first <= high and part.last >= low:
-                self._parts.ask(part, work)
+            if part.segment.first <= high and part.segment.next > low:
+                self._parts.ask(part, work, words)
         return hits
 
     def _found(self, part: Part, tree: Node, low: int, high: int, limit: int, newest_first: bool) -> Iterator[Hit]:
         self._vocabulary.tidy()
+        if part.first is None or part.last is None or part.first > high or part.last < low:
+            return
         simple = self._evaluation(tree).simple(part)
-        if simple is False or part.first is None or part.last is None:
+        if simple is False:
             return
         begin = 0 if low <= part.first else part.frames().row(low)
         end = part.records if high >= part.last else part.frames().row(high + 1)

@@ -475,8 +475,8 @@ def test_retention_in_the_middle_of_anything_is_no_error(many: Store, writer: Sp
     wish = Wish(query)
     expected = kept_of(many.find(wish, 5000).hits)
 
-    def unlinking(*asked):  # type: ignore[no-untyped-def]
-        parts = now(*asked)
+    def unlinking(*asked, **how):  # type: ignore[no-untyped-def]
+        parts = now(*asked, **how)
         for path in gone:
             path.unlink(missing_ok=True)
             path.with_suffix(".idx").unlink(missing_ok=True)
