@@ -78,6 +78,7 @@ def agents(home: Home) -> list[PlatformAgent]:
         for name, port in listeners.items()
     }
     engine["profiler"]["site"] = SITE
+    engine["profiler"]["continuous"] = {"agents": [HISTORIAN]}
     engine["logship"] = {"site": SITE, "log_files": [str(home.platform_log)]}
     if home.searches_opensearch:
         urls = [f"http://127.0.0.1:{home.ports.opensearch}"]

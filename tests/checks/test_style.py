@@ -18,7 +18,17 @@ PROGRAMS = [
     "logstash/kibana/generate",
     *(
         f"bench/{name}"
-        for name in ("crash-matrix", "faults", "footprint", "logs", "metrics", "powercut", "receiver-loss", "search")
+        for name in (
+            "crash-matrix",
+            "faults",
+            "footprint",
+            "logs",
+            "metrics",
+            "powercut",
+            "profiler",
+            "receiver-loss",
+            "search",
+        )
     ),
 ]
 

@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -121,6 +123,35 @@ def test_a_stopped_agent_cannot_be_profiled_and_the_answer_says_so(live):
         assert "listener" in answer["result"]["error"]["message"]
     finally:
         live.vctl("start", "--tag", "listener")
+
+
+def test_the_historian_is_profiled_all_the_time(live):
+    """From the site's start on; Grafana's data source finds it under the agent's name."""
+
+    def merged(form, **more):
+        asked = {"agent": "platform.historian", "since": 0, "until": time.time(), "reason": "continuous", **more}
+        return fetch(f"{live['profiler']}/merged.{form}?{urllib.parse.urlencode(asked)}")
+
+    found = wait_for(
+        lambda: (one := json.loads(merged("json")))["total"] and one, timeout=110, what="a minute of the historian"
+    )
+    assert found["rate_hz"] == 19
+    assert any("historian" in one["function"] for one in found["functions"])
+    assert "platform.historian" in merged("svg")
+
+
+def test_a_difference_of_two_captures_is_drawn(live, busy):
+    ids = [
+        live.rpc("voltscope.profiler", "profile", {"agent": agent, "seconds": 2}, timeout=60)["result"]["id"]
+        for agent in ("platform.historian", busy)
+    ]
+    asked = f"before={ids[0]}&after={ids[1]}"
+    changes = {
+        one["function"]: one for one in json.loads(fetch(f"{live['profiler']}/difference.json?{asked}"))["changes"]
+    }
+    (hot,) = [one for name, one in changes.items() if name.startswith("hot_function")]
+    assert (hot["before"], hot["sure"]) == (0, True)
+    assert "hot_function" in fetch(f"{live['profiler']}/difference.svg?{asked}")
 
 
 def test_the_platform_itself_can_be_profiled(live):

@@ -169,6 +169,7 @@ def test_with_opensearch_records_and_captures_go_there(home: Home) -> None:
     by_tag = {agent.tag: (agent.config or {}).get("engine") for agent in agents(home)}
     assert load(LogshipConfig, by_tag["logship"]).receivers == ()
     assert load(ProfilerConfig, by_tag["profiler"]).index is None
+    assert load(ProfilerConfig, by_tag["profiler"]).continuous.agents == ("platform.historian",)
     home.opensearch_asked = True
     by_tag = {agent.tag: (agent.config or {}).get("engine") for agent in agents(home)}
     (receiver,) = load(LogshipConfig, by_tag["logship"]).receivers
