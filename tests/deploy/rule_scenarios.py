@@ -18,6 +18,7 @@ FORWARDER = {"agent": "forward"}
 SECRET = {"rule": "secret-key"}
 STORE = {"key": "elasticsearch+https://store:9200/voltscope-logs"}
 LOGSHIP = {"agent": "voltscope.logship"}
+PROFILER = {"agent": "voltscope.profiler"}
 
 
 @dataclass(frozen=True)
@@ -499,10 +500,19 @@ FIRES = (
     Fires("VoltscopeWebConfigInvalid", one("voltscope_web_config_valid", blip(0, 1)), "6m15s", "10m15s", {}),
     Fires(
         "VoltscopeWebConfigInvalid",
-        one("voltscope_profiler_web_config_valid", blip(0, 1), agent="voltscope.profiler"),
+        one("voltscope_profiler_web_config_valid", blip(0, 1), **PROFILER),
         "6m15s",
         "10m15s",
-        {"agent": "voltscope.profiler"},
+        PROFILER,
+    ),
+    Fires(
+        "VoltscopeCapturesNotIndexed",
+        one("voltscope_profiler_index_waiting", blip(3, samples=60), **PROFILER)
+        | one("voltscope_profiler_index_success", blip(0, 1, 60), **PROFILER),
+        "15m15s",
+        "20m15s",
+        PROFILER,
+        value="3",
     ),
     Fires("VoltscopeExportFailing", one("voltscope_exported_up", blip(0, 1), **LISTENER), "8m15s", "10m15s"),
     Fires(
@@ -753,6 +763,12 @@ SILENT = (
         "they wait for a receiver that is down",
         one("voltscope_log_verify_missing_records", flat((0, SAMPLES)), **STORE, **LOGSHIP)
         | one("voltscope_log_behind_records", ramp(0, 1000, SAMPLES), **STORE, **LOGSHIP),
+    ),
+    Silent(
+        "VoltscopeCapturesNotIndexed",
+        "the store was restarted",
+        one("voltscope_profiler_index_waiting", blip(1, samples=12), **PROFILER)
+        | one("voltscope_profiler_index_success", blip(0, 1, 12), **PROFILER),
     ),
     Silent(
         "VoltscopeEngineRestarting",

@@ -64,6 +64,16 @@ def group(t: Thresholds) -> Group:
                 "5m",
             ),
             Alert(
+                "VoltscopeCapturesNotIndexed",
+                "warning",
+                "voltscope_profiler_index_waiting > 0",
+                "Captures of <instance> do not reach the index",
+                "<$value | printf `%.0f`> captures of <instance> have waited for the store of documents for 10 minutes: "
+                "searches and boards of profiles lack them.",
+                "Captures wait for the store they are indexed in; the profiler keeps them meanwhile.",
+                "10m",
+            ),
+            Alert(
                 "VolttronBusSlow",
                 "warning",
                 f"avg_over_time(volttron_bus_probe_seconds[5m]) > {number(t.bus_slow_seconds)} {UP}",

@@ -81,11 +81,11 @@ def test_a_silent_bridge_costs_each_its_own_time_limit_only(source):
     bridge = Bridge()
     bridge.delay.clear()
     source.attach(bridge)
-    first = threading.Thread(target=source, args=(2.0,))
+    first = threading.Thread(target=source, args=(30.0,))
     first.start()
     began = time.monotonic()
     assert "did not answer" in (source(0.1).error or "") or bridge.asked
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 20
     bridge.delay.set()
     first.join()
 

@@ -151,9 +151,9 @@ def test_many_agents_together_fit_the_link():
 
 def test_a_million_series_are_cut_and_asked_for_seldom():
     samples = [{"labels": {"n": str(n)}, "value": n} for n in range(1_000_000)]
-    began = time.perf_counter()
+    began = time.process_time()
     result = bound([family(samples=samples)])
-    assert time.perf_counter() - began < 0.25
+    assert time.process_time() - began < 0.25
     assert result.series == MAX_SAMPLES and result.dropped == {"too-many": 999_000} and result.wasteful
     scrape = Scrapes(Peers(meters=[family(samples=samples)]), meters=7)
     scrape()
@@ -166,9 +166,9 @@ def test_the_limit_takes_little_of_the_hub():
     families = [
         family(f"m{n}_watts", samples=[{"labels": {"x": str(i)}, "value": i} for i in range(20)]) for n in range(60)
     ]
-    began = time.perf_counter()
+    began = time.process_time()
     bound(families)
-    assert time.perf_counter() - began < 0.25  # 2 ms on an idle machine
+    assert time.process_time() - began < 0.25  # 2 ms on an idle machine
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_one_byte_now_and_then_does_not_win_time(site: Site, monkeypatch: pytest
                 with contextlib.suppress(TimeoutError):
                     if client.recv(1) == b"":
                         break
-        assert 0.3 < time.monotonic() - began < 3
+        assert 0.3 < time.monotonic() - began < 15
 
 
 def test_the_second_request_of_a_connection_has_its_own_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
