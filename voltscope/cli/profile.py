@@ -15,15 +15,16 @@ import click
 from voltscope.cli import exits
 from voltscope.cli.files import ordinary_mode, refuse_unwritable, write_atomically
 from voltscope.cli.options import complete_agents, json_option, site_of
-from voltscope.cli.profiler import FORMATS, SUFFIX, Profiler, operator_secret
+from voltscope.cli.profile_difference import COMPARED, SHOWN, compare
+from voltscope.cli.profiler import FORMATS, SUFFIX, Profiler, operator_secret, reader
 from voltscope.cli.terminal import colours, shown, size
 
-KINDS = ("cpu", "wall", "gil")
+KINDS = ("cpu", "wall", "gil", "memory")
 _BAR = 24
 
 
 @click.command()
-@click.argument("agent", shell_complete=complete_agents)
+@click.argument("agent", required=False, shell_complete=complete_agents)
 @click.option(
     "-d", "--duration", type=click.IntRange(1), default=5, show_default=True, metavar="SECONDS",
     help="How long to record.",
@@ -33,12 +34,20 @@ _BAR = 24
 )
 @click.option(
     "--kind", type=click.Choice(KINDS), default="cpu", show_default=True,
-    help="What to sample: threads on the CPU, all threads (wall), or the holder of the GIL.",
+    help="What to sample: threads on the CPU, all threads (wall), the holder of the GIL, or allocations (memory).",
 )  # fmt: skip
 @click.option("--idle", is_flag=True, help="Also count threads that wait.")
+@click.option("--backend", metavar="NAME", help="Which profiler samples. Default: the first that can.")
+@click.option("--native", is_flag=True, help="Also frames of native code.")
+@click.option("--children", is_flag=True, help="Also the process's children; of platform: every agent.")
+@click.option(
+    "--diff", nargs=2, metavar="ID ID",
+    help="Instead of a capture: compare two there are, before and after. voltscope captures lists them.",
+)  # fmt: skip
 @click.option(
     "-o", "--output", metavar="FILE",
-    help="Write the flamegraph there; - is stdout. The suffix tells the format: .svg, .folded, .speedscope.json.",
+    help="Write the flamegraph there; - is stdout. The suffix tells the format: .svg, .folded, .speedscope.json, .json "
+    "(functions and stacks), .pb.gz (pprof); a difference is .svg, .folded or .json.",
 )  # fmt: skip
 @click.option("--format", "form", type=click.Choice(FORMATS), help="The format, whatever the suffix. [default: svg]")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Also print the N functions that took most samples.")
@@ -46,11 +55,15 @@ _BAR = 24
 @click.pass_context
 def profile(
     ctx: click.Context,
-    agent: str,
+    agent: str | None,
     duration: int,
     rate: int,
     kind: str,
     idle: bool,
+    backend: str | None,
+    native: bool,
+    children: bool,
+    diff: tuple[str, str] | None,
     output: str | None,
     form: str | None,
     top: int | None,
@@ -62,16 +75,27 @@ def profile(
 
     \b
     voltscope profile platform.historian -d 10 -o flame.svg
+    voltscope profile --diff 01KAK0… 01KAM7… -o change.svg
     """
+    if (agent is None) == (diff is None):
+        raise click.UsageError("name an AGENT, or two captures with --diff ID ID", ctx)
     if output == "-" and (as_json or top):
         raise click.UsageError("-o - puts the flamegraph on stdout; leave out --json and --top", ctx)
     form = form or _format_of(output, ctx)
+    if diff is not None and form not in COMPARED:
+        raise click.UsageError(f"a difference is {', '.join(COMPARED)}; it has no format {form}", ctx)
     if output not in (None, "-"):
         refuse_unwritable(Path(output))
     site = site_of(ctx)
+    if diff is not None:
+        return compare(reader(site), diff, output, form, top or SHOWN, as_json=as_json)
+    assert agent is not None  # noqa: S101 - for the type checker: checked above
     profiler = Profiler(site.profiler, operator_secret(site))
     with Bar(agent, duration, rate) as bar:
-        capture_id = profiler.start(agent, duration, rate, kind, idle or None)
+        capture_id = profiler.start(
+            agent=agent, seconds=duration, rate=rate, kind=kind, idle=idle, backend=backend, native=native,
+            children=children,
+        )  # fmt: skip
         try:
             capture = profiler.wait(capture_id, duration, bar.show)
         except KeyboardInterrupt:

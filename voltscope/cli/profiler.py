@@ -1,4 +1,4 @@
-"""The profiler of a site as the commands ask it: start a capture, wait for it, download it, list them."""
+"""The profiler of a site as the commands ask it: captures, what was sampled in a time, differences, thread dumps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from voltscope.cli.peers import ask, ask_json, public, refusal
 from voltscope.errors import (
@@ -20,8 +21,10 @@ from voltscope.errors import (
 if TYPE_CHECKING:
     from voltscope.site import Site
 
-FORMATS = ("svg", "folded", "speedscope")
-SUFFIX = {"svg": ".svg", "folded": ".folded", "speedscope": ".speedscope.json"}
+SUFFIX = {
+    "svg": ".svg", "folded": ".folded", "speedscope": ".speedscope.json", "json": ".json", "pb.gz": ".pb.gz"
+}  # fmt: skip
+FORMATS = tuple(SUFFIX)
 POLL_INTERVAL_S = 0.2
 # beyond the recording itself: waiting for a turn, attaching, writing
 PATIENCE_S = 60.0
@@ -35,12 +38,13 @@ class Profiler:
     def __init__(self, url: str, secret: str | None) -> None:
         self._url, self._secret = url.rstrip("/"), secret
 
-    def start(self, agent: str, seconds: int, rate: int, kind: str, idle: bool | None) -> str:
-        """Ask for a capture; its id. Raises PeerError and RemoteError with the profiler's own words."""
-        wanted: dict[str, Any] = {"agent": agent, "seconds": seconds, "rate": rate, "kind": kind}
-        if idle is not None:
-            wanted["idle"] = idle
-        return str(self._object("/api/captures", wanted).get("id"))
+    def start(self, **wanted: Any) -> str:
+        """Ask for a capture with the parameters of docs/profiling.md; those that are None or False are left out.
+
+        Its id. Raises PeerError and RemoteError with the profiler's own words.
+        """
+        asked = {name: value for name, value in wanted.items() if value not in (None, False) or name == "keep"}
+        return str(self._object("/api/captures", asked).get("id"))
 
     def wait(self, capture: str, seconds: float, progress: Progress) -> dict[str, Any]:
         """The finished capture. `progress(state, share)` is called at each look. Raises ProfileError when it failed."""
@@ -66,13 +70,24 @@ class Profiler:
 
     def download(self, capture: str, form: str) -> bytes:
         """The capture as `form`, one of FORMATS."""
-        url = self.address(capture, form)
-        answer = ask("profiler", url, secret=self._secret, timeout_s=60)
-        if answer.status >= 400:
-            raise refusal("profiler", url, answer)
-        if answer.status != 200:
-            raise PeerUnexpected(f"the profiler at {public(url)} answers with HTTP status {answer.status}.")
-        return answer.body
+        return self._file(self.address(capture, form))
+
+    def difference(self, before: str, after: str, form: str) -> bytes:
+        """Two captures compared, as svg, folded or json."""
+        return self._file(f"{self._url}/difference.{form}?{urlencode({'before': before, 'after': after})}")
+
+    def merged(self, agent: str, kind: str, since: float, until: float, reason: str | None = None) -> dict[str, Any]:
+        """All that was sampled of `agent` between two moments (seconds since the epoch), as in the format json."""
+        asked = {"agent": agent, "kind": kind, "since": since, "until": until, **({"reason": reason} if reason else {})}
+        return self._object(f"/merged.json?{urlencode(asked)}", timeout_s=60)
+
+    def document(self, capture: str) -> dict[str, Any]:
+        """A finished capture in the format json."""
+        return self._object(f"/captures/{capture}.json", timeout_s=60)
+
+    def threads(self, agent: str) -> dict[str, Any]:
+        """A thread dump."""
+        return self._object("/api/threads", {"agent": agent}, timeout_s=60)
 
     def address(self, capture: str, form: str) -> str:
         """Where the capture is served as `form`."""
@@ -85,8 +100,16 @@ class Profiler:
             raise PeerUnexpected(f"what answers at {public(self._url)} is no profiler.", "See the site file (--site).")
         return found
 
-    def _object(self, path: str, send: object = None) -> dict[str, Any]:
-        return ask_json("profiler", self._url + path, secret=self._secret, send=send)
+    def _file(self, url: str) -> bytes:
+        answer = ask("profiler", url, secret=self._secret, timeout_s=60)
+        if answer.status >= 400:
+            raise refusal("profiler", url, answer)
+        if answer.status != 200:
+            raise PeerUnexpected(f"the profiler at {public(url)} answers with HTTP status {answer.status}.")
+        return answer.body
+
+    def _object(self, path: str, send: object = None, timeout_s: float = 10.0) -> dict[str, Any]:
+        return ask_json("profiler", self._url + path, secret=self._secret, send=send, timeout_s=timeout_s)
 
 
 def operator_secret(site: Site) -> str:
@@ -95,7 +118,7 @@ def operator_secret(site: Site) -> str:
 
     if not site.credentials:
         raise CredentialsError(
-            "a capture needs the operator's secret, and the site file names no credential file.",
+            "the profiler needs the operator's secret for this, and the site file names no credential file.",
             'Add "credentials": "FILE" to the site file (--site).',
         )
     try:

@@ -21,6 +21,8 @@ COMMANDS = {
     "spool": ("voltscope.cli.spool:spool", "Look into the spool of logs: its state, damage, records, cursors."),
     "profile": ("voltscope.cli.profile:profile", "Make a flamegraph of a running agent."),
     "captures": ("voltscope.cli.captures:captures", "List the flamegraphs made so far."),
+    "top": ("voltscope.cli.top:top", "Show which functions of an agent take the time, again and again."),
+    "threads": ("voltscope.cli.threads:threads", "Show where every thread of an agent is at this moment."),
     "doctor": ("voltscope.cli.doctor:doctor", "Check what commonly goes wrong, and how to put it right."),
     "console": ("voltscope.cli.console:console", "Serve the web console of this site."),
     "engine": ("voltscope.cli.engine:engine", "Run one engine alone: exporter, logship or profiler."),

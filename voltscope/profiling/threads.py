@@ -61,7 +61,7 @@ class ThreadDumps:
             text, answer = _run([*command, "--nonblocking"])
         if answer.status != 0:
             raise self._failure(target, program, answer, alive())
-        threads, left_out = _threads(text)
+        threads, left_out = _threads(text, target.pid)
         return {
             "agent": target.agent, "pid": target.pid, "instance": target.instance, "taken": iso_utc(at),
             "paused": not unpaused, "threads": threads, "left_out": left_out, "note": _GREENLETS,
@@ -97,7 +97,7 @@ def _not_permitted(answer: Answer) -> bool:
     return "Permission Denied" in answer.said or "Operation not permitted" in answer.said
 
 
-def _threads(text: bytes) -> tuple[list[dict[str, Any]], int]:
+def _threads(text: bytes, pid: int) -> tuple[list[dict[str, Any]], int]:
     """Threads from py-spy's JSON, and how many threads and frames there was no room for.
 
     Only what is named here is taken over: whatever else a py-spy may write, values of variables above all, is not.
@@ -111,7 +111,7 @@ def _threads(text: bytes) -> tuple[list[dict[str, Any]], int]:
         for entry, frames in entries[:_MOST_THREADS]:
             kept = [_frame(frame) for frame in frames[:room]]
             room -= len(kept)
-            found.append(_thread(entry, kept))
+            found.append(_thread(entry, kept, pid))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BackendFailed(f"py-spy wrote what is no thread dump: {words[:80]!r}.") from error
     whole = sum(len(frames) for _, frames in entries)
@@ -119,8 +119,9 @@ def _threads(text: bytes) -> tuple[list[dict[str, Any]], int]:
     return found, left_out
 
 
-def _thread(entry: dict[str, Any], frames: list[dict[str, Any]]) -> dict[str, Any]:
-    name = entry.get("thread_name")
+def _thread(entry: dict[str, Any], frames: list[dict[str, Any]], pid: int) -> dict[str, Any]:
+    # py-spy reads names from the module threading, which a small program may not have imported
+    name = entry.get("thread_name") or ("MainThread" if entry.get("os_thread_id") == pid else None)
     return {
         "name": _text(name) if name else None,
         "id": entry.get("os_thread_id") if isinstance(entry.get("os_thread_id"), int) else None,
