@@ -77,7 +77,7 @@ def test_a_busy_process_is_measured_or_refused_with_the_remedy(start, program):
             word in str(outcome) for word in ("perf_event_paranoid", "cap_perfmon", "--cap-add", "no performance")
         )
         return
-    assert 5 <= outcome.samples <= 300  # of CPU time, which others take their share of
+    assert 2 <= outcome.samples <= 200  # of CPU time, which others take their share of
     assert any("python" in stack[-1] or "libc" in stack[-1] or "vdso" in stack[-1] for stack in outcome.stacks)
 
 
@@ -93,7 +93,7 @@ def measured(pid: int, **choices: bool) -> Recording | ProfilingRefused:
     if not perf.available():
         without("perf is missing: install the package linux-perf")
     try:
-        return record(perf, pid, Kind.CPU, seconds=2, **choices)
+        return record(perf, pid, Kind.CPU, **choices)
     except ProfilingRefused as refusal:
         return refusal
 

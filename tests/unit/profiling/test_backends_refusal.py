@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,15 @@ def test_with_no_new_privs_a_files_capability_is_no_remedy(tmp_path):
     assert "AmbientCapabilities=CAP_SYS_PTRACE" in remedy
 
 
+@only_root
+def test_another_group_bars_as_another_user_does(tmp_path):
+    proc = proc_of(tmp_path, None)
+    os.chown(proc / "7", 0, pwd.getpwnam("nobody").pw_gid)
+    for need in (may_attach(PROGRAM, 7, proc=proc, uid=0), Perf(PROGRAM, proc=proc).needs(7)[1]):
+        assert not need.met
+        assert "give both the same group" in need.remedy
+
+
 @pytest.fixture
 def public() -> Iterator[Path]:
     """A folder that another user can read."""
@@ -104,6 +114,31 @@ def test_another_users_process_is_refused_with_the_remedy(backend, kind, public,
     assert isinstance(error, ProfilingRefused)
     assert "belongs to user root, the profiler runs as nobody: run the profiler as root" in str(error)
     assert "setcap" in str(error)
+
+
+@only_root
+def test_of_its_own_user_nobody_needs_more_than_that(public):
+    """perf sees less of the kernel then; the container or kernel.perf_event_paranoid may bar it altogether."""
+    nobody = pwd.getpwnam("nobody")
+    script = public / "busy.py"
+    script.write_text("print('ready', flush=True)\nwhile True: pass")
+    austin = copied("austin", public)
+    command = [Path(sys.executable).resolve(), str(script)]
+    identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd="/", **identity) as process:
+        try:
+            assert process.stdout.readline() == b"ready\n"
+
+            def look() -> None:
+                assert record(Austin(austin), process.pid, Kind.WALL).samples > 2
+                perf = Perf()
+                if perf.available() and perf.needs(process.pid)[1].met:
+                    assert record(perf, process.pid, Kind.CPU).samples > 2
+
+            error = as_user(nobody, look)
+        finally:
+            process.kill()
+    assert error is None or "--cap-add PERFMON" in str(error)
 
 
 @only_root

@@ -13,7 +13,15 @@ from voltscope.errors import BackendFailed, ProfilingRefused, VoltscopeError
 from voltscope.platform.processes import ProcessTable
 from voltscope.profiling.backends.base import Capabilities, Ending, Kind, Need, Recording, Sampling
 from voltscope.profiling.backends.naming import clean, frame, process_root
-from voltscope.profiling.backends.refusal import CAP_PERFMON, CAP_SYS_ADMIN, capable, gives, owner, user_name
+from voltscope.profiling.backends.refusal import (
+    CAP_PERFMON,
+    CAP_SYS_ADMIN,
+    capable,
+    gives,
+    other_group,
+    owner,
+    user_name,
+)
 from voltscope.profiling.backends.running import (
     Answer,
     Run,
@@ -62,19 +70,19 @@ class Perf:
         return version_of(self._program, "--version") if self._program else None
 
     def available(self) -> bool:
-        return self._program is not None
+        return self.version() is not None  # Ubuntu has one that only says which package the kernel wants
 
     def capabilities(self) -> Capabilities:
         return Capabilities(frozenset({Kind.CPU}), native=True, children=True)
 
     def needs(self, pid: int | None = None) -> list[Need]:
-        installed = Need("perf is installed", self.version() is not None, _INSTALL)
+        installed = Need("perf is installed", self.available(), _INSTALL)
         return [installed, self._may_measure(pid), self._may_see_kernel()]
 
     def record(self, sampling: Sampling, *, cancel: threading.Event, progress: Callable[[float], None]) -> Recording:
         pid = sampling.pid
-        if self._program is None:
-            raise BackendFailed("perf is not installed.", _INSTALL)
+        if self._program is None or not self.available():
+            raise BackendFailed("perf is not installed, or not for this kernel.", _INSTALL)
         _, alive = find_target(self._processes, pid)
         with workplace(self.name) as folder:
             data = folder / "data"
@@ -136,6 +144,10 @@ class Perf:
         if theirs is not None and theirs != ours:
             words = f"It belongs to user {user_name(theirs)}, the profiler runs as {user_name(ours)}"
             return Need(what, False, f"{words}: run the profiler as {user_name(theirs)}, or {capability}.")
+        group = other_group(pid, self._proc) if pid is not None else None
+        if group is not None:
+            words = f"It runs with group {group}, the profiler with another: give both the same group, or {capability}."
+            return Need(what, False, words)
         paranoid = self._paranoid()
         if paranoid is None:
             return Need(what, False, "This kernel has no performance events (CONFIG_PERF_EVENTS).")

@@ -29,6 +29,7 @@ _INSTALL = (
     "Build it from github.com/uber-archive/pyflame against such a Python, or take py-spy, which knows all Pythons."
 )
 _OTHER = "Leave backend out: py-spy knows this Python."
+_MOST_BYTES = 16_000_000
 _KIND_FLAGS = {Kind.WALL: ["--threads"], Kind.GIL: ["--exclude-idle"]}
 
 
@@ -74,7 +75,12 @@ class Pyflame:
         command = [*tied_to_us(), str(self._program), *_KIND_FLAGS[sampling.kind], "--seconds", str(sampling.seconds)]
         command += ["--rate", f"{1 / sampling.rate:.6f}", "--pid", str(pid)]
         heard = bytearray()
-        answer = ask(command, sampling.seconds + ATTACH_DEADLINE_S + WRITE_DEADLINE_S, cancel, heard.extend)
+
+        def hear(chunk: bytes) -> None:
+            if len(heard) < _MOST_BYTES:  # it goes on complaining for ever of a process it cannot read
+                heard.extend(chunk)
+
+        answer = ask(command, sampling.seconds + ATTACH_DEADLINE_S + WRITE_DEADLINE_S, cancel, hear)
         if cancel.is_set():
             return Recording({}, 0, 0, 0.0, Ending.CANCELLED)
         progress(1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 from pathlib import Path
@@ -36,7 +37,8 @@ def may_attach(program: Path | None, pid: int | None, *, proc: Path = Path("/pro
     theirs = None if pid is None else owner(pid, proc)
     theirs = ours if theirs is None else theirs
     tracer = pid is not None and _tracer(proc, pid)
-    if theirs == ours and not tracer and not _ptrace_scope(proc):
+    stranger = pid is not None and other_group(pid, proc) is not None
+    if theirs == ours and not stranger and not tracer and not _ptrace_scope(proc):
         return Need(what, True)
     return Need(what, False, _remedy(pid or os.getpid(), program or Path("py-spy"), proc, ours))
 
@@ -69,6 +71,20 @@ def owner(pid: int, proc: Path = Path("/proc")) -> int | None:
         return None
 
 
+def other_group(pid: int, proc: Path = Path("/proc")) -> str | None:
+    """The process's group where it is not ours, which bars us as another user does (ptrace(2)); None where it is."""
+    try:
+        theirs = (proc / str(pid)).stat().st_gid
+    except OSError:
+        return None
+    if theirs == os.getegid():
+        return None
+    try:
+        return grp.getgrgid(theirs).gr_name
+    except KeyError:
+        return str(theirs)
+
+
 def user_name(uid: int) -> str:
     """A user's name, or the number when it has none."""
     try:
@@ -99,6 +115,9 @@ def _remedy(pid: int, program: Path, proc: Path, ours: int) -> str:
             f"It belongs to user {user_name(theirs)}, the profiler runs as {user_name(ours)}: run the profiler as "
             f"{user_name(theirs)} (its agent inside that platform does), or as root, or {capability}."
         )
+    group = other_group(pid, proc)
+    if group is not None:
+        return f"It runs with group {group}, the profiler with another: give both the same group, or {capability}."
     tracer = _tracer(proc, pid)
     if tracer:
         return f"Process {tracer} already traces it (a debugger, strace or another profiler): end that first."
