@@ -81,6 +81,7 @@ def test_one_it_knows_is_recorded(tmp_path, start, program):
     [
         ("echo Failed to seize PID 7; exit 1", ProfilingRefused, "refused to let pyflame attach"),
         ("echo some rubbish; exit 0", BackendFailed, "some rubbish"),
+        ("exec yes 'Unexpected ptrace(2) exception'", BackendFailed, "status None: Unexpected ptrace"),
         ("exit 3", BackendFailed, "status 3: no word"),
     ],
 )

@@ -29,7 +29,7 @@ _INSTALL = (
     "Build it from github.com/uber-archive/pyflame against such a Python, or take py-spy, which knows all Pythons."
 )
 _OTHER = "Leave backend out: py-spy knows this Python."
-_MOST_BYTES = 16_000_000
+_MOST_BYTES = 4_000_000
 _KIND_FLAGS = {Kind.WALL: ["--threads"], Kind.GIL: ["--exclude-idle"]}
 
 
@@ -77,8 +77,9 @@ class Pyflame:
         heard = bytearray()
 
         def hear(chunk: bytes) -> None:
-            if len(heard) < _MOST_BYTES:  # it goes on complaining for ever of a process it cannot read
-                heard.extend(chunk)
+            heard.extend(chunk)
+            if len(heard) > _MOST_BYTES:  # it complains for ever of a process it cannot read, and keeps it paused
+                raise self._failure(pid, None, heard[:200].decode(errors="replace"))
 
         answer = ask(command, sampling.seconds + ATTACH_DEADLINE_S + WRITE_DEADLINE_S, cancel, hear)
         if cancel.is_set():
