@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from voltscope.console.upstream import Upstream, bearer
-from voltscope.errors import CaptureNotFound, UpstreamDown
+from voltscope.errors import BadRequest, CaptureNotFound, UpstreamDown
 from voltscope.site import Site
 from voltscope.web import Access
 from voltscope.web.access import OPERATOR, VIEWER
@@ -26,7 +28,24 @@ _FORMATS = {
     "svg": ("image/svg+xml", _SVG_CSP),
     "folded": ("text/plain; charset=utf-8", None),
     "speedscope.json": ("application/json", None),
+    "json": ("application/json", None),
+    "pb.gz": ("application/octet-stream", None),
 }
+_COMPARED = ("svg", "folded", "json")
+
+# What each question may hold, and what a value of it looks like; nothing else goes to the profiler.
+_MOMENT = re.compile(r"[0-9]{1,11}(?:\.[0-9]{1,6})?")
+_SPAN = re.compile(rf"{_MOMENT.pattern},{_MOMENT.pattern}")
+_TEXT = re.compile(r".{1,256}", re.DOTALL)
+_WORD = re.compile(r"[a-z]{1,16}")
+_OF_A_SPAN = {"agent": _TEXT, "kind": _WORD, "reason": _TEXT, "since": _MOMENT, "until": _MOMENT}
+_OPERAND = re.compile(rf"{_ID.pattern}|{_SPAN.pattern}")
+_OF_A_DIFFERENCE = {
+    "agent": _TEXT, "kind": _WORD, "reason": _TEXT, "before": _OPERAND, "after": _OPERAND, "by": _WORD
+}  # fmt: skip
+
+# A week of one agent's windows is merged in a second or two; a thread dump may take the profiler 40 s.
+_PICTURE_TIMEOUT, _DUMP_TIMEOUT = httpx.Timeout(60.0, connect=2.0), httpx.Timeout(45.0, connect=2.0)
 
 
 class CapturesApi:
@@ -40,6 +59,23 @@ class CapturesApi:
             "Check with `vctl status` that the agent voltscope.profiler runs, or correct `profiler` in the site file.",
         )
 
+    def routes(self) -> list[Route]:
+        """All of them; the guard lets only operators write."""
+        return [
+            Route("/api/targets", self.targets),
+            Route("/api/backends", self.backends),
+            Route("/api/continuous", self.continuous),
+            Route("/api/coverage", self.coverage),
+            Route("/api/threads", self.threads, methods=["POST"]),
+            Route("/api/captures", self.list, methods=["GET"]),
+            Route("/api/captures", self.capture, methods=["POST"]),
+            Route("/api/captures/{id}", self.one, methods=["GET"]),
+            Route("/api/captures/{id}", self.cancel, methods=["DELETE"]),
+            Route("/captures/{file}", self.artifact),
+            Route("/merged.{form}", self.merged),
+            Route("/difference.{form}", self.difference),
+        ]
+
     async def list(self, request: Request) -> Response:
         """GET /api/captures."""
         return await self._hand_on("GET", "/api/captures")
@@ -48,26 +84,63 @@ class CapturesApi:
         """GET /api/targets."""
         return await self._hand_on("GET", "/api/targets")
 
+    async def backends(self, request: Request) -> Response:
+        """GET /api/backends."""
+        return await self._hand_on("GET", "/api/backends")
+
+    async def continuous(self, request: Request) -> Response:
+        """GET /api/continuous."""
+        return await self._hand_on("GET", "/api/continuous")
+
+    async def coverage(self, request: Request) -> Response:
+        """GET /api/coverage."""
+        return await self._hand_on("GET", "/api/coverage", params=_asked(request, _OF_A_SPAN))
+
     async def one(self, request: Request) -> Response:
         """GET /api/captures/ID."""
         return await self._hand_on("GET", f"/api/captures/{_checked(request.path_params['id'])}")
 
     async def capture(self, request: Request) -> Response:
         """POST /api/captures: only operators come this far."""
-        return await self._hand_on("POST", "/api/captures", await request.body())
+        return await self._write(request, "POST", "/api/captures", content=await request.body())
+
+    async def cancel(self, request: Request) -> Response:
+        """DELETE /api/captures/ID: only operators come this far."""
+        return await self._write(request, "DELETE", f"/api/captures/{_checked(request.path_params['id'])}")
+
+    async def threads(self, request: Request) -> Response:
+        """POST /api/threads: only operators come this far."""
+        return await self._write(
+            request, "POST", "/api/threads", content=await request.body(), timeout=_DUMP_TIMEOUT
+        )  # fmt: skip
 
     async def artifact(self, request: Request) -> Response:
-        """GET /captures/ID.svg, .folded and .speedscope.json, streamed: they can be many megabytes."""
+        """GET /captures/ID.FORMAT."""
         name, _, form = request.path_params["file"].partition(".")
-        if form not in _FORMATS:
-            raise CaptureNotFound(f"captures have no format {form!r}.", f"There are: {', '.join(_FORMATS)}.")
+        return await self._picture(f"/captures/{_checked(name)}.", form, _FORMATS, {})
+
+    async def merged(self, request: Request) -> Response:
+        """GET /merged.FORMAT."""
+        return await self._picture("/merged.", request.path_params["form"], _FORMATS, _asked(request, _OF_A_SPAN))
+
+    async def difference(self, request: Request) -> Response:
+        """GET /difference.FORMAT."""
+        asked = _asked(request, _OF_A_DIFFERENCE)
+        return await self._picture("/difference.", request.path_params["form"], _COMPARED, asked)
+
+    async def _picture(
+        self, path: str, form: str, forms: Mapping[str, Any] | tuple[str, ...], asked: dict[str, str]
+    ) -> Response:
+        """Streamed: they can be many megabytes."""
+        if form not in forms:
+            raise CaptureNotFound(f"there is no format {form[:40]!r}.", f"There are: {', '.join(forms)}.")
         media_type, csp = _FORMATS[form]
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(self._profiler.client())
-            request_headers = self._headers(VIEWER)
-            answer = await stack.enter_async_context(
-                client.stream("GET", f"/captures/{_checked(name)}.{form}", headers=request_headers)
+            asking = client.stream(
+                "GET", path + form, params=asked, headers=self._headers(VIEWER), timeout=_PICTURE_TIMEOUT
             )
+            answer = await stack.enter_async_context(asking)
             if answer.status_code != 200:
                 await answer.aread()
                 return _said(answer.status_code, self._profiler.decoded(answer))
@@ -81,14 +154,36 @@ class CapturesApi:
         headers = {"Content-Security-Policy": csp} if csp else None
         return StreamingResponse(body(), media_type=media_type, headers=headers)
 
-    async def _hand_on(self, method: str, path: str, body: bytes | None = None) -> Response:
-        headers = {**self._headers(OPERATOR if method == "POST" else VIEWER), "Content-Type": "application/json"}
-        status, answer = await self._profiler.json(method, path, content=body, headers=headers)
+    async def _hand_on(self, method: str, path: str, **options: Any) -> Response:
+        status, answer = await self._profiler.json(method, path, headers=self._headers(VIEWER), **options)
         return _said(status, answer)
+
+    async def _write(self, request: Request, method: str, path: str, **options: Any) -> Response:
+        """With the secret of who asks, so that the profiler's audit and limits know whom they deal with."""
+        secret = self._access.secret_of_user(request.state.user.name) or self._access.secret_of(OPERATOR)
+        headers = {**bearer(secret), "Content-Type": "application/json"}
+        async with self._profiler.client() as client:
+            answer = await client.request(method, path, headers=headers, **options)
+            if answer.status_code == 204:
+                return JSONResponse({})  # what scripts of our pages read is JSON
+            return _said(answer.status_code, self._profiler.decoded(answer))
 
     def _headers(self, role: str) -> dict[str, str]:
         """The least secret that will do."""
         return dict(bearer(self._access.secret_of(role) or self._access.secret_of(OPERATOR)))
+
+
+def _asked(request: Request, known: Mapping[str, re.Pattern[str]]) -> dict[str, str]:
+    """The parameters the profiler is to have. Raises BadRequest for one that does not look like what it is."""
+    found = {}
+    for name, pattern in known.items():
+        text = request.query_params.get(name)
+        if not text:
+            continue
+        if not pattern.fullmatch(text):
+            raise BadRequest(f"{name}: found {text[:60]!r}, which it cannot be.")
+        found[name] = text
+    return found
 
 
 def _said(status: int, answer: Any) -> Response:

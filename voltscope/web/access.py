@@ -67,6 +67,11 @@ class Access:
         self._refresh()
         return next((secret for user, secret in self._users if user.role == role), None)
 
+    def secret_of_user(self, name: str) -> str | None:
+        """The secret of the first user of that name, for our own clients that ask on their behalf."""
+        self._refresh()
+        return next((secret for user, secret in self._users if user.name == name), None)
+
     def _find(self, secret: str, name: str | None) -> User | None:
         self._refresh()
         found = None

@@ -1,66 +1,93 @@
-// Flamegraphs: pick an agent, capture, watch it, and look at every capture there is.
+// Flamegraphs: capture any agent, look at every capture and time range there is, compare, and see threads.
 
-import { get, post, query } from "/static/js/api.js";
-import { el, mark, notice, refill } from "/static/js/dom.js";
-import { count, moment, visible } from "/static/js/format.js";
+import { get, post, remove } from "/static/js/api.js";
+import { el, notice, refill } from "/static/js/dom.js";
+import { moment, visible } from "/static/js/format.js";
+import { showComparison, sinceYesterday, theOneBefore } from "/static/js/flamegraphs-compare.js";
+import { captureForm } from "/static/js/flamegraphs-form.js";
+import { functionsPanel } from "/static/js/flamegraphs-functions.js";
+import { captureList } from "/static/js/flamegraphs-list.js";
+import { downloads, failure, page, picture, to } from "/static/js/flamegraphs-pictures.js";
+import { continuousPanel, rangeForm, showRange } from "/static/js/flamegraphs-range.js";
+import { threadDump } from "/static/js/flamegraphs-threads.js";
 
 export const title = "Flamegraphs";
 
 const POLL_MS = 400;
-const KINDS = [
-  ["cpu", "CPU", "Where it computes; waiting is left out."],
-  ["wall", "Wall clock", "Everything, waiting included."],
-  ["gil", "GIL", "What holds Python's global lock."],
-];
-const KIND_NAMES = Object.fromEntries(KINDS.map(([kind, name]) => [kind, name]));
+const LOOK_MS = 30000;
 
 export function mount(root, { session, parameters, go }) {
   const stop = new AbortController();
-  const form = captureForm(session, parameters);
+  const { signal } = stop;
+  const view = ["range", "compare"].includes(parameters.get("view")) ? parameters.get("view") : "capture";
+  const form = captureForm(session, parameters, { capture, threads });
+  const asked = { range: () => rangeForm(parameters, go, []), capture: () => form.node, compare: () => null };
+  const asking = el("div", { class: "asking" }, asked[view]());
   const progress = el("div", { class: "progress", "aria-live": "polite" });
   const viewer = el("section", { class: "viewer", "aria-label": "Flamegraph" });
-  const list = el("section", { class: "panel" }, el("h2", {}, "Captures"), el("p", { class: "hint" }, "Loading…"));
-  root.append(el("h1", { class: "visually-hidden" }, "Flamegraphs"), form.node, progress, viewer, list);
+  const below = el("div", { class: "below" });
+  const continuous = el("section", { class: "panel" });
+  const list = captureList(parameters, go);
+  root.append(el("h1", { class: "visually-hidden" }, "Flamegraphs"), views(view, parameters), asking, progress, viewer, below, continuous, list.node);
 
-  form.node.addEventListener("submit", async (event) => {
-    event.preventDefault();
+  async function capture(values) {
     form.busy(true);
     try {
-      const started = await post("/api/captures", form.values());
-      await watch(started);
+      await watch(await post("/api/captures", values));
     } catch (error) {
       if (error.name !== "AbortError") refill(progress, notice(error));
     }
     form.busy(false);
-    readList();
-  });
+    if (!signal.aborted) readList();
+  }
 
-  async function watch(capture) {
+  async function threads(agent, button) {
+    button.disabled = true;
+    refill(viewer, el("p", { class: "hint" }, `Looking at the threads of ${visible(agent)}…`));
+    refill(below);
+    try {
+      refill(viewer, ...threadDump(await post("/api/threads", { agent })));
+    } catch (error) {
+      refill(viewer, notice(error));
+    }
+    button.disabled = false;
+  }
+
+  async function watch(found) {
     const bar = el("progress", { max: 1, value: 0, id: "bar" });
     const words = el("label", { for: "bar" });
-    refill(progress, el("div", { class: "panel" }, words, bar));
-    while (!stop.signal.aborted) {
-      const share = capture.progress ?? 0;
+    const cancel = session.may_capture ? el("button", { type: "button" }, "Cancel") : null;
+    cancel?.addEventListener("click", async () => {
+      cancel.disabled = true;
+      await remove(`/api/captures/${found.id}`).catch(() => { cancel.disabled = false; }); // it may have just ended
+    });
+    refill(progress, el("div", { class: "panel" }, el("div", { class: "under-way" }, words, cancel), bar));
+    while (!signal.aborted) {
+      const share = found.progress ?? 0;
       bar.value = share;
-      const waiting = share === 0 && capture.words ? ` – ${visible(capture.words)}` : "";
-      words.textContent = `Capturing ${visible(capture.agent ?? "")}: ${Math.round(share * 100)} %${waiting}`;
-      if (capture.state === "done") {
+      const waiting = share === 0 && found.words ? ` – ${visible(found.words)}` : "";
+      words.textContent = `Capturing ${visible(found.agent ?? "")}: ${Math.round(share * 100)} %${waiting}`;
+      if (found.state === "done") {
         refill(progress);
-        go(`/flamegraphs${query({ agent: capture.agent, id: capture.id })}`, { replace: true });
+        go(page({ agent: found.agent, id: found.id }), { replace: true });
         return;
       }
-      if (capture.state === "failed") {
-        refill(progress, notice(failure(capture)));
+      if (found.state === "failed") {
+        const cancelled = failure(found).code === "capture-cancelled";
+        refill(progress, notice(failure(found), cancelled ? "info" : "bad"));
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      capture = await get(`/api/captures/${capture.id}`, stop.signal);
+      found = await get(`/api/captures/${found.id}`, signal);
     }
   }
 
   async function readTargets() {
     try {
-      form.targets((await get("/api/targets", stop.signal)).targets);
+      const { targets } = await get("/api/targets", signal);
+      form.targets(targets);
+      if (view === "range" && !asking.contains(document.activeElement)) refill(asking, rangeForm(parameters, go, targets.map(({ agent }) => agent)));
+      form.backends((await get("/api/backends", signal)).backends);
     } catch (error) {
       if (error.name === "AbortError") return;
       form.targets(null);
@@ -70,159 +97,83 @@ export function mount(root, { session, parameters, go }) {
 
   async function readList() {
     try {
-      const { captures } = await get("/api/captures", stop.signal);
-      refill(list, ...captureTable(captures, session, parameters.get("id")));
+      const { captures } = await get("/api/captures", signal);
+      list.fill(captures);
       const running = captures.find(({ state }) => state === "recording");
-      if (running && !progress.hasChildNodes()) watch(running).then(readList, () => {});
+      if (running && view === "capture" && !progress.hasChildNodes()) watch(running).then(readList, () => {});
+      return captures;
     } catch (error) {
-      if (error.name === "AbortError") return;
-      refill(list, el("h2", {}, "Captures"), notice(error));
+      if (error.name !== "AbortError") refill(list.node, el("h2", {}, "Captures"), notice(error));
+      return [];
     }
   }
 
-  async function view(id) {
+  async function readContinuous() {
     try {
-      const capture = await get(`/api/captures/${encodeURIComponent(id)}`, stop.signal);
-      refill(viewer, ...flamegraph(capture, session));
+      refill(continuous, ...continuousPanel((await get("/api/continuous", signal)).continuous));
+    } catch {
+      refill(continuous); // the list says already that the profiler is away
+    }
+  }
+
+  async function show(id, reading) {
+    try {
+      const found = await get(`/api/captures/${encodeURIComponent(id)}`, signal);
+      const head = el("div", { class: "viewer-head" }, el("h2", {}, visible(found.agent)), el("span", { class: "hint" }, moment(Date.parse(found.started) / 1000).short));
+      if (found.state === "failed") return refill(viewer, head, notice(failure(found)));
+      if (found.state !== "done") return refill(viewer, head, el("p", { class: "hint" }, "Still recording."));
+      const address = (form_) => `/captures/${encodeURIComponent(found.id)}.${form_}`;
+      const compare = el("span", { class: "links compare" });
+      refill(viewer, head, downloads(address, `voltscope-${found.agent}-${found.id}`, session), compare,
+        picture(address("svg"), `Flamegraph of ${found.agent}. ${found.words}`),
+        session.speedscope.available ? null : el("p", { class: "hint" }, session.speedscope.reason));
+      refill(below, functionsPanel(await get(address("json"), signal), found.agent));
+      refill(compare, comparisons(found, await reading));
     } catch (error) {
       if (error.name !== "AbortError") refill(viewer, notice(error));
     }
   }
 
-  readTargets();
-  readList();
-  if (parameters.get("id")) view(parameters.get("id"));
-  return () => stop.abort();
-}
-
-function captureForm(session, parameters) {
-  const agent = el("select", { id: "agent", name: "agent", required: true });
-  const length = el("input", { id: "seconds", name: "seconds", type: "number", min: 1, max: 300, value: 5, required: true, inputmode: "numeric" });
-  const rate = el("input", { id: "rate", name: "rate", type: "number", min: 1, max: 1000, value: 100, required: true, inputmode: "numeric" });
-  const kinds = KINDS.map(([kind, name, why], index) =>
-    el("label", { class: "choice", title: why }, el("input", { type: "radio", name: "kind", value: kind, checked: index === 0 }), el("span", {}, name)),
-  );
-  const button = el("button", { type: "submit", class: "primary", "aria-describedby": "capture-why" }, "Capture");
-  const why = el("p", { class: "hint", id: "capture-why" });
-  const help = el("p", { class: "hint" });
-  const field = (name, label, node) => el("div", { class: "field" }, el("label", { for: name }, label), node);
-  const node = el(
-    "form", { class: "panel filters" },
-    field("agent", "Agent", agent),
-    field("seconds", "Seconds", length),
-    field("rate", "Samples a second", rate),
-    el("div", { class: "field kinds", role: "radiogroup", "aria-labelledby": "kinds-label" },
-      el("span", { class: "label", id: "kinds-label" }, "What to sample"), el("div", { class: "choices" }, kinds)),
-    el("div", { class: "field buttons" }, button),
-    help, why,
-  );
-  const explain = () => {
-    help.textContent = KINDS.find(([kind]) => kind === node.elements.kind.value)[2];
-  };
-  node.addEventListener("change", explain);
-  explain();
-  let busy = false;
-  let known = null;
-  const update = () => {
-    const reason = session.may_capture
-      ? known !== null && known.length === 0 ? "No agent runs that could be captured." : ""
-      : `${session.user} is a viewer: capturing needs the role operator.`;
-    why.textContent = reason;
-    button.disabled = busy || reason !== "" || known === null;
-    button.textContent = busy ? "Capturing…" : "Capture";
-  };
-  update();
-  return {
-    node,
-    values: () => ({ agent: agent.value, seconds: Number(length.value), rate: Number(rate.value), kind: node.elements.kind.value }),
-    busy(now) {
-      busy = now;
-      update();
-    },
-    targets(found) {
-      known = found;
-      const chosen = agent.value || parameters.get("agent");
-      refill(agent, (found ?? []).map(({ agent: name, pid }) => el("option", { value: name }, `${visible(name)} (pid ${pid})`)));
-      if (found?.some(({ agent: name }) => name === chosen)) agent.value = chosen;
-      update();
-    },
-  };
-}
-
-function failure(capture) {
-  const error = capture.error;
-  if (error && typeof error === "object") return error;
-  return { message: error || "The capture failed.", remedy: null };
-}
-
-const seconds = (capture) => String(Math.round(capture.duration_s * 10) / 10);
-
-const file = (capture, form) => `/captures/${encodeURIComponent(capture.id)}.${form}`;
-
-function links(capture, session) {
-  const named = (form) => `voltscope-${capture.agent}-${capture.id}.${form}`;
-  const scope = session.speedscope.available
-    ? el("a", {
-        href: `/speedscope/index.html#profileURL=${encodeURIComponent(file(capture, "speedscope.json"))}&title=${encodeURIComponent(capture.agent)}`,
-        target: "_blank", rel: "noopener",
-      }, "Open in speedscope")
-    : el("span", { class: "hint", title: session.speedscope.reason }, "speedscope is not installed");
-  return [
-    scope,
-    el("a", { href: file(capture, "svg"), download: named("svg") }, "SVG"),
-    el("a", { href: file(capture, "folded"), download: named("folded.txt") }, "Folded stacks"),
-    el("a", { href: file(capture, "speedscope.json"), download: named("speedscope.json") }, "speedscope JSON"),
-  ];
-}
-
-/** The picture says itself what it shows, when and how: around it is only where else to take it. */
-function flamegraph(capture, session) {
-  const done = capture.state === "done";
-  const head = el(
-    "div", { class: "viewer-head" }, el("h2", {}, visible(capture.agent)),
-    done ? el("span", { class: "links" }, links(capture, session)) : null,
-  );
-  if (capture.state === "failed") return [head, notice(failure(capture))];
-  if (!done) return [head, el("p", { class: "hint" }, "Still recording.")];
-  const frame = el("iframe", {
-    // scripts of its own for zoom and search, in an origin of its own: it sees nothing of this page
-    sandbox: "allow-scripts", src: file(capture, "svg"), title: `Flamegraph of ${capture.agent}. ${capture.words}`,
-  });
-  const absent = session.speedscope.available ? null : el("p", { class: "hint" }, session.speedscope.reason);
-  return [head, el("div", { class: "frame" }, frame), absent];
-}
-
-const COLUMNS = [["Agent"], ["Started"], ["Kind"], ["Seconds", "num"], ["Samples", "num"], ["Result"], ["Asked by"], ["", "actions"]];
-
-function captureTable(captures, session, shown) {
-  const head = el("h2", { id: "captures-title" }, "Captures");
-  if (captures.length === 0) return [head, el("p", { class: "hint" }, "None yet. Pick an agent above and capture.")];
-  const rows = captures.map((capture) => {
-    const at = moment(Date.parse(capture.started) / 1000);
-    const cells = [
-      el("span", { class: "identity" }, visible(capture.agent)),
-      at.short,
-      KIND_NAMES[capture.kind] ?? visible(capture.kind),
-      seconds(capture),
-      count(capture.samples),
-      result(capture),
-      visible([capture.requested_by, capture.reason !== "on-demand" ? capture.reason : null].filter(Boolean).join(", ") || "–"),
-      capture.state === "done"
-        ? el("a", { href: `/flamegraphs${query({ agent: capture.agent, id: capture.id })}`, "data-route": true, "aria-label": `View the flamegraph of ${capture.agent}, ${at.short}`, dataset: { key: capture.id } }, "View")
-        : null,
+  /** What a capture may be compared with at one press. */
+  function comparisons(found, captures) {
+    const before = theOneBefore(found, captures);
+    const since = el("button", { type: "button", class: "quiet" }, "Since yesterday");
+    const said = el("span", { class: "hint", role: "status" });
+    since.addEventListener("click", async () => {
+      since.disabled = true;
+      try {
+        const address = await sinceYesterday(found, captures, signal);
+        if (address) return go(address);
+        said.textContent = "Nothing of about a day earlier is kept of this agent and kind.";
+      } catch (error) {
+        if (error.name !== "AbortError") said.textContent = error.message;
+      }
+      since.disabled = false;
+    });
+    return [
+      el("span", { class: "hint" }, "Compare:"),
+      before ? to(page({ view: "compare", before: before.id, after: found.id }), "With the one before") : null,
+      since, said,
     ];
-    return el("tr", { class: capture.id === shown ? "current" : null }, cells.map((content, index) => {
-      const [name, kind] = COLUMNS[index];
-      return el(index === 0 ? "th" : "td", { class: kind, scope: index === 0 ? "row" : null, dataset: { label: name } }, content ?? "");
-    }));
-  });
-  return [head, el("table", { "aria-labelledby": "captures-title" },
-    el("thead", {}, el("tr", {}, COLUMNS.map(([name, kind]) => el("th", { scope: "col", class: kind }, name)))),
-    el("tbody", {}, rows))];
+  }
+
+  readTargets();
+  readContinuous();
+  const look = setInterval(readContinuous, LOOK_MS);
+  const reading = readList();
+  if (view === "range") showRange(viewer, below, parameters, session, signal);
+  else if (view === "compare" && parameters.get("before") && parameters.get("after")) showComparison(viewer, below, parameters, signal);
+  else if (parameters.get("id")) show(parameters.get("id"), reading);
+  return () => {
+    clearInterval(look);
+    stop.abort();
+  };
 }
 
-function result(capture) {
-  if (capture.state === "failed") return mark("bad", visible(failure(capture).message));
-  if (capture.state === "done") return el("span", { class: "sub-words" }, visible(capture.words ?? "done"));
-  return mark("warning", "recording");
+function views(view, parameters) {
+  const link = (name, address, words) => to(address, words, { "aria-current": view === name ? "true" : null });
+  const agent = parameters.get("agent");
+  return el("div", { class: "views", role: "group", "aria-label": "Views" },
+    link("capture", page({ agent }), "Capture"), link("range", page({ view: "range", agent }), "Time range"),
+    view === "compare" ? link("compare", location.pathname + location.search, "Difference") : null);
 }
