@@ -19,7 +19,7 @@ from voltscope.profiling.backends.pyspy import PySpy
 from voltscope.profiling.capture import Capture, finished, iso_utc
 from voltscope.profiling.flamegraph import flamegraph
 from voltscope.profiling.heading import of_capture
-from voltscope.profiling.stacks import share
+from voltscope.profiling.stacks import wilson
 from voltscope.ulid import new_ulid
 
 CAPTURES = 400
@@ -46,8 +46,8 @@ def measure(folder: Path, quick: bool) -> Iterator[dict[str, Any]]:
         process.communicate()
     covered = sum(low <= 30.0 <= high for _, _, low, high in found)
     widths = [(high - low) / 2 for _, _, low, high in found]
-    wilson = [share(samples, of_all) for samples, of_all, _, _ in found]
-    ratio = statistics.mean(widths) / statistics.mean((one.high - one.low) * 50 for one in wilson)
+    plain = [wilson(samples, of_all) for samples, of_all, _, _ in found]
+    ratio = statistics.mean(widths) / statistics.mean((one.high - one.low) * 50 for one in plain)
     counts = statistics.mean(of_all for _, of_all, _, _ in found)
     yield figure("interval_coverage", covered / len(found), "share", "0.91 to 0.99", f"{len(found)} {of}")
     text = f"mean half-width as printed to Wilson's for the samples there were ({counts:.0f} on average)"

@@ -59,7 +59,7 @@ def draw(stacks, **changes):
 
 def test_details_give_share_interval_and_lines():
     titles = [g.find(f"{SVG}title").text for g in frames(draw(PLAIN))]
-    assert "seventy (app/a.py)\n70 samples, 70.0% (95 %: 60.4% to 78.1%)\nlines 5 (86%), 6 (14%)" in titles
+    assert "seventy (app/a.py)\n70 samples, 70.0% (95 %: 59.2% to 78.9%)\nlines 5 (86%), 6 (14%)" in titles
 
 
 def test_the_head_names_agent_time_samples_missed_and_interval():

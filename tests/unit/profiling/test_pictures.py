@@ -26,7 +26,7 @@ from voltscope.profiling.difference import change, changes, fold
 from voltscope.profiling.engine import ProfilerEngine
 from voltscope.profiling.picture import captured, spanned
 from voltscope.profiling.pprof import pprof
-from voltscope.profiling.stacks import Stacks, share
+from voltscope.profiling.stacks import Stacks, share, wilson
 from voltscope.profiling.windows import Series, Window, Windows
 from voltscope.ulid import new_ulid
 
@@ -42,7 +42,7 @@ HISTORIAN = Series("campus", "p1", "platform.historian", Kind.CPU, "py-spy")
 
 def test_a_change_has_newcombes_interval() -> None:
     """The example of Newcombe 1998, table II (a), method 10: 56/70 and 48/80."""
-    found = change("f", share(48, 80), share(56, 70))
+    found = change("f", wilson(48, 80), wilson(56, 70))
     assert (round(found.low, 4), round(found.high, 4)) == (0.0524, 0.3339)
     assert found.sure
     assert not change("f", share(9, 100), share(10, 100)).sure

@@ -59,10 +59,17 @@ def test_frames_are_taken_apart(text, name, file, line):
 
 
 def test_shares_have_wilsons_interval():
-    half = stacks.share(50, 100)  # the textbook's: 0.404 to 0.596
+    half = stacks.wilson(50, 100)  # the textbook's: 0.404 to 0.596
     assert (half.share, round(half.low, 3), round(half.high, 3)) == (0.5, 0.404, 0.596)
-    none = stacks.share(0, 20)
+    none = stacks.wilson(0, 20)
     assert (none.low, round(none.high, 3)) == (0.0, 0.161)
+
+
+def test_samples_that_come_in_clumps_count_for_less():
+    printed, plain = stacks.share(30, 100), stacks.wilson(30, 100)
+    assert printed.share == plain.share
+    assert 1.1 < (printed.high - printed.low) / (plain.high - plain.low) < 1.15
+    assert stacks.share(0, 0).high == 1.0
 
 
 def test_own_and_total_shares_count_lines_of_a_function_together():
