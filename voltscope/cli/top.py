@@ -13,7 +13,7 @@ import click
 from voltscope.cli import exits
 from voltscope.cli.options import complete_agents, json_option, site_of
 from voltscope.cli.profiler import Profiler, operator_secret, reader
-from voltscope.cli.terminal import Cell, Column, number, shown, table, width
+from voltscope.cli.terminal import Cell, Column, colours, number, shown, table, width
 from voltscope.errors import PeerUnexpected, ProfileError
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def top(
         _Continuous(site_of(ctx), agent, kind) if continuous else _Captures(site_of(ctx), agent, duration, rate, kind)
     )
     moves = sys.stdout.isatty() and not as_json and not once
+    if moves:
+        click.echo(f"Looking at {shown(agent)} …", err=True)
     while True:
         found = source.next()
         _check(found)
@@ -157,6 +159,8 @@ def _draw(agent: str, found: dict[str, Any], lines: int | None, moves: bool) -> 
         for one in found["functions"][:room]
     ]
     text = "\n".join([head, "", *(table(_COLUMNS, table_rows, width()) if table_rows else ["Nothing was sampled."])])
+    if not colours(sys.stdout):
+        text = click.unstyle(text)
     # home, then each line to its end, then all below: nothing flickers as it would when cleared first
     click.echo("\x1b[H" + text.replace("\n", "\x1b[K\n") + "\x1b[K\n\x1b[J" if moves else text, color=_colour(moves))
 
