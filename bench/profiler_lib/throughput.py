@@ -19,6 +19,7 @@ from profiler_lib.workload import Historian, historian, pairs, running
 from voltscope.engine.service import FactsAnswer
 from voltscope.profiling.backends.base import Kind, Sampling
 from voltscope.profiling.backends.pyspy import PySpy
+from voltscope.profiling.backends.registry import Backends
 from voltscope.profiling.backends.running import find_program
 from voltscope.profiling.continuous import Continuous
 from voltscope.profiling.settings import ContinuousSettings
@@ -162,7 +163,7 @@ def _continuous(folder: Path) -> Iterator[dict[str, Any]]:
         busy.rate(2.0)
 
         def profiled() -> float:
-            continuous = Continuous(_One(busy.pid), PySpy(), windows.keep, None, look_s=0.1)
+            continuous = Continuous(_One(busy.pid), Backends([PySpy()]), windows.keep, None, look_s=0.1)
             before, began = _cpu(), time.perf_counter()
             continuous.apply(ContinuousSettings(agents=("*",), window_s=WINDOW_S), None)
             rate = busy.rate(WINDOW_S)

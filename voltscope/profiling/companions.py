@@ -35,7 +35,7 @@ class Companions:
     ) -> None:
         self._archive, self._windows, self._url = archive, windows, url
         self._config = ProfilerConfig()
-        self.continuous = Continuous(targets, recorder.backends.default, self._window, None)
+        self.continuous = Continuous(targets, recorder.backends, self._window, None)
         self.triggers = Triggers(targets, facts, recorder)
         self._indexer: CaptureIndexer | None = None
         self._annotator: Annotator | None = None
@@ -43,7 +43,7 @@ class Companions:
 
     def apply(self, config: ProfilerConfig) -> None:
         """Do what `config` says. Raises ConfigError for files that cannot be read; what was done till then stays."""
-        before, self._config = self._config, config
+        before = self._config
         if config.index != before.index:
             self._index(config)
         if config.grafana != before.grafana:
@@ -54,6 +54,7 @@ class Companions:
         self.continuous.apply(config.continuous, config.site)
         if config.triggers != before.triggers:
             self.triggers.apply(config.triggers)
+        self._config = config  # at last: what failed above is tried again with the next
 
     def kept(self) -> None:
         """There is a new capture in the archive."""

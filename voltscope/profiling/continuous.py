@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 import logging
 import random
@@ -13,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from voltscope.errors import TargetGone, VoltscopeError
-from voltscope.profiling.backends.base import Backend, Ending, Recording, Sampling
+from voltscope.profiling.backends.base import Ending, Recording, Sampling
+from voltscope.profiling.backends.registry import Backends
 from voltscope.profiling.settings import ContinuousSettings
 from voltscope.profiling.stacks import Stacks
-from voltscope.profiling.targets import Target, Targets
+from voltscope.profiling.targets import Target, Targets, named_by
 from voltscope.profiling.windows import Series, Window
 
 _log = logging.getLogger(__name__)
@@ -46,10 +46,10 @@ class Continuous:
     """
 
     def __init__(
-        self, targets: Targets, backend: Backend, keep: Keep, site: str | None, look_s: float = LOOK_S
+        self, targets: Targets, backends: Backends, keep: Keep, site: str | None, look_s: float = LOOK_S
     ) -> None:
         self._look_s = look_s
-        self._targets, self._backend, self._keep, self._site = targets, backend, keep, site
+        self._targets, self._backends, self._keep, self._site = targets, backends, keep, site
         self._settings = ContinuousSettings()
         self.kept = self.missed = 0  # windows and rounds
         self._lock = threading.Lock()
@@ -113,11 +113,8 @@ class Continuous:
         return self._stopping or self._settings is not settings
 
     def _wanted(self, settings: ContinuousSettings) -> list[Target]:
-        named = [
-            target
-            for target in self._targets.all()
-            if any(fnmatch.fnmatchcase(target.agent, pattern) for pattern in settings.agents)
-        ]
+        meant = [named_by(pattern) for pattern in settings.agents]
+        named = [target for target in self._targets.all() if any(one(target.agent) for one in meant)]
         return named[: settings.most_agents]
 
     def _begin(self, agent: str, settings: ContinuousSettings) -> None:
@@ -153,27 +150,28 @@ class Continuous:
 
     def _window(self, agent: str, settings: ContinuousSettings, leave: threading.Event) -> None:
         target = self._targets.find(agent)
+        backend = self._backends.choose(settings.sampled)
         started = time.time()
-        sampling = Sampling(target.pid, settings.window_s, settings.rate, settings.kind, blocking=False)
-        recording = self._backend.record(sampling, cancel=leave, progress=lambda share: None)
+        sampling = Sampling(target.pid, settings.window_s, settings.rate, settings.sampled, blocking=False)
+        recording = backend.record(sampling, cancel=leave, progress=lambda share: None)
         if recording.seconds > 0:
-            self._kept(target, settings, started, recording)
+            series = Series(self._site or "", target.instance or "", agent, settings.sampled, backend.name)
+            self._kept(series, settings.rate, started, recording)
         if recording.ending is Ending.TARGET_ENDED:
             raise TargetGone(f"{agent} ended.")
 
-    def _kept(self, target: Target, settings: ContinuousSettings, started: float, recording: Recording) -> None:
-        series = Series(self._site or "", target.instance or "", target.agent, settings.kind, self._backend.name)
+    def _kept(self, series: Series, rate: int, started: float, recording: Recording) -> None:
         window = Window(
             series,
             round(started * 1000),
             round(recording.seconds * 1000),
-            float(settings.rate),
+            float(rate),
             recording.samples,
             recording.missed,
         )
         self._keep(window, recording.stacks)
         with self._lock:
-            worker = self._workers[target.agent]
+            worker = self._workers[series.agent]
             worker.windows += 1
             worker.missed += recording.missed
             self.kept += 1

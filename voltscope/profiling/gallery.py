@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import math
 import re
@@ -16,6 +15,7 @@ from voltscope.profiling.picture import Picture, captured, spanned
 from voltscope.profiling.profiles import Labels, Profiles, Wanted
 from voltscope.profiling.recorder import Recorder
 from voltscope.profiling.stacks import samples_in
+from voltscope.profiling.targets import named_by
 from voltscope.ulid import is_ulid
 
 _LONGEST_AGENT = 256
@@ -90,10 +90,10 @@ def _range(asked: Mapping[str, str], since: float, until: float) -> tuple[Kind, 
         raise BadRequest(f"kind: found {word[:40]!r}; allowed: {', '.join(kind.value for kind in Kind)}.")
     if until < since:
         raise BadRequest("the time range ends before it begins.")
-    meant = re.compile(fnmatch.translate(agent.replace("[", "[[]")))
+    meant = named_by(agent)
 
     def wanted(labels: Labels) -> bool:
-        return meant.match(labels["service_name"]) is not None and reason in (None, labels["reason"])
+        return meant(labels["service_name"]) and reason in (None, labels["reason"])
 
     return Kind(word), round(since * 1000), round(until * 1000), wanted
 

@@ -50,7 +50,7 @@ class Recorder:
         self._failed: deque[Capture] = deque(maxlen=_FAILED_REMEMBERED)
         self._passing: deque[tuple[Capture, Stacks]] = deque(maxlen=_PASSING)
         self._lock = threading.Lock()
-        self._asked: dict[str, deque[float]] = {}
+        self._asked: dict[str, list[float]] = {}  # when, within the last minute
         self.outcomes: Counter[str] = Counter()
         self.seconds_recorded = 0.0
         self._queue = CaptureQueue(self._run, self._fail, concurrent=limits.max_concurrent, waiting=limits.max_waiting)
@@ -184,9 +184,11 @@ class Recorder:
                 "Wait for one to end, or raise max_per_requester in the configuration.",
             )
         with self._lock:
-            self._asked = {name: asked for name, asked in self._asked.items() if asked[-1] > now - 60}
-            asked = self._asked.setdefault(requester, deque(maxlen=limits.max_per_minute))
-            if len(asked) >= limits.max_per_minute and asked[0] > now - 60:
+            self._asked = {
+                name: recent for name, asked in self._asked.items() if (recent := [at for at in asked if at > now - 60])
+            }
+            asked = self._asked.setdefault(requester, [])
+            if len(asked) >= limits.max_per_minute:
                 raise TooManyCaptures(
                     f"{requester} asked for {len(asked)} captures within a minute.",
                     "Ask again in a minute, or raise max_per_minute in the configuration.",

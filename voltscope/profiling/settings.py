@@ -37,14 +37,20 @@ class IndexSettings(StoreKeys, frozen=True, kw_only=True):
 class ContinuousSettings(Config, frozen=True, kw_only=True):
     """What is sampled all the time: `agents` (identities, * stands for anything), `rate` in hertz, `kind`.
 
+    Memory is no kind of it: windows count samples, and what reads memory is not for an agent at work.
     `window_s`: seconds merged into one window. `most_agents`: sampled at once.
     """
 
     agents: tuple[str, ...] = ()
     rate: Annotated[int, msgspec.Meta(ge=1, le=100)] = 19
-    kind: Kind = Kind.CPU
+    kind: Literal["cpu", "wall", "gil"] = "cpu"
     window_s: Annotated[int, msgspec.Meta(ge=1, le=600)] = 60
     most_agents: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
+
+    @property
+    def sampled(self) -> Kind:
+        """`kind`, as backends know it."""
+        return Kind(self.kind)
 
 
 class PyroscopeSettings(StoreKeys, frozen=True, kw_only=True):

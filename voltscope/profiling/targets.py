@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,6 +159,13 @@ class Targets:
     def _platform_pid(self) -> int | None:
         pid = platform_pid(self._home)
         return pid if pid is not None and self._processes.started_at([pid]) else None
+
+
+def named_by(pattern: str) -> Callable[[str], bool]:
+    """Whether an identity is meant by `pattern`: * stands for anything, whatever else there is for itself."""
+    # fnmatch's translation never goes back over a text, however many stars there are
+    compiled = re.compile(fnmatch.translate(re.sub(r"[?\[]", r"[\g<0>]", pattern)))
+    return lambda identity: compiled.match(identity) is not None
 
 
 def _same_path(one: str, other: Path) -> bool:

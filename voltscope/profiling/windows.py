@@ -8,9 +8,10 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
+import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,13 +23,13 @@ from voltscope.profiling.stacks import Stacks
 SCHEMA_VERSION = 1
 _DAY_MS = 86_400_000
 _KNOWN_STACKS = 50_000  # texts whose number is kept in memory, some 10 MB
-_DROPPED_AT_ONCE = 600  # windows, so that no delete holds up a reader for long
+_DROPPED_AT_ONCE = 0.1  # of all windows, when there is no room: what is left is looked through each time
 _SCHEMA = """
 CREATE TABLE series (
     id INTEGER PRIMARY KEY, site TEXT NOT NULL, instance TEXT NOT NULL, agent TEXT NOT NULL, kind TEXT NOT NULL,
     backend TEXT NOT NULL, UNIQUE (site, instance, agent, kind, backend)
 );
-CREATE TABLE stack (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, seen INTEGER NOT NULL);
+CREATE TABLE stack (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL UNIQUE, seen INTEGER NOT NULL);
 CREATE TABLE window (
     number INTEGER PRIMARY KEY AUTOINCREMENT, started INTEGER NOT NULL, series INTEGER NOT NULL REFERENCES series,
     length INTEGER NOT NULL, rate REAL NOT NULL, samples INTEGER NOT NULL, missed INTEGER NOT NULL,
@@ -140,15 +141,16 @@ class Windows:
         """The sum of those windows' stacks, by the rate they were sampled at."""
         totals: dict[float, Counter[int]] = {}
         with self._lock:
-            for series in self._chosen(wanted):
-                for rate, blob in self._db.execute(
-                    "SELECT rate, counts FROM window WHERE series = ? AND started BETWEEN ? AND ?",
-                    (series, since, until),
-                ):
+            chosen = self._chosen(wanted)
+        sql = "SELECT rate, counts FROM window WHERE series = ? AND started BETWEEN ? AND ?"
+        for series in chosen:
+            with self._lock:  # for one at a time: windows are kept between two
+                for rate, blob in self._db.execute(sql, (series, since, until)):
                     _add(totals.setdefault(rate, Counter()), blob)
-            texts = dict(self._texts({number for total in totals.values() for number in total}))
+        with self._lock:
+            stacks = self._stacks_of({number for total in totals.values() for number in total})
         return {
-            rate: {tuple(texts[number].split(";")): count for number, count in total.items() if number in texts}
+            rate: {stacks[number]: count for number, count in total.items() if number in stacks}
             for rate, total in totals.items()
         }
 
@@ -164,9 +166,9 @@ class Windows:
             for row in self._db.execute(sql, (number, most)).fetchall():
                 total: Counter[int] = Counter()
                 _add(total, row[7])
-                texts = dict(self._texts(total))
-                stacks = {tuple(texts[one].split(";")): count for one, count in total.items() if one in texts}
-                found.append((row[0], Window(chosen[row[1]], *row[2:7]), stacks))
+                stacks = self._stacks_of(total)
+                named = {stacks[one]: count for one, count in total.items() if one in stacks}
+                found.append((row[0], Window(chosen[row[1]], *row[2:7]), named))
         return found
 
     def after_count(self, number: int) -> int:
@@ -188,30 +190,36 @@ class Windows:
         except sqlite3.Error as error:
             raise VoltscopeError(f"cannot write {self._path}: {error}.", "Check the disk.") from error
 
-    def retain(self, retention: WindowRetention, now_ms: int | None = None) -> int:
-        """Apply limits: the oldest windows go until all hold; how many went. Raises VoltscopeError."""
+    def retain(self, retention: WindowRetention) -> int:
+        """Apply limits: the oldest windows go until all hold; how many went. Raises VoltscopeError.
+
+        Ages are counted from the newest window. One more than a day ahead was made by a clock that went wrong: it
+        goes, or whatever comes after it would be too old at once.
+        """
         self._retention = retention
         dropped = 0
         try:
             with self._lock:
-                newest = self._db.execute("SELECT max(started) FROM window").fetchone()[0]
-                if newest is None:
-                    return 0
-                oldest = int((newest if now_ms is None else now_ms) - retention.days * _DAY_MS)
+                latest = round(time.time() * 1000) + _DAY_MS
                 with self._db:
-                    dropped = self._db.execute("DELETE FROM window WHERE started < ?", (oldest,)).rowcount
-                while self._bytes() > retention.megabytes * 1e6:
+                    dropped = self._db.execute("DELETE FROM window WHERE started > ?", (latest,)).rowcount
+                newest = self._db.execute("SELECT max(started) FROM window").fetchone()[0]
+                if newest is not None:
+                    oldest = int(newest - retention.days * _DAY_MS)
                     with self._db:
-                        count = self._db.execute(
-                            "DELETE FROM window WHERE number IN (SELECT number FROM window ORDER BY started LIMIT ?)",
-                            (_DROPPED_AT_ONCE,),
-                        ).rowcount
-                    dropped += count
-                    self._forget()
-                    if not count:
-                        break
+                        dropped += self._db.execute("DELETE FROM window WHERE started < ?", (oldest,)).rowcount
                 if dropped:
                     self._forget()
+                while self._bytes() > retention.megabytes * 1e6:
+                    there = self._db.execute("SELECT count(*) FROM window").fetchone()[0]
+                    if there <= 1:  # the newest stays, whatever its size
+                        break
+                    with self._db:
+                        dropped += self._db.execute(
+                            "DELETE FROM window WHERE number IN (SELECT number FROM window ORDER BY started LIMIT ?)",
+                            (max(1, int(_DROPPED_AT_ONCE * there)),),
+                        ).rowcount
+                    self._forget_unused()
         except sqlite3.Error as error:
             raise VoltscopeError(f"cannot clean {self._path}: {error}.", "Check the disk.") from error
         return dropped
@@ -239,13 +247,25 @@ class Windows:
         return int((pages - free) * size)
 
     def _forget(self) -> None:
-        """Drop stacks no window can hold any more, and give the space back."""
+        """Drop stacks that no window can hold by their day, and give the space back."""
         oldest = self._db.execute("SELECT min(started) FROM window").fetchone()[0]
         with self._db:
             if oldest is None:
                 self._db.execute("DELETE FROM stack")
             else:
                 self._db.execute("DELETE FROM stack WHERE seen < ?", (oldest // _DAY_MS,))
+        self._stacks.clear()
+        self._db.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def _forget_unused(self) -> None:
+        """Drop every stack that no window holds: 200 MB of windows are looked through in about a second."""
+        used: set[int] = set()
+        for (blob,) in self._db.execute("SELECT counts FROM window"):
+            used.update(_pairs(blob)[::2])
+        unused = [row for row in self._db.execute("SELECT id FROM stack") if row[0] not in used]
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("DELETE FROM stack WHERE id = ?", unused)
         self._stacks.clear()
         self._db.execute("PRAGMA incremental_vacuum").fetchall()
 
@@ -282,11 +302,15 @@ class Windows:
             pairs.byteswap()
         return pairs
 
-    def _texts(self, numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
+    def _stacks_of(self, numbers: Iterable[int]) -> dict[int, tuple[str, ...]]:
+        """Stacks by their numbers, each frame's text once in memory: thousands of stacks share some hundred frames."""
+        found: dict[int, tuple[str, ...]] = {}
+        frames: dict[str, str] = {}
         for number in numbers:
             row = self._db.execute("SELECT text FROM stack WHERE id = ?", (number,)).fetchone()
             if row is not None:
-                yield number, row[0]
+                found[number] = tuple(frames.setdefault(frame, frame) for frame in row[0].split(";"))
+        return found
 
 
 def _series(row: tuple[str, ...]) -> Series:
@@ -294,10 +318,15 @@ def _series(row: tuple[str, ...]) -> Series:
     return Series(site, instance, agent, Kind(kind), backend)
 
 
-def _add(total: Counter[int], blob: bytes) -> None:
+def _pairs(blob: bytes) -> array[int]:
     pairs = array("I")
     pairs.frombytes(blob)
     if sys.byteorder == "big":
         pairs.byteswap()
+    return pairs
+
+
+def _add(total: Counter[int], blob: bytes) -> None:
+    pairs = _pairs(blob)
     for number, count in zip(pairs[::2], pairs[1::2], strict=True):
         total[number] += count

@@ -21,10 +21,13 @@ from voltscope.engine.service import EngineContext, FactsAnswer
 from voltscope.errors import ConfigError
 from voltscope.logs.circuit import Circuit
 from voltscope.platform.agents import Facts, Health, InstalledAgent
+from voltscope.platform.processes import ProcessTable
 from voltscope.profiling.annotations import Annotator, annotation
 from voltscope.profiling.archive import Archive
+from voltscope.profiling.backends.austin import Austin
 from voltscope.profiling.backends.base import Kind
 from voltscope.profiling.backends.pyspy import PySpy
+from voltscope.profiling.backends.registry import Backends
 from voltscope.profiling.capture import iso_utc
 from voltscope.profiling.continuous import Continuous
 from voltscope.profiling.engine import ProfilerEngine
@@ -80,7 +83,7 @@ def windows(tmp_path: Path) -> Iterator[Windows]:
 
 @pytest.fixture
 def continuous(home: Path, windows: Windows) -> Iterator[Continuous]:
-    made = Continuous(Targets(alone, home), PySpy(), windows.keep, "campus", look_s=0.1)
+    made = Continuous(Targets(alone, home), Backends([PySpy()]), windows.keep, "campus", look_s=0.1)
     yield made
     made.stop()
 
@@ -126,7 +129,7 @@ def test_what_changes_is_applied_at_once_and_stopping_keeps_the_window(
 ) -> None:
     agent(program.BUSY, "a")
     agent(program.BUSY, "b")
-    continuous = Continuous(Targets(alone, home), PySpy(), windows.keep, None, look_s=0.1)
+    continuous = Continuous(Targets(alone, home), Backends([PySpy()]), windows.keep, None, look_s=0.1)
     continuous.apply(ContinuousSettings(agents=("a",), window_s=300, rate=50), None)
     until(continuous.status)
     continuous.apply(ContinuousSettings(agents=("b",), window_s=300, rate=50), None)
@@ -143,9 +146,9 @@ def test_one_that_cannot_be_sampled_says_why_and_holds_up_no_other(
 ) -> None:
     agent(program.IDLE, "fine")
     broken = subprocess.Popen(["sleep", "300"], env={"AGENT_VIP_IDENTITY": "broken", "VOLTTRON_HOME": str(home)})
-    continuous = Continuous(Targets(alone, home), PySpy(), windows.keep, None, look_s=0.1)
+    continuous = Continuous(Targets(alone, home), Backends([PySpy()]), windows.keep, None, look_s=0.1)
     try:
-        continuous.apply(ContinuousSettings(agents=("*",), window_s=1, rate=50, kind=Kind.WALL), None)
+        continuous.apply(ContinuousSettings(agents=("*",), window_s=1, rate=50, kind="wall"), None)
         failing = until(lambda: [one for one in continuous.status() if one["failure"]])
         assert [one["agent"] for one in failing] == ["broken"]
         assert "python" in failing[0]["failure"]
@@ -154,6 +157,19 @@ def test_one_that_cannot_be_sampled_says_why_and_holds_up_no_other(
         continuous.stop()
         broken.kill()
         broken.wait()
+
+
+def test_where_no_profiler_can_the_way_to_one_is_told(
+    agent: StartAgent, program: Any, home: Path, windows: Windows
+) -> None:
+    agent(program.IDLE, "a")
+    continuous = Continuous(Targets(alone, home), Backends([Austin(Path("/nowhere"))]), windows.keep, None, look_s=0.1)
+    try:
+        continuous.apply(ContinuousSettings(agents=("a",), window_s=1), None)
+        (failing,) = until(lambda: [one for one in continuous.status() if one["failure"]])
+        assert "austin is not installed" in failing["failure"] and "pip install" in failing["failure"]
+    finally:
+        continuous.stop()
 
 
 def test_windows_are_pushed_in_order_and_none_is_left_out(windows: Windows) -> None:
@@ -277,10 +293,40 @@ def test_an_agent_that_computes_too_long_is_captured_once(
     until(lambda: captures(engine)[0]["state"] == "done")
 
 
+def test_an_agent_started_anew_has_not_computed_since_before(
+    engine: ProfilerEngine, agent: StartAgent, program: Any, home: Path
+) -> None:
+    clock = [0.0]
+    triggers = Triggers(Targets(alone, home), alone, engine._running(), clock=lambda: clock[0], look_s=1.0)
+    triggers._rules = (TriggerSettings(when="cpu", over_percent=1, for_s=30, seconds=1),)
+
+    def spent(pid: int) -> float:
+        process = ProcessTable().read(pid, memory=False)
+        return process.user_seconds + process.system_seconds if process else 0.0
+
+    def look(pid: int) -> list[str]:
+        """A second later on our clock, in which the process computed."""
+        before = spent(pid)
+        until(lambda: spent(pid) > before + 0.05)
+        clock[0] += 1
+        return triggers.look()
+
+    first = agent(program.BUSY, "busy")
+    assert [look(first.pid) for _ in range(3)] == [[], [], []]
+    first.kill()
+    first.wait()
+    again = agent(program.BUSY, "busy")
+    clock[0] += 60
+    assert [look(again.pid) for _ in range(3)] == [[], [], []]
+    assert not triggers._since.keys() - {(triggers._rules[0], again.pid)}
+
+
 def test_an_agent_that_does_not_answer_is_captured_as_it_waits(
     engine: ProfilerEngine, agent: StartAgent, program: Any, home: Path
 ) -> None:
     process, fine = agent(program.IDLE, "stuck"), agent(program.IDLE, "fine")
+
+    age = [3600.0]
 
     def facts(timeout: float) -> FactsAnswer:
         installed = [
@@ -295,10 +341,12 @@ def test_an_agent_that_does_not_answer_is_captured_as_it_waits(
             generation="modular", instance="p", volttron_home=str(home), taken_at=time.time(), agents=installed,
             health=health,
         )  # fmt: skip
-        return FactsAnswer(told, 0.0, None)
+        return FactsAnswer(told, age[0], None)
 
     triggers = Triggers(Targets(facts, home), facts, engine._running())
     triggers._rules = (TriggerSettings(when="hub-blocked", seconds=1),)
+    assert triggers.look() == []  # an hour ago says nothing of now
+    age[0] = 0.0
     assert len(triggers.look()) == 1
     assert triggers.look() == []
     (one,) = captures(engine)
@@ -335,6 +383,8 @@ def test_an_alert_has_its_agent_captured(engine: ProfilerEngine, agent: StartAge
     assert notify(engine, notification)[1]["captures"] == []  # Alertmanager says it again every few minutes
     done = until(lambda: [one for one in captures(engine) if one["state"] == "done"])
     assert [one["reason"] for one in done] == ["alert:VolttronAgentBusy"]
+    (named,) = notify(engine, {"alerts": [firing("busy", "<b>High CPU</b>")]})[1]["captures"]
+    assert {one["reason"] for one in captures(engine) if one["id"] == named["id"]} == {"alert:_b_High_CPU_b_"}
 
 
 @pytest.mark.parametrize("body", [[], {}, {"alerts": 5}, "x", None])
@@ -354,6 +404,7 @@ def test_hostile_notifications_begin_nothing(engine: ProfilerEngine) -> None:
     [
         ({"continuous": {"rate": 0}}, "continuous.rate"),
         ({"continuous": {"agents": "all"}}, "continuous.agents"),
+        ({"continuous": {"agents": ["a"], "kind": "memory"}}, "continuous.kind"),
         ({"triggers": [{"when": "never"}]}, "triggers"),
         ({"grafana": {"urls": []}}, "grafana.urls"),
         ({"grafana": {"urls": ["http://g"], "token_file": "/nosuch"}}, "token_file"),
@@ -364,6 +415,30 @@ def test_bad_settings_name_their_key(engine: ProfilerEngine, config: dict[str, A
     with pytest.raises(ConfigError) as raised:
         engine.configure({"port": 0, **config})
     assert key in str(raised.value)
+
+
+def test_what_is_sampled_all_the_time_goes_on_when_something_else_is_configured(
+    engine: ProfilerEngine, agent: StartAgent, program: Any, tmp_path: Path
+) -> None:
+    agent(program.BUSY, "busy")
+    config = {
+        "port": 0, "site": "test", "credentials": str(tmp_path / "credentials.json"),
+        "continuous": {"agents": ["busy"], "window_s": 600},
+    }  # fmt: skip
+    engine.configure(config)
+    assert engine._companions is not None
+    workers = engine._companions.continuous._workers
+    worker = until(lambda: workers.get("busy"))
+    for change in (
+        {"max_seconds": 7},
+        {"keep_days": 3},
+        {"triggers": [{"when": "cpu"}]},
+        {"names": ["profiler.example"]},
+    ):
+        engine.configure({**config, **change})
+        assert workers.get("busy") is worker and not worker.leave.is_set()
+    engine.configure({**config, "site": "other"})  # a label of what it samples
+    assert worker.leave.is_set()
 
 
 def test_the_engine_says_what_goes_on(engine: ProfilerEngine, agent: StartAgent, program: Any, tmp_path: Path) -> None:

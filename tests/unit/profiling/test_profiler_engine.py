@@ -7,6 +7,8 @@ import contextlib
 import http.client
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -299,6 +301,29 @@ def test_a_new_configuration_applies_at_once(engine, settings):
     engine.configure({**settings, "max_seconds": 2})
     with pytest.raises(CaptureTooLong, match="limit of 2 s"):
         engine.handle("profile", {"agent": "busy", "seconds": 3})
+
+
+def test_a_raised_limit_of_requests_a_minute_holds_at_once(engine, settings):
+    recorder, now = engine._running(), time.time()
+    for limit in (2, 4):
+        engine.configure({**settings, "max_per_minute": limit})
+        recorder.admit("somebody", now)
+        recorder.admit("somebody", now)
+        with pytest.raises(TooManyCaptures, match=f"asked for {limit} captures"):
+            recorder.admit("somebody", now)
+    recorder.admit("somebody", now + 61)
+
+
+def test_what_most_sites_never_need_is_not_in_memory():
+    """Protobuf, pictures and HTTP clients are imported when somebody asks for what they do."""
+    program = (
+        "import sys, voltscope.profiling.engine\n"
+        "later = ('google.protobuf', 'voltscope.profiling.pyroscope.querier', 'voltscope.profiling.indexing',"
+        " 'voltscope.profiling.annotations', 'voltscope.profiling.pyroscope.push')\n"
+        "print([name for name in later if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert told.stdout.strip() == "[]"
 
 
 def test_stopping_ends_a_capture_under_way(engine, agent, program):

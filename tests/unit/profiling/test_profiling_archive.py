@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import random
 import sqlite3
+import time
 
 import pytest
 from test_flamegraph import PLAIN, capture_of
@@ -116,6 +119,34 @@ def test_a_kill_while_the_database_is_made_leaves_one_that_opens(tmp_path, monke
         Archive(tmp_path)
     monkeypatch.undo()
     keep(Archive(tmp_path), 1)
+
+
+def test_an_engine_killed_as_it_keeps_leaves_whole_captures_alone(tmp_path):
+    """kill -9 at ten chance moments: what is listed is whole, what was said to be kept is there, nothing is left."""
+    chance, stacks = random.Random(7), {(f"f{n}" * 40, f"g{n}"): n + 1 for n in range(300)}
+    for _ in range(10):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            archive = Archive(tmp_path)
+            while True:
+                capture_id = new_ulid()
+                archive.keep(capture_of(stacks, id=capture_id), stacks)
+                os.write(writing, capture_id.encode())
+        os.close(writing)
+        with os.fdopen(reading, "rb") as pipe:
+            said = pipe.read(26)
+            time.sleep(chance.uniform(0, 0.03))
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+            said += pipe.read()
+        archive = Archive(tmp_path)
+        listed = [capture.id for capture in archive.captures()]
+        assert {said[at : at + 26].decode() for at in range(0, len(said), 26)} <= set(listed)
+        assert all(archive.stacks(one) == stacks for one in listed)
+        assert {file.name for file in (tmp_path / "captures").iterdir()} == {f"{one}.folded.gz" for one in listed}
+        archive.close()
 
 
 def test_damaged_stacks_are_said_to_be_so(tmp_path):

@@ -10,12 +10,22 @@ import pytest
 from voltscope import errors
 from voltscope.profiling.capture import Capture
 from voltscope.profiling.formats import FORMATS
-from voltscope.profiling.settings import IndexSettings, ProfilerConfig
+from voltscope.profiling.settings import (
+    ContinuousSettings,
+    GrafanaSettings,
+    IndexSettings,
+    ProfilerConfig,
+    PyroscopeSettings,
+    TriggerSettings,
+)
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/profiling.md").read_text()
 
 
-@pytest.mark.parametrize("struct", [Capture, IndexSettings, ProfilerConfig])
+@pytest.mark.parametrize(
+    "struct",
+    [Capture, ProfilerConfig, ContinuousSettings, GrafanaSettings, IndexSettings, PyroscopeSettings, TriggerSettings],
+)
 def test_every_key_is_documented(struct):
     missing = [one.name for one in msgspec.structs.fields(struct) if f"`{one.name}`" not in DOCUMENT]
     assert missing == []

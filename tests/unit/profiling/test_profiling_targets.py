@@ -10,7 +10,7 @@ import pytest
 from voltscope.engine.service import FactsAnswer
 from voltscope.errors import TargetGone, UnknownAgent
 from voltscope.platform.agents import Facts, InstalledAgent
-from voltscope.profiling.targets import Targets
+from voltscope.profiling.targets import Targets, named_by
 
 
 def alone(timeout):
@@ -97,3 +97,18 @@ def test_an_unknown_agent_is_answered_with_those_known(tmp_path, start, program)
     targets = Targets(told(tmp_path, ("listener", process.pid), platform_pid=os.getpid()), tmp_path)
     with pytest.raises(UnknownAgent, match=r"no agent 'listner' runs here\. Known: listener, platform"):
         targets.find("listner")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "others", "meant"),
+    [
+        ("platform.historian", ["platformXhistorian", "platform.historian.2", ""], ["platform.historian"]),
+        ("platform.*", ["platform", "a.platform.x"], ["platform.", "platform.driver"]),
+        ("*", [], ["a", "", "a\nb"]),
+        ("a[bc]?", ["ab", "abx"], ["a[bc]?"]),
+        ("*a" * 120, ["a" * 119 + "b" * 130], ["a" * 120]),  # no pattern takes long
+    ],
+)
+def test_a_star_stands_for_anything_and_all_else_for_itself(pattern, others, meant):
+    means = named_by(pattern)
+    assert [one for one in [*others, *meant] if means(one)] == meant
