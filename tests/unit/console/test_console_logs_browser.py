@@ -174,8 +174,9 @@ def test_keys_and_mouse_zoom_into_the_histogram(page: WebDriver, site: RunningSi
     ActionChains(page).drag_and_drop(bars[0], bars[-1]).perform()
     until(page, lambda driver: around - 60 < float(asked(driver)["since"]) <= around + 2, "the trouble alone")
     assert around + 28 <= float(asked(page)["until"]) < around + 60
-    until(page, has(".legend li"), "the counts by level")
-    page.find_element(By.XPATH, "//button[.='Zoom out']").click()
+    wider = page.find_element(By.XPATH, "//button[.='Zoom out']")
+    until(page, lambda driver: wider.is_displayed(), "the way to a wider look")
+    wider.click()
     until(page, lambda driver: float(asked(driver)["since"]) < around, "a wider look")
     assert_at_peace(page, site)
 
