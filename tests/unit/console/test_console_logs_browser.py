@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from console_site import RunningSite
     from selenium.webdriver.remote.webdriver import WebDriver
 
+NOT_YET = (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 STACK = (
     "Traceback (most recent call last):\n" + '  File "deep.py", line 1, in recurse\n' * 280_000 + "RecursionError: deep"
 )
