@@ -27,7 +27,7 @@ from voltscope.search.segment_index import index_sealed
 RECORDS, QUICK = 1_000_000, 20_000
 DAYS = 0.96  # panels look at the last day
 _REAL = 10  # each tenth record is of a real log, or the panels had nothing to show
-_REPEATS = 5
+_REPEATS, _QUICK_REPEATS = 5, 1
 _AT_ONCE = 4  # batches a request
 _MERGE_S = 900
 _OURS, _THEIRS, _PANELS = "bytes_per_record_beside_opensearch", "bytes_per_record_of_opensearch", "kibana_panel_ms"
@@ -58,7 +58,7 @@ def measure(folder: Path, quick: bool) -> Iterator[dict[str, Any]]:
             _THEIRS, theirs / count, "bytes", "(none)",
             f"the same in OpenSearch with our template, merged to one segment an index; sent in {sent:.0f} s",
         )  # fmt: skip
-        yield from _panels(node, count)
+        yield from _panels(node, count, _QUICK_REPEATS if quick else _REPEATS)
     finally:
         node.stop()
 
@@ -112,7 +112,7 @@ def _merged(node: OpenSearch, count: int) -> int:
     return int(size)
 
 
-def _panels(node: OpenSearch, count: int) -> Iterator[dict[str, Any]]:
+def _panels(node: OpenSearch, count: int, repeats: int) -> Iterator[dict[str, Any]]:
     """The first request a panel makes is the one people wait for: caches are emptied before each."""
     until = time.time()
     took: dict[str, list[float]] = {}
@@ -123,7 +123,7 @@ def _panels(node: OpenSearch, count: int) -> Iterator[dict[str, Any]]:
             continue
         asked.add(written)
         name = title if where == title else f"{where}: {title}"
-        for _ in range(_REPEATS):
+        for _ in range(repeats):
             node.ask("POST", "/voltscope-logs-*/_cache/clear")
             began = time.perf_counter()
             answer = node.ask("POST", f"/{index}/_search", body)
@@ -136,7 +136,7 @@ def _panels(node: OpenSearch, count: int) -> Iterator[dict[str, Any]]:
     times = sorted(time for each in took.values() for time in each)
     yield figure(
         _PANELS, times[-1], "ms", "< 1000",
-        f"the longest of {len(took)} requests, {_REPEATS} times each with caches emptied, of all panels and searches, "
+        f"the longest of {len(took)} requests, {repeats} times each with caches emptied, of all panels and searches, "
         f"over the last day of {count:,} records: {slowest}; median {statistics.median(times):.0f}; "
         f"{len(empty)} found nothing",
     )  # fmt: skip

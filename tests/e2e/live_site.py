@@ -18,7 +18,7 @@ from voltscope.platform.home import instance_name
 VIP_CALL = Path(__file__).with_name("vip_call.py")
 
 
-def wait_for(condition, timeout=30.0, what="the condition"):
+def wait_for(condition, timeout=60.0, what="the condition"):
     """Wait until `condition()` is true; its value."""
     deadline = time.monotonic() + timeout
     while True:
@@ -118,7 +118,7 @@ class LiveSite:
         answer = self.rpc(self.control, "status_agents")
         return next((row[2][0] for row in answer["result"] if row[3] == agent and row[2][1] is None), None)
 
-    def rpc(self, identity, method, arguments=None, timeout=20):
+    def rpc(self, identity, method, arguments=None, timeout=60):
         """Call a method over VIP: `{"result": …}` or `{"error": …}`."""
         environment = {
             "PATH": f"{self.venv}/bin:/usr/bin:/bin",

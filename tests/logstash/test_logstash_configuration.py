@@ -255,4 +255,4 @@ def test_queues_survive_and_dead_letters_are_kept() -> None:
     assert settings["dead_letter_queue.enable"] is True
     assert settings["config.support_escapes"] is False
     for one in yaml.safe_load((LOGSTASH / "pipelines.yml").read_text("utf-8")):
-        assert one["queue.type"] == "persisted"
+        assert (one["queue.type"], one["dead_letter_queue.enable"]) == ("persisted", True)

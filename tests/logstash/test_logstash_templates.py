@@ -111,10 +111,17 @@ def test_flavours_differ_only_where_the_stores_do() -> None:
     assert elastic == open_
 
 
-def test_policies_age_daily_indices_and_delete_them(generator: ModuleType) -> None:
+def test_policies_age_indices_and_delete_them(generator: ModuleType) -> None:
     for flavour in ("elasticsearch", "opensearch"):
-        daily, stream = (json.dumps(written(f"{flavour}/lifecycle{suffix}.json")) for suffix in ("", "-data-stream"))
-        assert "rollover" not in daily and "rollover" in stream  # daily indices are named for their day
-        assert f'"{generator.KEPT_DAYS}d"' in daily
-    settings = written("elasticsearch/index-template.json")["template"]["settings"]["index"]
-    assert settings["lifecycle"] == {"name": "voltscope-logs"}
+        suffixes = {"": generator.LOGS, "-data-stream": generator.STREAM, "-profiles": generator.PROFILES}
+        for suffix, kept in suffixes.items():
+            policy = json.dumps(written(f"{flavour}/lifecycle{suffix}.json"))
+            assert ("rollover" in policy) == kept.data_stream  # others are named for their day or month
+            assert f'"{kept.kept_days}d"' in policy
+            settings = written(f"{flavour}/index-template{suffix}.json")["template"]["settings"]["index"]
+            assert settings.get("lifecycle") == ({"name": kept.name} if flavour == "elasticsearch" else None)
+            if flavour == "opensearch":
+                (named,) = written(f"{flavour}/lifecycle{suffix}.json")["policy"]["ism_template"]
+                (pattern,) = written(f"{flavour}/index-template{suffix}.json")["index_patterns"]
+                # the indices behind a data stream have names of their own
+                assert named["index_patterns"] == [f".ds-{pattern}-*" if kept.data_stream else pattern]

@@ -14,7 +14,7 @@ from servers.opensearch.node import OpenSearch
 from voltscope.logs.record import Batch, Origin, Record, Source
 from voltscope.logs.settings import ElasticsearchReceiver
 from voltscope.logs.transports.elasticsearch import ElasticsearchTransport
-from voltscope.logs.transports.index_template import template
+from voltscope.logs.transports.index_template import marked
 
 
 def one_record() -> Batch:
@@ -87,4 +87,4 @@ def test_which_template_is_asked_for(
             transport.close()
         thread.join(60)
     flavours = ("elasticsearch", "opensearch", "plain")
-    assert [next(name for name in flavours if template("x", False, name) == body) for body in made] == asked_for
+    assert [next(name for name in flavours if marked("x", False, name) == body) for body in made] == asked_for

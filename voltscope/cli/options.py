@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
-COMPLETION_TIMEOUT_S = 0.5  # a shell waits for us at each press of Tab
+COMPLETION_TIMEOUT_S = 2.0  # a shell waits for us at each press of Tab; on loopback it is some 30 ms
 
 
 def site_of(ctx: click.Context) -> Site:

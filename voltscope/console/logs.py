@@ -43,11 +43,12 @@ class LogsApi:
             wish, before = wish_of(asked), cursor(asked.get("before"), "before")
             limit = whole(asked, "limit", 100, MAX_LIMIT)
 
-            def question(searcher: Searcher) -> tuple[Page, str]:
+            def question(searcher: Searcher) -> tuple[Page, str, str | None]:
                 newest = searcher.newest()  # read first: a tail that follows on from it misses nothing
-                return searcher.find(wish, limit, before), newest
+                page = searcher.find(wish, limit, before)
+                return page, newest, None if page.hits or before else searcher.remark()
 
-            page, newest = await self._reader.ask(question)
+            page, newest, remark = await self._reader.ask(question)
         except QueryError as error:
             return unreadable(error)
         # what arrived between the two looks is in the page already: a tail must not bring it again
@@ -60,6 +61,7 @@ class LogsApi:
                 "newest": follow,
                 "since": wish.since,
                 "until": wish.until,
+                "remark": remark,
             }
         )
 

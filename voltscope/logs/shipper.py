@@ -72,6 +72,7 @@ class Shipper:
             "delivery_s": delivery.seconds,
             "within": list(delivery.within),
             "error": delivery.error,
+            "warning": transport.warning,
             "members": transport.status(),
         }
 

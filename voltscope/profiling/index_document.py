@@ -22,8 +22,11 @@ _WORDS = {"type": "text", "analyzer": ANALYZER}
 _NAME = {**_KEYWORD, "fields": {"words": _WORDS}}
 
 
-def template(index: str) -> dict[str, Any]:
-    """A composable index template for the monthly indices of prefix `index`; both kinds of store take it."""
+def template(index: str, lifecycle: str | None = None) -> dict[str, Any]:
+    """A composable index template for the monthly indices of prefix `index`; both kinds of store take it.
+
+    `lifecycle`: Elasticsearch's policy for them.
+    """
     profile = {
         "kind": _KEYWORD,
         "backend": _KEYWORD,
@@ -65,6 +68,7 @@ def template(index: str) -> dict[str, Any]:
                     "auto_expand_replicas": "0-1",
                     "refresh_interval": "1s",
                     "analysis": ANALYSIS,
+                    **({"lifecycle": {"name": lifecycle}} if lifecycle is not None else {}),
                 }
             },
             "mappings": {

@@ -66,6 +66,7 @@ class Cluster:
         """`timeout_s`: of a search. Raises ConfigError for files that cannot be used."""
         self._keys, self._index, self._timeout_s = keys, index, timeout_s
         self._path = f"/{index},{index}-*/{_SEARCH}"
+        self.where = f"{index} at {keys.urls[0]}"  # for words
         self._idle: SimpleQueue[HttpClient] = SimpleQueue()
         self._idle.put(self._client())  # now: a file that is not there is a fault of the configuration
 
@@ -86,7 +87,7 @@ class Cluster:
             raise self._failure(f"{found.shards.failed} shards could not be searched", why)
         if found.timed_out and time_limit_s is None:
             raise StoreError(
-                f"{self._where()} did not finish the search in {limit_s:g} s.", "Narrow it, in time first of all."
+                f"{self.where} did not finish the search in {limit_s:g} s.", "Narrow it, in time first of all."
             )
         return found
 
@@ -115,7 +116,7 @@ class Cluster:
             raise StoreError(f"the log search is not configured as it should be: {error.message}") from error
         except ReceiverError as error:
             if isinstance(error.__cause__, AnswerTooLarge):
-                raise TooMuch(f"{self._where()}: {error.__cause__}.", "Ask for fewer records.") from error
+                raise TooMuch(f"{self.where}: {error.__cause__}.", "Ask for fewer records.") from error
             raise StoreError(
                 error.message, "Is it running and reachable? log_search in the site file says where it is looked for."
             ) from error
@@ -129,7 +130,7 @@ class Cluster:
                 return _found(json.dumps(json.loads(answer.body), ensure_ascii=False).encode("utf-8", "replace"))
         except (ValueError, RecursionError) as error:
             raise StoreError(
-                f"{self._where()} answers what is no answer of Elasticsearch or OpenSearch.",
+                f"{self.where} answers what is no answer of Elasticsearch or OpenSearch.",
                 "Check `url` of log_search in the site file.",
             ) from error
 
@@ -141,7 +142,7 @@ class Cluster:
         reason = _reason(error)
         if answer.status in (401, 403):
             return StoreError(
-                f"{self._where()} refuses the search: HTTP {answer.status} ({reason}).",
+                f"{self.where} refuses the search: HTTP {answer.status} ({reason}).",
                 "Check username and password_file, or api_key_file, of log_search in the site file, and that they "
                 f"may read {self._index} and {self._index}-*.",
             )
@@ -150,10 +151,12 @@ class Cluster:
     def _failure(self, what: str, why: str) -> StoreError | QueryError:
         if "maxClauseCount" in why or "_clauses" in why:
             return TooManyClauses("the query stands for more words than the store looks for at once: make it shorter.")
-        return StoreError(f"{self._where()} cannot search: {what} ({why}).", "Its own log says more; try again.")
-
-    def _where(self) -> str:
-        return f"{self._index} at {self._keys.urls[0]}"
+        if "fielddata" in why:  # strings are text where nobody said otherwise, and text is not counted
+            return StoreError(
+                f"{self.where} has indices that were made without our index template, and cannot be searched.",
+                "Put the template there (docs/transports.md), and index their records again or delete them.",
+            )
+        return StoreError(f"{self.where} cannot search: {what} ({why}).", "Its own log says more; try again.")
 
 
 def _reason(error: Any) -> str:

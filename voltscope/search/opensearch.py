@@ -22,6 +22,8 @@ from voltscope.search.spans import spans_between
 
 _PAGE = 2000  # records of one answer: half a megabyte, usually
 _MOST_VALUES = 10_000
+_MOST_NAMED = 5  # of others' sites and of indices, where nothing is found
+_REMARK_S = 2.0
 _CURSOR = re.compile(r"(?P<spool>[0-9A-Za-z]{1,40})\.(?P<sequence>\d{1,18})", re.A)
 _Place = tuple[str, int]
 _Order = Literal["asc", "desc"]
@@ -45,6 +47,7 @@ class OpenSearchSearcher:
             self._cluster = Cluster(keys, index, timeout_s)
         except ConfigError as error:
             raise StoreError(f"log_search in the site file cannot be used: {error.message}") from error
+        self._whose = f"site {site}" if instance is None else f"site {site}, instance {instance}"
         labels = {"labels.site": site} if instance is None else {"labels.site": site, "labels.instance": instance}
         self._ours: list[Query] = [{"term": {path: value}} for path, value in labels.items()]
         self._ours += [{"exists": {"field": path}} for path in ("labels.spool", "event.sequence")]
@@ -138,9 +141,53 @@ class OpenSearchSearcher:
                 return f"{spool}.{row.sort[0]}"
         return "0"
 
+    def remark(self) -> str | None:
+        """That there are none of ours, but of others; or that some were indexed without our template. Raises
+        StoreError.
+        """
+        ours = self._cluster.search({"size": 0, "query": self._within(), "track_total_hits": 1})
+        return self._unworded() if ours.hits.total.value else self._others()
+
     def close(self) -> None:
         """End what connections there are."""
         self._cluster.close()
+
+    def _others(self) -> str:
+        """Whose records there are where none are of ours."""
+        asked: dict[str, Json] = {"size": 0, "track_total_hits": 1}
+        if not self._cluster.search(asked).hits.total.value:
+            return f"There are no records in {self._cluster.where} yet."
+        instances = {"terms": {"field": "labels.instance", "size": _MOST_NAMED}}
+        sites = {"terms": {"field": "labels.site", "size": _MOST_NAMED}, "aggs": {"instances": instances}}
+        named = self._cluster.search({**asked, "aggs": {"sites": sites}}).aggregations
+        found = [
+            " ".join([site["key"], *(f"({bucket['key']})" for bucket in _buckets(site, "instances"))])
+            for site in _buckets(named, "sites")
+        ]
+        return (
+            f"{self._cluster.where} has records, but none that logship sent of {self._whose}; "
+            f"of {', '.join(found) or 'no site that has a name'}. Site and instance must be the same in the site file "
+            "and in logship's configuration."
+        )
+
+    def _unworded(self) -> str | None:
+        """Which indices do not know the words in names."""
+        name = BY_NAME["agent"].path
+        query = {
+            "bool": {
+                "filter": [*self._ours, {"exists": {"field": name}}],
+                "must_not": [{"exists": {"field": f"{name}.words"}}],
+            }
+        }
+        indices = {"indices": {"terms": {"field": "_index", "size": _MOST_NAMED}}}
+        found = self._cluster.search({"size": 0, "query": query, "aggs": indices}, _REMARK_S)
+        names = [bucket["key"] for bucket in _buckets(found.aggregations, "indices")]
+        if not names:
+            return None
+        return (
+            f"{', '.join(names)}: made without our index template, so that words in names of agents, loggers and "
+            "levels are not found there, and others may not be. New indices follow the template that is there now."
+        )
 
     def _within(self, *queries: Query) -> Query:
         return {"bool": {"filter": [*self._ours, *queries]}}

@@ -87,5 +87,8 @@ class Searcher(Protocol):
     def newest(self) -> str:
         """The newest record's cursor; `0` when there is none."""
 
+    def remark(self) -> str | None:
+        """For who finds nothing: why records may not be found though they are there, in a sentence or two."""
+
     def close(self) -> None:
         """Release what is held."""

@@ -97,6 +97,10 @@ class Store:
             self._parts.ask(part, add)
         return sorted(found)
 
+    def remark(self) -> str | None:
+        """Nothing: who finds none here has asked for none."""
+        return None
+
     def newest(self) -> str:
         """The newest record's cursor, `0` when there is none. Raises StoreError."""
         return str(next((part.last for part in reversed(self._parts.now()) if part.last is not None), 0))

@@ -68,8 +68,8 @@ def group(t: Thresholds) -> Group:
                 "warning",
                 "voltscope_profiler_index_waiting > 0",
                 "Captures of <instance> do not reach the index",
-                "<$value | printf `%.0f`> captures of <instance> have waited for the store of documents for 10 minutes: "
-                "searches and boards of profiles lack them.",
+                "<$value | printf `%.0f`> captures of <instance> wait to be indexed, and have for 10 minutes: searches "
+                "and boards of profiles lack them.",
                 "Captures wait for the store they are indexed in; the profiler keeps them meanwhile.",
                 "10m",
             ),

@@ -117,7 +117,7 @@ def test_follow_prints_what_arrives_until_interrupted(cli: Cli, store: SpoolWrit
         store.write("after")
         assert json.loads(process.stdout.readline())["message"] == "after"
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+        assert process.wait(60) == 130
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
 

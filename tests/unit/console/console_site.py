@@ -54,7 +54,7 @@ sqlite3.OperationalError: database is locked"""
 _T = TypeVar("_T")
 
 
-def wait_for(found: Callable[[], _T | None], what: str, seconds: float = 30) -> _T:
+def wait_for(found: Callable[[], _T | None], what: str, seconds: float = 60) -> _T:
     """What `found` returns once it is true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -149,7 +149,7 @@ def test_a_flamegraph_is_captured_with_progress_and_shown(browser: WebDriver, si
     seconds.send_keys("2")
     browser.find_element(By.CSS_SELECTOR, "form.filters button.primary").click()
     until(browser, has("progress"), "the progress bar")
-    until(browser, has("iframe"), "the flamegraph", 30)
+    until(browser, has("iframe"), "the flamegraph", 60)
     frame = browser.find_element(By.CSS_SELECTOR, "iframe")
     assert frame.get_attribute("sandbox") == "allow-scripts"
     browser.switch_to.frame(frame)
@@ -173,7 +173,7 @@ def test_a_capture_opens_in_speedscope(browser: WebDriver, site: RunningSite) ->
     browser.find_element(By.LINK_TEXT, "Open in speedscope").click()
     until(browser, lambda driver: len(driver.window_handles) == 2, "speedscope's tab")
     browser.switch_to.window(browser.window_handles[1])
-    until(browser, has("canvas"), "speedscope's drawing", 30)
+    until(browser, has("canvas"), "speedscope's drawing", 60)
     complaints = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert complaints == []
 

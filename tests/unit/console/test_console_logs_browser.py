@@ -10,6 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from console_site import OPERATOR, VIEWER
 from make_screenshots import PHONE, has, log_in, look, until
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -20,6 +26,12 @@ if TYPE_CHECKING:
     from console_site import RunningSite
     from selenium.webdriver.remote.webdriver import WebDriver
 
+NOT_YET = (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 STACK = (
     "Traceback (most recent call last):\n" + '  File "deep.py", line 1, in recurse\n' * 280_000 + "RecursionError: deep"
 )
@@ -73,6 +85,19 @@ def asked(page: WebDriver) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(page.current_url).query).items()}
 
 
+def press(page: WebDriver, by: str, what: str) -> None:
+    """Click as soon as it is there and stays: parts of the page are made anew when answers come."""
+
+    def pressed(driver: WebDriver) -> bool:
+        try:
+            driver.find_element(by, what).click()
+        except NOT_YET:
+            return False
+        return True
+
+    until(page, pressed, what)
+
+
 def go_back(page: WebDriver) -> None:
     """As the browser's button does, and wait until the page has been made anew."""
     before = page.find_element(By.CSS_SELECTOR, "main > form")
@@ -103,7 +128,7 @@ def test_hostile_records_are_text_and_a_stack_of_ten_megabytes_is_cut(page: WebD
     assert page.title.startswith("Logs")
     shown = len(text(page, "pre.stack")[0])
     assert shown < 100_000
-    page.find_element(By.XPATH, "//pre[@aria-label='Traceback']/..//button[.='Show more']").click()
+    press(page, By.XPATH, "//pre[@aria-label='Traceback']/..//button[.='Show more']")
     until(page, lambda driver: len(text(driver, "pre.stack")[0]) > shown + 100_000, "more of it")
     assert STACK.startswith(text(page, "pre.stack")[0])
     download = page.find_element(By.XPATH, "//pre[@aria-label='Traceback']/..//a").get_attribute("href")
@@ -114,17 +139,17 @@ def test_hostile_records_are_text_and_a_stack_of_ten_megabytes_is_cut(page: WebD
 
 def test_a_click_on_a_value_narrows_and_another_widens(page: WebDriver, site: RunningSite) -> None:
     go(page, site, since="7d", q="turning or stuck")
-    page.find_element(By.CSS_SELECTOR, "[data-key='only agent=\"valve\"']").click()
+    press(page, By.CSS_SELECTOR, "[data-key='only agent=\"valve\"']")
     wait_for_records(page, 30)
     assert asked(page)["q"] == '(turning or stuck) and agent="valve"'
     until(page, has("[data-key='only agent=\"valve\"'][aria-pressed=true]"), "the value pressed")
-    page.find_element(By.CSS_SELECTOR, "[data-key='not level:error']").click()
+    press(page, By.CSS_SELECTOR, "[data-key='not level:error']")
     wait_for_records(page, 15)
     assert asked(page)["q"] == '(turning or stuck) and agent="valve" and not level:error'
     go_back(page)
     wait_for_records(page, 30)
     until(page, has("[data-key='only agent=\"valve\"'][aria-pressed=true]"), "the value still pressed")
-    page.find_element(By.CSS_SELECTOR, "[data-key='only agent=\"valve\"']").click()
+    press(page, By.CSS_SELECTOR, "[data-key='only agent=\"valve\"']")
     wait_for_records(page, 60)
     assert asked(page)["q"] == "turning or stuck"
 
@@ -174,8 +199,7 @@ def test_keys_and_mouse_zoom_into_the_histogram(page: WebDriver, site: RunningSi
     ActionChains(page).drag_and_drop(bars[0], bars[-1]).perform()
     until(page, lambda driver: around - 60 < float(asked(driver)["since"]) <= around + 2, "the trouble alone")
     assert around + 28 <= float(asked(page)["until"]) < around + 60
-    until(page, has(".legend li"), "the counts by level")
-    page.find_element(By.XPATH, "//button[.='Zoom out']").click()
+    press(page, By.XPATH, "//button[.='Zoom out']")
     until(page, lambda driver: float(asked(driver)["since"]) < around, "a wider look")
     assert_at_peace(page, site)
 
@@ -183,33 +207,33 @@ def test_keys_and_mouse_zoom_into_the_histogram(page: WebDriver, site: RunningSi
 def test_what_stands_around_a_record_opens_below_it(page: WebDriver, site: RunningSite) -> None:
     go(page, site, since="7d", q='"stuck at 15"')
     wait_for_records(page, 1)
-    page.find_element(By.CSS_SELECTOR, ".record summary").click()
-    page.find_element(By.CSS_SELECTOR, "button[aria-label='Around it: all agents']").click()
+    press(page, By.CSS_SELECTOR, ".record summary")
+    press(page, By.CSS_SELECTOR, "button[aria-label='Around it: all agents']")
     until(page, has(".around .record.here"), "its neighbours")
     near = text(page, ".around .message")
     assert near[near.index("stuck at 15") - 1 :][:3] == ["turning 15", "stuck at 15", "turning 16"]
-    page.find_element(By.CSS_SELECTOR, "button[aria-label='Around it: this agent']").click()
+    press(page, By.CSS_SELECTOR, "button[aria-label='Around it: this agent']")
     until(page, lambda driver: set(text(driver, ".around .agent")) == {"valve"}, "those of its agent")
     assert page.find_elements(By.CSS_SELECTOR, ".way-on a[href='/flamegraphs?agent=valve']")
 
 
 def test_a_search_is_saved_used_and_shared(page: WebDriver, site: RunningSite) -> None:
     go(page, site, since="6h", q="agent=valve and level>=error")
-    page.find_element(By.CSS_SELECTOR, ".menu summary").click()
+    press(page, By.CSS_SELECTOR, ".menu summary")
     until(page, has("#save-name"), "the saved searches")
     page.find_element(By.ID, "save-name").send_keys("Valves" + Keys.ENTER)
     until(page, lambda driver: "Valves" in " ".join(text(driver, ".pick")), "ours among them")
     go(page, site, since="2d")
     assert asked(page)["since"] == page.find_element(By.ID, "since").get_attribute("value") == "2d"
-    page.find_element(By.CSS_SELECTOR, ".menu summary").click()
+    press(page, By.CSS_SELECTOR, ".menu summary")
     until(page, has(".pick"), "the saved searches")
-    page.find_element(By.XPATH, "//button[contains(., 'Valves')]").click()
+    press(page, By.XPATH, "//button[contains(., 'Valves')]")
     wait_for_records(page, 15)
     assert asked(page) == {"q": "agent=valve and level>=error", "since": "6h"}
     page.execute_script(
         "Object.defineProperty(navigator, 'clipboard', {value: {writeText: text => {window.kept = text}}})"
     )
-    page.find_element(By.XPATH, "//button[.='Copy link']").click()
+    press(page, By.XPATH, "//button[.='Copy link']")
     until(page, lambda driver: "Copied" in text(driver, ".said")[0], "word of it")
     link = parse_qs(urlsplit(page.execute_script("return window.kept")).query)
     assert link["q"] == ["agent=valve and level>=error"]
@@ -217,19 +241,19 @@ def test_a_search_is_saved_used_and_shared(page: WebDriver, site: RunningSite) -
     with site.client(VIEWER) as client:
         found = client.get(f"/api/logs?{urlsplit(page.execute_script('return window.kept')).query}").json()
     assert len(found["records"]) == 15
-    page.find_element(By.CSS_SELECTOR, ".menu summary").click()
+    press(page, By.CSS_SELECTOR, ".menu summary")
     until(page, has("button[aria-label='Delete Valves']"), "the way to delete it")
-    page.find_element(By.CSS_SELECTOR, "button[aria-label='Delete Valves']").click()
+    press(page, By.CSS_SELECTOR, "button[aria-label='Delete Valves']")
     until(page, lambda driver: "Valves" not in " ".join(text(driver, ".pick")), "it gone")
     assert_at_peace(page, site)
 
 
 def test_patterns_and_changes_lead_back_to_records(page: WebDriver, site: RunningSite, around: float) -> None:
     go(page, site, since="7d", q="turning or stuck")
-    page.find_element(By.ID, "tab-patterns").click()
+    press(page, By.ID, "tab-patterns")
     until(page, lambda driver: "turning <num>" in " ".join(text(driver, ".template")), "templates")
     assert asked(page)["view"] == "patterns"
-    page.find_element(By.CSS_SELECTOR, "#view-patterns tbody tr button").click()
+    press(page, By.CSS_SELECTOR, "#view-patterns tbody tr button")
     wait_for_records(page, 30)
     go(page, site, since="7d", q="turning or stuck", view="changes", at=int(around), window="5m")
     until(page, lambda driver: "appeared" in " ".join(text(driver, "#view-changes tbody th")), "what appeared")

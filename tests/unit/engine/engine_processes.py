@@ -6,7 +6,7 @@ from pathlib import Path
 ECHO = Path(__file__).parent / "echo_engine.py"
 
 
-def wait_for(condition, timeout=20.0, what="the condition"):
+def wait_for(condition, timeout=60.0, what="the condition"):
     """Wait until `condition()` is true; its value."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

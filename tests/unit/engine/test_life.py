@@ -23,7 +23,7 @@ from voltscope.platform.agents import Facts
 FACTS = Facts(generation="modular", instance="test-site", volttron_home="/vh", taken_at=1.0)
 
 
-def until(condition, timeout=20.0):
+def until(condition, timeout=60.0):
     """Like `wait_for`, on the hub."""
     with gevent.Timeout(timeout):
         while not (value := condition()):
@@ -63,7 +63,7 @@ def supervise(tmp_path, monkeypatch):
 def answers(supervisor):
     """Whether the engine answers; its pid when it does."""
     try:
-        supervisor.request("echo", timeout=5)
+        supervisor.request("echo", timeout=30)
     except LinkClosed:
         return None
     return supervisor.engine_pid
@@ -101,7 +101,7 @@ def test_a_configuration_that_meets_a_dying_engine_is_the_next_ones(supervise):
     asked = gevent.spawn(supervisor.configure, {"color": "blue"})
     gevent.sleep(0)
     os.kill(first, signal.SIGKILL)
-    asked.get(timeout=10)
+    asked.get(timeout=60)
     until(lambda: (pid := answers(supervisor)) != first and pid)
     assert supervisor.request("config") == {"color": "blue"}
 
@@ -117,7 +117,7 @@ def test_m8_an_engine_that_stands_still_holds_up_nobody_and_is_replaced(supervis
         with pytest.raises((LinkClosed, LinkTimeout)):
             supervisor.request("echo", {"text": "x" * 200_000}, 0.2)
 
-    gevent.joinall([gevent.spawn(ask) for _ in range(5)], timeout=10, raise_error=True)
+    gevent.joinall([gevent.spawn(ask) for _ in range(5)], timeout=60, raise_error=True)
     assert until(lambda: (pid := answers(supervisor)) != first and pid)
     assert not alive(first)
 
@@ -280,7 +280,7 @@ def test_an_engine_alone_ends_in_good_order_at_a_signal(start_engine, tmp_path, 
     engine = start_engine()
     wait_for(lambda: (tmp_path / "data" / "engine.sock").exists())
     engine.send_signal(number)
-    engine.communicate(timeout=15)
+    engine.communicate(timeout=60)
     assert engine.returncode == 0
     assert (tmp_path / "data" / "stopped").exists() and not (tmp_path / "data" / "engine.sock").exists()
 
@@ -319,7 +319,7 @@ def test_m15_the_hub_never_waits_for_the_engine(supervise):
     supervisor = supervise()
     pid = until(lambda: answers(supervisor))
     asked = gevent.spawn(supervisor.request, "wait", {"seconds": 0.5})
-    assert asked.get(timeout=10) == "waited"
+    assert asked.get(timeout=60) == "waited"
     os.kill(pid, signal.SIGKILL)
     until(lambda: answers(supervisor))
     ticker.kill()
@@ -334,7 +334,7 @@ def test_what_an_engine_prints_goes_to_its_own_log_and_its_last_words_to_the_bri
     )
     try:
         supervisor = supervise()
-        sentence = until(lambda: next((text for _, text in supervisor.told if "already owns" in text), None), 30)
+        sentence = until(lambda: next((text for _, text in supervisor.told if "already owns" in text), None))
         assert "last words" in sentence
         assert "already owns" in (tmp_path / "data" / "engine.log").read_text()
     finally:
@@ -358,5 +358,5 @@ def test_m16_an_engine_busy_with_long_requests_is_left_alone(supervise, monkeypa
     supervisor = supervise()
     pid = until(lambda: answers(supervisor))
     waiting = [gevent.spawn(supervisor.request, "wait", {"seconds": 1.0}) for _ in range(8)]
-    assert [one.get(timeout=20) for one in waiting] == ["waited"] * 8
+    assert [one.get(timeout=60) for one in waiting] == ["waited"] * 8
     assert supervisor.engine_pid == pid

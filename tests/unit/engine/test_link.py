@@ -52,7 +52,7 @@ def raw(pair, make_link):
     def greeted(handler=lambda method, params: params, hello=HELLO):
         link = make_link(pair[0], handler=handler)
         pair[1].sendall(frame(hello))
-        link.open(timeout=5)
+        link.open(timeout=60)
         assert read_frame(pair[1])["hello"]["side"] == "bridge"
         return link, pair[1]
 
@@ -146,7 +146,7 @@ def test_m5_a_stranger_is_refused_and_none_of_its_requests_acted_upon(pair, make
     stranger = {"hello": {**HELLO["hello"], **change}}
     pair[1].sendall(frame(stranger) + frame({"id": 1, "method": "boom", "params": {}}))
     with pytest.raises(VersionMismatch) as caught:
-        link.open(timeout=5)
+        link.open(timeout=60)
     if "version" in change:
         assert __version__ in str(caught.value) and "9.9.9" in str(caught.value)
     wait_for(lambda: link.ended)

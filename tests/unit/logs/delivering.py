@@ -23,7 +23,7 @@ def shipping(spool: Spool, transport: Transport, first_s: float = 0.01, longest_
         shipper.stop()
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
+def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it does not come to pass"

@@ -94,13 +94,13 @@ class Rsyslog:
         """In order: what it has received it writes."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(60)
         self.process = None
 
     def received(self) -> list[dict[str, str]]:
@@ -127,7 +127,7 @@ def _require(inputs: str) -> None:
         without(f"missing: apt-get install {' '.join(missing)}")
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -81,6 +81,7 @@ def test_somebody_elses_template_is_left_alone(opensearch: OpenSearch, folder: P
         # strings are text there, and what is stored is found again all the same
         opensearch.ask("POST", "/theirs-*/_refresh")
         assert transport.stored("01SPOOL", 0, 99) == [1, 2, 3]
+        assert "will not be found" in (transport.warning or "")
     (settings,) = opensearch.ask("GET", "/theirs-*/_settings").values()
     assert settings["settings"]["index"]["number_of_shards"] == "2"
 

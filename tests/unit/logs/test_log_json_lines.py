@@ -135,7 +135,7 @@ def test_it_arrives_a_document_a_line(protocol: str) -> None:
             assert transport.promise == "kernel"
             transport.send(sent)
             transport.close()
-            assert done.wait(10)
+            assert done.wait(60)
     else:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
             server.bind(("127.0.0.1", 0))

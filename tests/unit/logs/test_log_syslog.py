@@ -131,7 +131,7 @@ def take(sent: Batch, protocol: str, **further: object) -> bytes:
         transport = to(port, **further)
         transport.send(sent)
         transport.close()
-        assert done.wait(10)
+        assert done.wait(60)
     return bytes(received)
 
 

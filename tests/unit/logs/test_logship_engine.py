@@ -26,7 +26,7 @@ from voltscope.search.searcher import Wish
 from voltscope.search.store import Store
 
 
-def _until(condition: Callable[[], bool], seconds: float = 15) -> None:
+def _until(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

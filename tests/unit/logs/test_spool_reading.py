@@ -86,7 +86,7 @@ def test_s33_read_and_wait_tell_of_what_is_durable_only(tmp_path: Path) -> None:
         def fsync(self, file: int) -> None:
             if waits:
                 syncing.set()
-                assert go_on.wait(10)
+                assert go_on.wait(60)
             super().fsync(file)
 
     waits = False
@@ -95,7 +95,7 @@ def test_s33_read_and_wait_tell_of_what_is_durable_only(tmp_path: Path) -> None:
     waits = True
     thread = threading.Thread(target=fill, args=(spool, 1))
     thread.start()
-    assert syncing.wait(10)
+    assert syncing.wait(60)
     assert len(frames(segments(spool.folder)[0])) == 3  # it is written
     assert spool.read(5) is None and spool.last == 5 and not spool.wait(5, 0.01)
     assert spool.read(0) is not None and spool.cursor("receiver") is None

@@ -34,7 +34,7 @@ SECRET = "a-viewers-secret-of-length"
 def get(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
     request = urllib.request.Request(url, headers={key.replace("_", "-"): value for key, value in headers.items()})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
@@ -266,7 +266,7 @@ def test_tls_can_be_turned_on_at_the_same_port(engine: Start, tmp_path: Path) ->
     running.configure({"port": port, "certificate": certificate, "key": key})
     assert running.url == f"https://127.0.0.1:{port}"
     trusting = ssl.create_default_context(cafile=certificate)
-    with urllib.request.urlopen(f"{running.url}/metrics", context=trusting, timeout=10) as answer:
+    with urllib.request.urlopen(f"{running.url}/metrics", context=trusting, timeout=60) as answer:
         assert answer.status == 200
 
 

@@ -84,10 +84,10 @@ def test_a_hanging_collector_is_given_up_and_not_started_again(modular: Any) -> 
     hanging = Hanging.last
     for _ in range(3):
         before = time.monotonic()
-        seen = modular.scrape(exposition, collector_timeout_s=0.3)
+        seen = modular.scrape(exposition, collector_timeout_s=1.0)
         assert time.monotonic() - before < 20
         assert seen["voltscope_collector_success{collector=hanging}"] == 0
-        assert seen["voltscope_collector_duration_seconds{collector=hanging}"] >= 0.3
+        assert seen["voltscope_collector_duration_seconds{collector=hanging}"] >= 1.0
         assert seen["voltscope_collector_success{collector=agents}"] == 1
         assert "volttron_slow" not in seen
     assert hanging.calls == 1
@@ -95,7 +95,7 @@ def test_a_hanging_collector_is_given_up_and_not_started_again(modular: Any) -> 
     hanging.go_on.set()
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "collect-hanging"] or [None]
     if thread is not None:
-        thread.join(5)
+        thread.join(60)
     seen = modular.scrape(exposition)
     assert seen["voltscope_collector_success{collector=hanging}"] == 1
     assert seen["volttron_slow"] == 1
@@ -107,11 +107,11 @@ def test_the_last_answer_of_a_slow_collector_stands_in_with_its_age(modular: Any
     slow = Slow.last
     success, age = "voltscope_collector_success{collector=slow}", "voltscope_collector_age_seconds{collector=slow}"
 
-    def scrape() -> tuple[Any, ...]:
-        seen = modular.scrape(exposition, collector_timeout_s=0.2)
+    def scrape(timeout_s: float = 0.2) -> tuple[Any, ...]:
+        seen = modular.scrape(exposition, collector_timeout_s=timeout_s)
         return tuple(seen.get(name) for name in (success, age, "volttron_slow", "volttron_slow_age_seconds"))
 
-    assert scrape() == (1, 0, 1, 5)
+    assert scrape(60) == (1, 0, 1, 5)
     slow.go_on.clear()
     slow.value = 2.0
     modular.now += 15
@@ -122,14 +122,14 @@ def test_the_last_answer_of_a_slow_collector_stands_in_with_its_age(modular: Any
     assert scrape() == (0, None, None, None)  # too old to be honest
     slow.go_on.set()
     for thread in [thread for thread in threading.enumerate() if thread.name == "collect-slow"]:
-        thread.join(5)
+        thread.join(60)
     slow.value = 3.0
     slow.go_on.clear()
     assert scrape() == (0, 46, 2, 51)  # what came too late for its own scrape is an answer too
     slow.go_on.set()
     for thread in [thread for thread in threading.enumerate() if thread.name == "collect-slow"]:
-        thread.join(5)
-    assert scrape() == (1, 0, 3, 5)
+        thread.join(60)
+    assert scrape(60) == (1, 0, 3, 5)
     slow.value = -1
     assert scrape() == (0, None, None, None)  # it failed, it was not slow
 

@@ -53,7 +53,7 @@ class Scrapes:
         before = len(self.peers.calls)
         asked = self.exports.ask(self.running)
         start_apart(asked)
-        gevent.joinall(asked, timeout=1)
+        gevent.joinall(asked, timeout=60)
         self.asked = self.peers.calls[before:]
         return self.exports.exported()
 
@@ -135,7 +135,7 @@ def test_a_question_under_way_is_not_asked_again():
     start_apart(greenlets)
     gevent.sleep(0)
     assert scrape.exports.ask(scrape.running) == []
-    gevent.joinall(greenlets, timeout=10)
+    gevent.joinall(greenlets, timeout=60)
     assert scrape.exports.exported()["slow"].families
 
 

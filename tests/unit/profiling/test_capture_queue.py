@@ -49,13 +49,13 @@ def test_no_more_run_at_once_than_allowed_and_the_others_follow_in_order(gate):
     jobs = [job(pid) for pid in range(4)]
     for one in jobs:
         queue.submit(one)
-    assert gate.entered.acquire(timeout=5)
-    assert gate.entered.acquire(timeout=5)
+    assert gate.entered.acquire(timeout=60)
+    assert gate.entered.acquire(timeout=60)
     assert queue.running == 2
     assert len(gate.began) == 2
     for _ in jobs:
         gate.open.release()
-    assert all(one.finished.wait(5) for one in jobs)
+    assert all(one.finished.wait(60) for one in jobs)
     assert sorted(gate.began[:2]) == [0, 1]
     assert sorted(gate.began[2:]) == [2, 3]
 
@@ -97,6 +97,6 @@ def test_closing_ends_all_and_refuses_more(gate):
     for one in jobs:
         queue.submit(one)
     queue.close()
-    assert all(one.finished.wait(5) for one in jobs)
+    assert all(one.finished.wait(60) for one in jobs)
     with pytest.raises(TooManyCaptures, match="stopping"):
         queue.submit(job(3))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,21 @@ def test_pages_are_the_same_to_the_last(consoles: list[httpx.Client], corpus: Co
     assert told(spool) == told(remote)
     assert (spool["before"], remote["before"]) == (None, None)
     assert seen + len(spool["records"]) == len(list(corpus.records()))
+
+
+def test_who_is_at_another_platforms_console_hears_whose_records_there_are(
+    consoles: list[httpx.Client], corpus: Corpus, tmp_path: Path
+) -> None:
+    assert [answer["remark"] for answer in both(consoles, "", q="thisisnowhere")] == [None, None]
+    file = tmp_path / "site.json"
+    search = {"url": corpus.node.url, "index": corpus.index}
+    file.write_text(json.dumps({"site": ORIGIN.site, "instance": "\x1b[31mvm9", "log_search": search}))
+    command = [sys.executable, "-m", "voltscope.cli", "--site", str(file), "logs"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "No record matches." in done.stderr and "\x1b" not in done.stderr
+    assert f"but none that logship sent of site {ORIGIN.site}, instance" in done.stderr
+    assert f"of {ORIGIN.site} ({ORIGIN.instance}" in done.stderr
 
 
 def test_neighbours_texts_and_counts_are_the_same(consoles: list[httpx.Client]) -> None:

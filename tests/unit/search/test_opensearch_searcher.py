@@ -34,6 +34,7 @@ ASKED: dict[str, Callable[[OpenSearchSearcher], object]] = {
     "context": lambda searcher: searcher.context("01A.1"),
     "agents": lambda searcher: searcher.agents(),
     "newest": lambda searcher: searcher.newest(),
+    "remark": lambda searcher: searcher.remark(),
 }
 
 
@@ -110,8 +111,41 @@ def test_only_records_of_our_platform_are_found(opensearch: OpenSearch) -> None:
     put(opensearch, "ours", ours, *theirs)
     with closing(searcher_of(opensearch.url, "ours")) as searcher:
         assert [hit.message for hit in searcher.find(Wish("ours or site:south or not a")).hits] == ["ours"]
+        assert searcher.remark() is None
     with closing(OpenSearchSearcher(StoreKeys(urls=(opensearch.url,)), "ours", ORIGIN.site, None)) as every:
         assert every.facets(Wish(), ["agent"]).total == 2
+
+
+def test_who_looks_for_another_site_than_there_is_hears_of_it(opensearch: OpenSearch) -> None:
+    put(opensearch, "elsewhere", *documents("theirs"))
+    with closing(OpenSearchSearcher(StoreKeys(urls=(opensearch.url,)), "elsewhere", "other", "vm7")) as searcher:
+        assert searcher.find(Wish()).hits == []
+        assert (searcher.remark() or "").startswith(
+            f"elsewhere at {opensearch.url} has records, but none that logship sent of site other, instance vm7; "
+            f"of {ORIGIN.site} ({ORIGIN.instance})."
+        )
+    with closing(searcher_of(opensearch.url, "nothing-yet")) as searcher:
+        assert searcher.remark() == f"There are no records in nothing-yet at {opensearch.url} yet."
+
+
+def test_indices_made_without_our_template_are_named(opensearch: OpenSearch) -> None:
+    names = {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword"}}}
+    before = {"mappings": {"dynamic_templates": [names], "properties": {"message": {"type": "text"}}}}
+    opensearch.ask("PUT", "/unworded-2026.11.20", before)
+    opensearch.ask("POST", "/unworded-2026.11.20/_doc?refresh=true", documents("before")[0])
+    put(opensearch, "unworded", *documents("now", first=2))
+    with closing(searcher_of(opensearch.url, "unworded")) as searcher:
+        assert [hit.message for hit in searcher.find(Wish("agent:agent")).hits] == ["now"]
+        assert (searcher.remark() or "").startswith("unworded-2026.11.20: made without our index template")
+
+
+def test_a_store_that_made_text_of_everything_is_told_of_as_that(opensearch: OpenSearch) -> None:
+    opensearch.ask("POST", "/untold-2026.11.21/_doc?refresh=true", documents("text")[0])
+    with (
+        closing(searcher_of(opensearch.url, "untold")) as searcher,
+        pytest.raises(StoreError, match=r"without our index template, and cannot be searched.*docs/transports\.md"),
+    ):
+        searcher.find(Wish())
 
 
 def test_a_document_somebody_else_changed_is_shown(opensearch: OpenSearch) -> None:

@@ -61,7 +61,7 @@ def site() -> Site:
 
 
 def connect(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", server.port), timeout=60)
 
 
 def closed(connection: socket.socket) -> bool:
@@ -123,7 +123,7 @@ def test_an_answer_that_takes_its_time_is_waited_for(site: Site, monkeypatch: py
     monkeypatch.setattr(connections, "REQUEST_TIMEOUT_S", 0.2)
     with site.serving() as server, connect(server) as client:
         client.sendall(HEAD.replace(b"/page", b"/slow") + b"\r\n")
-        assert site.asked.wait(5)
+        assert site.asked.wait(60)
         client.settimeout(0.6)
         with pytest.raises(TimeoutError):
             client.recv(1)
@@ -155,7 +155,7 @@ def test_an_answer_under_way_is_not_given_up_for_newcomers(site: Site, monkeypat
         for client in asking:
             site.asked.clear()
             client.sendall(HEAD.replace(b"/page", b"/slow") + b"\r\n")
-            assert site.asked.wait(5)
+            assert site.asked.wait(60)
         assert closed(held.enter_context(connect(server))), "everybody has an answer under way"
         site.release.set()
         for client in asking:

@@ -103,7 +103,7 @@ def test_a_resumed_session_is_still_somebodys(engine: Start, authority: Authorit
         context: ssl.SSLContext, session: ssl.SSLSession | None
     ) -> tuple[bytes, ssl.SSLSession | None, bool | None]:
         with (
-            socket.create_connection((url.hostname or "", url.port or 0), timeout=10) as plain,
+            socket.create_connection((url.hostname or "", url.port or 0), timeout=60) as plain,
             context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as wrapped,
         ):
             wrapped.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -35,6 +35,7 @@ class Transport(ABC):
     the records of a `send` that returned: `nothing`; the receiving host's `kernel` has them; the receiver
     `acknowledged` them; each is there `once`, also when it was sent again. `max_records`: the most a `send` takes.
     `dead_letters`: records refused for good so far, kept in a file. `joins`: `send_all` is faster than many `send`.
+    `warning`: what somebody should see to though records arrive.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Transport(ABC):
     max_records: int = 2000
     dead_letters: int = 0
     joins: bool = False
+    warning: str | None = None
 
     @abstractmethod
     def send(self, batch: Batch) -> None:
@@ -57,7 +59,7 @@ class Transport(ABC):
         """Give up the connection; `send` makes a new one."""
 
     def status(self) -> list[dict[str, Any]]:
-        """Of a group, how its members do: name, promise, up, circuit, sent, failures, error."""
+        """Of a group, how its members do: name, promise, up, circuit, sent, failures, error, warning."""
         return []
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import re
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,11 +20,14 @@ from voltscope.logs.transports.base import Promise, Transport
 from voltscope.logs.transports.dead_letters import DeadLetter, DeadLetters
 from voltscope.logs.transports.ecs import EcsRenderer
 from voltscope.logs.transports.http_client import TIMEOUT_S, Answer, HttpClient
-from voltscope.logs.transports.index_template import Flavour, template
+from voltscope.logs.transports.template_upkeep import finds_words, keep_template
+
+_log = logging.getLogger(__name__)
 
 # A request's body before compression. Elasticsearch advises 5 to 15 MB and refuses 100; proxies refuse less.
 _REQUEST_BYTES = 8 << 20
 _DAY_MS = 86_400_000
+_LOOK_AGAIN_S = 600.0  # at a template that was not as it should be
 PAGE = 10_000  # a search gives no more
 
 # The store answers before we stop listening; of each item only what is read here comes back.
@@ -88,7 +94,7 @@ class ElasticsearchTransport(Transport):
         self.dead_letters = 0
         self._receiver = receiver
         self._http = HttpClient(receiver, timeout_s)
-        self._prepared = 0  # the connection on which the template was last asked for
+        self._prepared, self._looked_at = 0, 0.0  # on which connection, and when, the template was last seen to
         self._most_bytes = _REQUEST_BYTES
         self._render = EcsRenderer()
         self._days: dict[int, str] = {}
@@ -254,27 +260,35 @@ class ElasticsearchTransport(Transport):
         return [item.create for item in items]
 
     def _prepare(self) -> None:
-        """Make the index template unless there is one, once a connection: it may lead to another, or an emptied, store.
-
-        Who may not make it, or finds one of somebody else's, goes on all the same.
+        """See to the index template once a connection, for it may lead to another, or an emptied, store; and once more
+        while there is something wrong with it.
         """
         self._http.connect()
-        if not self._receiver.template or self._prepared == self._http.connections:
+        again = self.warning is not None and time.monotonic() - self._looked_at > _LOOK_AGAIN_S
+        if self._prepared == self._http.connections and not again:
             return
-        for flavour in (self._flavour(), "plain"):
-            body = msgspec.json.encode(template(self._receiver.index, self._receiver.data_stream, flavour))
-            path = f"/_index_template/{self._receiver.index}?create=true"
-            answer = self._passable(self._http.request("PUT", path, body, _JSON))
-            if answer.status != 400 or b"already exists" in answer.body:
-                break
-        self._prepared = self._http.connections
+        index, data_stream = self._receiver.index, self._receiver.data_stream
+        if self._receiver.template:
+            keep_template(self._ask, index, data_stream)
+        found = finds_words(self._http, self._index(round(time.time() * 1000)))
+        if found is False:
+            self._warn(
+                f"{self.name}: the index template in force there is not ours: words in names of agents, loggers and "
+                "levels will not be found. Put logstash/templates in its place, or delete it and ours is made."
+            )
+        elif found:
+            self.warning = None
+        self._prepared, self._looked_at = self._http.connections, time.monotonic()
 
-    def _flavour(self) -> Flavour:
-        answer = self._passable(self._http.request("GET", "/?filter_path=version.distribution"))
-        return "opensearch" if b'"opensearch"' in answer.body else "elasticsearch"
+    def _warn(self, text: str) -> None:
+        if self.warning is None:  # once: what we say is logged by the platform, and read by us again
+            _log.warning("%s", text)
+        self.warning = text
 
-    def _passable(self, answer: Answer) -> Answer:
-        """`answer`, unless it is one to come back after."""
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Answer:
+        """The answer, unless it is one to come back after."""
+        content = b"" if body is None else msgspec.json.encode(body)
+        answer = self._http.request(method, path, content, _JSON)
         if answer.status in (401, 429) or answer.status >= 500:
             raise self._refusal(answer)
         return answer

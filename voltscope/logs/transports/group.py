@@ -95,6 +95,7 @@ class GroupTransport(Transport):
                 "sent": member.sent,
                 "failures": member.failures,
                 "error": member.error,
+                "warning": member.transport.warning,
             }
             for member in self.members
         ]

@@ -11,6 +11,9 @@ Flavour = Literal["elasticsearch", "opensearch", "plain"]
 and OpenSearch before 2.15."""
 
 ANALYZER = "voltscope_words"
+MADE_BY, VERSION = "voltscope-logship", 1
+"""Say in a template that our transport made it, and which one: to be counted up with any change below."""
+
 # Longer values of a name are found by their words alone.
 _KEYWORD = {"type": "keyword", "ignore_above": 1024}
 _TEXT = {"type": "text", "analyzer": ANALYZER}
@@ -136,3 +139,8 @@ def template(index: str, data_stream: bool, flavour: Flavour, lifecycle: str | N
     if data_stream:
         made["data_stream"] = {}
     return made
+
+
+def marked(index: str, data_stream: bool, flavour: Flavour) -> dict[str, Any]:
+    """The template as our transport makes it, and may renew it: what an operator puts in by hand has no such mark."""
+    return template(index, data_stream, flavour) | {"version": VERSION, "_meta": {"made_by": MADE_BY}}

@@ -8,7 +8,10 @@ import { visible } from "/static/js/format.js";
 function menu(name, fill) {
   const content = el("div", { class: "pop" });
   const node = el("details", { class: "menu" }, el("summary", {}, name), content);
-  node.addEventListener("toggle", () => node.open && fill(content, () => (node.open = false)));
+  node.addEventListener("toggle", () => {
+    if (node.open) fill(content, () => (node.open = false));
+    else refill(content); // the next look is at what there is then
+  });
   node.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !node.open) return;
     node.open = false;

@@ -2,7 +2,7 @@
 
 import { get, query } from "/static/js/api.js";
 import { el, notice, refill } from "/static/js/dom.js";
-import { count } from "/static/js/format.js";
+import { count, visible } from "/static/js/format.js";
 import { facets } from "/static/js/logs-facets.js";
 import { searchForm } from "/static/js/logs-form.js";
 import { histogram } from "/static/js/logs-histogram.js";
@@ -51,6 +51,7 @@ export function mount(root, { session, parameters }) {
 
   let stop = new AbortController();
   let before = null;
+  let remark = null;
   let seen = { since: null, until: null };
   let total = null;
   let again = 0;
@@ -147,7 +148,7 @@ export function mount(root, { session, parameters }) {
       seen = { since: answer.since, until: answer.until ?? (form.isLive() ? null : now()) };
     }
     list.append(...answer.records.map((one) => record(one, tools)));
-    before = answer.before;
+    [before, remark] = [answer.before, answer.remark];
     older.hidden = before === null;
     tell();
     if (!more && form.isLive()) following.follow({ q: asked.q, agent: asked.agent, level: asked.level }, answer.newest);
@@ -168,7 +169,8 @@ export function mount(root, { session, parameters }) {
     const rows = list.childElementCount;
     let text = rows === 0 ? "No records match." : `${count(rows)}${older.hidden ? "" : " or more"} ${rows === 1 ? "record" : "records"}, newest first.`;
     if (rows > 0 && total !== null && !older.hidden) text = `The newest ${count(rows)} of ${total.complete ? "" : "at least "}${count(total.total)} records.`;
-    if (rows === 0 && !form.isLive()) text += " Try a longer time or fewer words.";
+    if (rows === 0 && remark) text += ` ${visible(remark)}`;
+    else if (rows === 0 && !form.isLive()) text += " Try a longer time or fewer words.";
     status.textContent = words || (form.isLive() ? `${text} Following…` : text);
   }
 
