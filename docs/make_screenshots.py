@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -86,8 +87,58 @@ def has(selector: str) -> Callable[[WebDriver], object]:
     return lambda driver: driver.find_elements(By.CSS_SELECTOR, selector)
 
 
-def take(url: str, name: str, secret: str, agent: str, into: Path) -> list[Path]:
-    """Capture `agent` for a few seconds, then photograph every page; the files written."""
+@contextmanager
+def at_work(python: Path, home: Path, agent: str) -> Iterator[None]:
+    """A historian that is asked for what it recorded meanwhile. `python`: the platform's; `home`: VOLTTRON_HOME."""
+    owner, program = home.stat(), Path(__file__).with_name("historian_at_work.py")
+    environment = {"PATH": f"{python.parent}:/usr/bin:/bin", "VOLTTRON_HOME": str(home)}
+    environment["HOME"] = str(home.parent / "user")  # of a quickstart; VOLTTRON writes there
+    environment["VIRTUAL_ENV"] = str(python.parent.parent)
+    process = subprocess.Popen(
+        [python, "-", agent, "120"], stdin=program.open("rb"), cwd=home, env=environment,
+        user=owner.st_uid, group=owner.st_gid, extra_groups=[],
+    )  # fmt: skip
+    try:
+        yield
+        if process.poll():
+            raise SystemExit(f"nobody could ask {agent}: see above")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def capture(driver: WebDriver, url: str, agent: str) -> str:
+    """Have `agent` captured by the page, waiting threads too; the page's address with the picture."""
+    driver.get(f"{url}/flamegraphs?agent={agent}")
+    until(driver, has("form.filters button.primary:not(:disabled)"), "targets to capture")
+    driver.find_element(By.CSS_SELECTOR, "input[value=wall] + span").click()
+    driver.find_element(By.CSS_SELECTOR, "form.filters button.primary").click()
+    until(driver, lambda page: "id=" in page.current_url and has("iframe")(page), "the flamegraph", 60)
+    return driver.current_url
+
+
+def difference(url: str, before: str, after: str) -> str:
+    """The page that compares the captures of two addresses."""
+    ids = [parse_qs(urlsplit(address).query)["id"][0] for address in (before, after)]
+    return f"{url}/flamegraphs?{urlencode({'view': 'compare', 'before': ids[0], 'after': ids[1]})}"
+
+
+def sampled(driver: WebDriver, url: str, agent: str) -> str:
+    """The page of what was sampled of `agent` in the last hour, once there is some."""
+
+    def asked() -> str:
+        now = int(time.time())
+        return urlencode({"agent": agent, "since": now - 3600, "until": now, "reason": "continuous"})
+
+    total = "return fetch(arguments[0]).then(answer => answer.json()).then(found => found.samples)"
+    until(driver, lambda page: page.execute_script(total, f"/api/coverage?{asked()}"), "a minute of profiling", 180)
+    return f"{url}/flamegraphs?view=range&{asked()}"
+
+
+def take(
+    url: str, name: str, secret: str, agent: str, into: Path, work: Callable[[], AbstractContextManager[None]]
+) -> list[Path]:
+    """Capture `agent` as it is and during `work`, then photograph every page; the files written."""
     into.mkdir(parents=True, exist_ok=True)
     taken: list[Path] = []
 
@@ -102,16 +153,15 @@ def take(url: str, name: str, secret: str, agent: str, into: Path) -> list[Path]
         shoot(driver, "login")
         log_in(driver, url, name, secret)
         until(driver, has("td .mark"), "agents on the overview")
-        driver.get(f"{url}/flamegraphs?agent={agent}")
-        until(driver, has("form.filters button.primary:not(:disabled)"), "targets to capture")
-        driver.find_element(By.CSS_SELECTOR, "input[value=wall] + span").click()
-        driver.find_element(By.CSS_SELECTOR, "form.filters button.primary").click()
-        until(driver, has("iframe"), "the flamegraph", 60)
-        flamegraph = driver.current_url
+        before = capture(driver, url, agent)
+        with work():
+            after = capture(driver, url, agent)
         pages = {
             "overview": (url, "td .mark"),
             "logs": (f"{url}/logs?since=7d", ".picture .column"),
-            "flamegraph": (flamegraph, "iframe"),
+            "flamegraph": (after, "iframe"),
+            "difference": (difference(url, before, after), "#changes-title"),
+            "continuous": (sampled(driver, url, agent), "iframe"),
         }
         for size, scheme, suffix in ((DESKTOP, "light", ""), (DESKTOP, "dark", "-dark"), (PHONE, "light", "-phone")):
             look(driver, size, scheme)
@@ -128,12 +178,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Screenshots of a running site's console.")
     parser.add_argument("--site", type=Path, required=True, help="the site file (site.json)")
     parser.add_argument("--agent", default="platform.historian", help="whose flamegraph to show")
+    parser.add_argument("--python", type=Path, help="the platform's: the historian is queried during one capture")
     parser.add_argument("--out", type=Path, default=IMAGES, help="where the images go")
     given = parser.parse_args()
     site = json.loads(given.site.read_bytes())
     users = json.loads(Path(site["credentials"]).read_bytes())["users"]
     operator = next(user for user in users if user["role"] == "operator")
-    for file in take(site["console"], operator["name"], operator["secret"], given.agent, given.out):
+    python, home = given.python, Path(site["volttron_home"])
+    work = nullcontext if python is None else lambda: at_work(python, home, given.agent)
+    for file in take(site["console"], operator["name"], operator["secret"], given.agent, given.out, work):
         print(file)
     return 0
 

@@ -55,8 +55,9 @@ def spanned(
     ranked = [(name, share) for name, share in own_shares(stacks) if not name.startswith("[hub")]
     words = f"Hottest: {ranked[0][0]}, {ranked[0][1]}." if ranked else "Nothing was sampled in that time."
     at_rate = f" at {', '.join(f'{one:g}' for one in sorted(by_rate))} Hz" if by_rate else ""
+    stretches = "capture or minute" if parts == 1 else "captures and minutes"
     lines = (
-        f"{kind.value} · {parts} captures and minutes{at_rate} · {amount(whole, unit)}{widest(whole, unit)}",
+        f"{kind.value} · {parts} {stretches}{at_rate} · {amount(whole, unit)}{widest(whole, unit)}",
         f"{iso_utc(since)} to {iso_utc(until)}",
     )
     title = f"{subject}: flamegraph from {iso_utc(since)} to {iso_utc(until)}"

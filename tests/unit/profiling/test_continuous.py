@@ -454,8 +454,14 @@ def test_the_engine_says_what_goes_on(engine: ProfilerEngine, agent: StartAgent,
         until(lambda: engine.handle("status", {})["pyroscope"]["sent"] >= 1)
         engine.handle("profile", {"agent": "busy", "seconds": 1})
         until(lambda: engine.handle("status", {})["grafana"]["sent"] == 1)
-        names = {family["name"] for family in engine.handle("metrics", {})}
-        assert {"voltscope_continuous_windows_total", "voltscope_profiler_pyroscope_sent_total"} <= names
+        families = engine.handle("metrics", {})
+        assert {"voltscope_continuous_windows_total", "voltscope_profiler_pyroscope_sent_total"} <= {
+            family["name"] for family in families
+        }
+        document = (Path(__file__).parents[3] / "docs/exporting.md").read_text()
+        for family in families:
+            labels = ", ".join(f"`{label}`" for label in family["samples"][0]["labels"]) or "–"
+            assert f"| `{family['name']}` | {family['type']} | {labels} |" in document
         engine.configure({"port": 0, "credentials": credentials})
         until(lambda: not engine.handle("status", {})["continuous"])
         assert engine.handle("status", {})["pyroscope"] is None
