@@ -1,7 +1,7 @@
 """Asks a historian for what it has recorded, again and again: work that a flamegraph of it shows.
 
 Run by the platform's own Python, as the platform's user, in VOLTTRON_HOME, on either generation:
-`python historian_at_work.py IDENTITY SECONDS`
+`python historian_at_work.py IDENTITY SECONDS`. It connects under the identity that vctl has: use no vctl meanwhile.
 """
 
 import sys

@@ -161,6 +161,22 @@ def test_a_dead_pid_is_gone(name, start, program):
         record(backend, process.pid, KINDS[name])
 
 
+def test_what_a_killed_engine_left_behind_is_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name, age_s in (("old", 100_000), ("new", 100)):
+        left = tmp_path / f"voltscope-py-spy-{name}"
+        left.mkdir()
+        (left / "stacks").write_text("half")
+        os.utime(left, (time.time() - age_s,) * 2)
+    (tmp_path / "voltscope-py-spy-link").symlink_to(elsewhere)
+    with running.workplace("py-spy") as place:
+        assert sorted(tmp_path.iterdir()) == sorted(
+            [elsewhere, place, tmp_path / "voltscope-py-spy-link", tmp_path / "voltscope-py-spy-new"]
+        )
+
+
 def test_one_that_writes_without_end_is_stopped(tmp_path, start, program, monkeypatch):
     monkeypatch.setattr(running, "MAX_OUTPUT_BYTES", 10_000)
     script = (

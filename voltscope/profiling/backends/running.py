@@ -7,6 +7,7 @@ import os
 import selectors
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ ATTACH_DEADLINE_S = 30.0
 WRITE_DEADLINE_S = 10.0
 # What a profiler may write down: 300 s at 1,000 Hz of ten threads in austin's text.
 MAX_OUTPUT_BYTES = 256_000_000
+_ABANDONED_S = 86_400.0
 _POLL_S = 0.1
 _TAIL = 64 * 1024
 
@@ -244,12 +246,24 @@ def gone_early(pid: int) -> TargetGone:
 @contextmanager
 def workplace(name: str) -> Iterator[Path]:
     """A folder for what a profiler writes, gone afterwards. Raises BackendFailed when there is no room for one."""
+    _sweep(name)
     try:
         folder = tempfile.TemporaryDirectory(prefix=f"voltscope-{name}-", ignore_cleanup_errors=True)
     except OSError as error:
         raise BackendFailed(f"{name} has nowhere to write: {error.strerror}.", "Make room, or set TMPDIR.") from error
     with folder as path:
         yield Path(path)
+
+
+def _sweep(name: str) -> None:
+    """Remove folders that an engine which was killed left behind: ours, and older than any capture can be."""
+    for folder in Path(tempfile.gettempdir()).glob(f"voltscope-{name}-*"):
+        try:
+            found = folder.lstat()
+        except OSError:
+            continue
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and found.st_mtime < time.time() - _ABANDONED_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def failure(name: str, pid: int, words: str, run: Run, processes: ProcessTable) -> VoltscopeError:
