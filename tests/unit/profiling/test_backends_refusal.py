@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from profilers import as_user, record
+from servers.missing import without
 
 from voltscope.errors import ProfilingRefused
 from voltscope.profiling.backends.austin import Austin
@@ -93,7 +94,7 @@ def public() -> Iterator[Path]:
 def copied(name: str, folder: Path, capabilities: str | None = None) -> Path:
     found = find_program(name)
     if found is None:
-        pytest.skip(f"{name} is not installed")
+        without(f"{name} is not installed")
     program = Path(shutil.copy(found.resolve(), folder / name))
     program.chmod(0o755)
     setcap = shutil.which("setcap", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")

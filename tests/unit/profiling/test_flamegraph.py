@@ -8,6 +8,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
+from servers.missing import without
 
 from voltscope.profiling.backends.base import Ending, Kind, Recording
 from voltscope.profiling.capture import Capture, finished
@@ -118,7 +119,7 @@ def test_too_many_frames_are_thinned_out_and_it_says_so():
 def test_the_script_runs_in_a_real_browser(tmp_path):
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        pytest.skip("no chromium")
+        without("chromium is missing")
     file = tmp_path / "flame.svg"
     file.write_text(draw(PLAIN))
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]

@@ -314,6 +314,20 @@ def test_a_raised_limit_of_requests_a_minute_holds_at_once(engine, settings):
     recorder.admit("somebody", now + 61)
 
 
+def test_nobody_has_more_captures_under_way_than_one_may(engine, settings, agent, program):
+    engine.configure({**settings, "max_per_requester": 1, "max_concurrent": 1})
+    for identity in ("one", "two", "three"):
+        agent(program.IDLE, identity)
+    recorder = engine._running()
+    first = recorder.submit({"agent": "one", "seconds": 60}, "somebody", via="rpc")
+    with pytest.raises(TooManyCaptures, match="somebody has 1 captures under way"):
+        recorder.submit({"agent": "two", "seconds": 60}, "somebody", via="rpc")
+    recorder.submit({"agent": "three", "seconds": 60}, "somebody else", via="rpc")  # waits for its turn
+    recorder.cancel(first.capture.id)
+    assert first.finished.wait(60)
+    recorder.submit({"agent": "two", "seconds": 60}, "somebody", via="rpc")
+
+
 def test_what_most_sites_never_need_is_not_in_memory():
     """Protobuf, pictures and HTTP clients are imported when somebody asks for what they do."""
     program = (
