@@ -159,3 +159,18 @@ def test_the_platform_itself_can_be_profiled(live):
         "result"
     ]
     assert capture["samples"] > 0 and capture["pid"] == int((live.home / "VOLTTRON_PID").read_text())
+
+
+def test_the_platform_and_all_its_agents_are_one_capture(live):
+    url = f"{live['profiler']}/api/captures"
+    body = {"agent": "platform", "seconds": 3, "kind": "wall", "children": True}
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {live.secret()}"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        made = json.loads(answer.read())["id"]
+    done = wait_for(lambda: (c := json.loads(fetch(f"{url}/{made}")))["state"] != "recording" and c, what="the capture")
+    assert done["state"] == "done", done["words"]
+    stacks = fetch(f"{live['profiler']}/captures/{made}.folded").splitlines()
+    roots = {line.removeprefix("[hub idle];").partition(";")[0] for line in stacks}
+    assert {"platform.historian", "platform.driver", "listener"} <= roots
+    assert any(root.endswith(f" {done['pid']}") for root in roots)  # the platform itself
