@@ -27,8 +27,8 @@ from voltscope.profiling.targets import Target, Targets
 from voltscope.profiling.windows import Windows
 
 # A ratio of two blocks spreads by some per cent on a shared machine.
-PAIRS = 31
-BLOCK_S, ATTACH_S = 3.0, 0.7
+PAIRS = 21
+BLOCK_S, ATTACH_S = 2.0, 0.7
 WINDOW_S = 20
 
 
