@@ -62,6 +62,8 @@ def test_facets_count_the_values_of_fields(cli: Cli, filled: SpoolWriter) -> Non
         ["AGENT", "RECORDS"], ["listener", "10"], ["platform.driver", "10"], [],
         ["LEVEL", "RECORDS"], ["info", "18"], ["error", "2"],
     ]  # fmt: skip
+    assert cli("logs", "nowhere", "--facets", "agent").stdout.split() == ["AGENT", "RECORDS"]
+    assert cli("logs", "--facets", "error").stdout.split() == ["ERROR", "RECORDS"]
     made = json.loads(cli("logs", "--facets", "level", "--json").stdout)["facets"]
     assert made == {
         "total": 20,

@@ -87,12 +87,12 @@ def test_who_is_at_another_platforms_console_hears_whose_records_there_are(
     file = tmp_path / "site.json"
     search = {"url": corpus.node.url, "index": corpus.index}
     file.write_text(json.dumps({"site": ORIGIN.site, "instance": "\x1b[31mvm9", "log_search": search}))
-    command = [sys.executable, "-m", "voltscope.cli", "--site", str(file), "logs"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "No record matches." in done.stderr and "\x1b" not in done.stderr
-    assert f"but none that logship sent of site {ORIGIN.site}, instance" in done.stderr
-    assert f"of {ORIGIN.site} ({ORIGIN.instance}" in done.stderr
+    for asked in ([], ["--histogram"], ["--facets", "agent"], ["patterns"], ["patterns", "--at", "1h"]):
+        command = [sys.executable, "-m", "voltscope.cli", "--site", str(file), "logs", *asked]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0 and "\x1b" not in done.stdout + done.stderr
+        assert f"but none that logship sent of site {ORIGIN.site}, instance" in done.stderr
+        assert f"of {ORIGIN.site} ({ORIGIN.instance}" in done.stderr
 
 
 @pytest.mark.parametrize(
