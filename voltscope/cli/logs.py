@@ -116,6 +116,8 @@ def logs(
     counts = histogram or bool(facets)
     if follow and until is not None:
         raise click.UsageError("--follow shows what is to come; it cannot be joined with --until", ctx)
+    if since is not None and until is not None and until < since:
+        raise click.UsageError("--until is before --since", ctx)
     if follow and (counts or context or form == "csv"):
         raise click.UsageError("--follow prints records alone, as text or NDJSON", ctx)
     if counts and (context or form == "csv"):

@@ -112,7 +112,9 @@ def patterns(
         raise click.UsageError(
             "--at looks at --window before and after; it cannot be joined with --since, --until", ctx
         )
-    since = time.time() - _DAY_S if since is None else since
+    if since is not None and until is not None and until < since:
+        raise click.UsageError("--until is before --since", ctx)
+    since = (until or time.time()) - _DAY_S if since is None else since
     wish = Wish(query, agent, level.lower() if level else None, since, until)
     bounds = Bounds(records, _TIME_LIMIT_S)
     searcher = open_searcher(site_of(ctx))

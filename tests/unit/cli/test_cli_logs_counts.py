@@ -109,6 +109,8 @@ def test_the_whole_language_is_understood_and_mistakes_are_pointed_at(cli: Cli, 
         ("-f", "--context", "1"),
         ("-f", "--format", "csv"),
         ("--facets", "agent", "--format", "csv"),
+        ("--since", "1d", "--until", "2d"),
+        ("patterns", "--since", "1d", "--until", "2d"),
     ],
 )
 def test_what_cannot_be_joined_is_refused(cli: Cli, filled: SpoolWriter, options: tuple[str, ...]) -> None:
