@@ -33,26 +33,31 @@ def there(node: OpenSearch, index: str) -> Any:
     return node.ask("GET", f"/_index_template/{index}")["index_templates"][0]["index_template"]
 
 
-def of_before(index: str) -> dict[str, Any]:
+def of_before(index: str, data_stream: bool = False) -> dict[str, Any]:
     """A template of ours from before names were found by their words; somebody has set a limit since."""
-    made = marked(index, False, "opensearch") | {"version": VERSION - 1}
+    made = marked(index, data_stream, "opensearch") | {"version": VERSION - 1}
     made["template"]["mappings"]["properties"] = {"message": {"type": "text"}}
     del made["template"]["settings"]["index"]["analysis"]
     made["template"]["settings"]["index"]["mapping"] = {"total_fields": {"limit": "2000"}}
     return made
 
 
-def test_an_older_one_of_ours_is_renewed_and_what_was_set_there_stays(opensearch: OpenSearch, tmp_path: Path) -> None:
-    opensearch.ask("PUT", "/_index_template/older", of_before("older"))
-    with sender(opensearch, tmp_path, "older") as transport:
+@pytest.mark.parametrize("data_stream", [False, True])
+def test_an_older_one_of_ours_is_renewed_and_what_was_set_there_stays(
+    opensearch: OpenSearch, tmp_path: Path, data_stream: bool
+) -> None:
+    index = "streamed-before" if data_stream else "older"
+    opensearch.ask("PUT", f"/_index_template/{index}", of_before(index, data_stream))
+    with sender(opensearch, tmp_path, index, data_stream=data_stream) as transport:
         transport.send(one_record())
         assert transport.warning is None
-    found = there(opensearch, "older")
+    found = there(opensearch, index)
     assert found["version"] == VERSION
     assert found["template"]["settings"]["index"]["mapping"] == {"total_fields": {"limit": "2000"}}
     query = {"query": {"match": {"service.name.words": "demo"}}}
-    opensearch.ask("POST", "/older-*/_refresh")
-    assert len(opensearch.ask("POST", "/older-*/_search", query)["hits"]["hits"]) == 1
+    where = index if data_stream else f"{index}-2*"
+    opensearch.ask("POST", f"/{where}/_refresh")
+    assert len(opensearch.ask("POST", f"/{where}/_search", query)["hits"]["hits"]) == 1
 
 
 @pytest.mark.parametrize("whose", ["younger", "unmarked", "somebody-elses"])

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from voltscope.cli import exits
-from voltscope.cli.logs_output import FORMATS, print_counts, print_hits, print_with_context
+from voltscope.cli.logs_output import FORMATS, print_counts, print_hits, print_with_context, say_remark
 from voltscope.cli.moments import Moment
 from voltscope.cli.options import complete_agents, json_option, site_of
-from voltscope.cli.terminal import shown
 from voltscope.errors import QueryError
 
 if TYPE_CHECKING:
@@ -117,6 +116,8 @@ def logs(
     counts = histogram or bool(facets)
     if follow and until is not None:
         raise click.UsageError("--follow shows what is to come; it cannot be joined with --until", ctx)
+    if since is not None and until is not None and until < since:
+        raise click.UsageError("--until is before --since", ctx)
     if follow and (counts or context or form == "csv"):
         raise click.UsageError("--follow prints records alone, as text or NDJSON", ctx)
     if counts and (context or form == "csv"):
@@ -143,7 +144,9 @@ def logs(
         else:
             print_hits(newest[::-1], form)
         if not newest:
-            _say_nothing_found(searcher, follow)
+            if not follow:
+                click.echo("No record matches.", err=True)
+            say_remark(searcher)
         if follow:
             _follow(searcher, wish, max([last, *(hit.cursor for hit in newest[:1])], key=_order), form)
     except QueryError as error:
@@ -154,14 +157,6 @@ def logs(
     if len(found) > limit:
         click.echo(f"The newest {limit} of more: raise --limit or narrow the search.", err=True)
     return exits.OK
-
-
-def _say_nothing_found(searcher: Searcher, follow: bool) -> None:
-    """Who follows knows that there may be nothing yet, but not that there never will be."""
-    remark = searcher.remark()
-    said = ([] if follow else ["No record matches."]) + ([shown(remark)] if remark else [])
-    if said:
-        click.echo(" ".join(said), err=True)
 
 
 def _order(cursor: str) -> tuple[str, int]:

@@ -72,10 +72,18 @@ def line(hit: Hit) -> str:
     return f"{head} {shown(first, keep=_TAB)}{below}"
 
 
+def say_remark(searcher: Searcher) -> None:
+    """To who finds nothing, on stderr: what the store knows of why."""
+    if remark := searcher.remark():
+        click.echo(shown(remark), err=True)
+
+
 def print_counts(searcher: Searcher, wish: Wish, histogram: bool, fields: Sequence[str], form: str) -> None:
     """The histogram and the facets asked for, as bars and tables or as one JSON object."""
     over_time = searcher.histogram(wish, _SPANS, TIME_LIMIT_S) if histogram else None
     facets = searcher.facets(wish, fields, _MOST_VALUES, TIME_LIMIT_S) if fields else None
+    if not (facets.total if facets else over_time and any(map(sum, over_time.counts.values()))):
+        say_remark(searcher)
     if form == "ndjson":
         made: dict[str, object] = {"histogram": vars(over_time)} if over_time else {}
         if facets:

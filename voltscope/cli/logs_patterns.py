@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from voltscope.cli import exits
+from voltscope.cli.logs_output import say_remark
 from voltscope.cli.moments import Duration, Moment
 from voltscope.cli.options import complete_agents, json_option, site_of
 from voltscope.cli.terminal import NOTHING, duration, shown, width
@@ -111,7 +112,9 @@ def patterns(
         raise click.UsageError(
             "--at looks at --window before and after; it cannot be joined with --since, --until", ctx
         )
-    since = time.time() - _DAY_S if since is None else since
+    if since is not None and until is not None and until < since:
+        raise click.UsageError("--until is before --since", ctx)
+    since = (until or time.time()) - _DAY_S if since is None else since
     wish = Wish(query, agent, level.lower() if level else None, since, until)
     bounds = Bounds(records, _TIME_LIMIT_S)
     searcher = open_searcher(site_of(ctx))
@@ -120,11 +123,15 @@ def patterns(
             found = mining.patterns(searcher, wish, limit, bounds=bounds)
             _tell(found.as_dict(), [_pattern(each) for each in found.patterns], found.patterns, queries, as_json)
             _say(found.all, "patterns", limit, found.ungrouped, found.span)
+            read = found.span.records
         else:
             made = mining.changes(searcher, wish, at, window, limit, bounds)
             told = [change.pattern for change in made.changes]
             _tell(made.as_dict(), [_change(each) for each in made.changes], told, queries, as_json)
             _say(made.all, "changes", limit, made.ungrouped, made.before, made.after)
+            read = made.before.records + made.after.records
+        if not read:
+            say_remark(searcher)
     except QueryError as error:
         error.query = query  # type: ignore[attr-defined]  # for the caret under it, drawn where errors are said
         raise

@@ -53,7 +53,7 @@ class Column:
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], limit: int | None) -> list[str]:
     """The lines of a table at most `limit` characters wide; the first column is cut when nothing else can go."""
-    widths = [max(len(column.title), *(len(row[i].text) for row in rows)) for i, column in enumerate(columns)]
+    widths = [max([len(column.title), *(len(row[i].text) for row in rows)]) for i, column in enumerate(columns)]
     kept = list(range(len(columns)))
     while limit is not None and _total(widths, kept) > limit:
         spare = max(kept, key=lambda i: columns[i].spare)

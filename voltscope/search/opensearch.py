@@ -23,7 +23,7 @@ from voltscope.search.spans import spans_between
 _PAGE = 2000  # records of one answer: half a megabyte, usually
 _MOST_VALUES = 10_000
 _MOST_NAMED = 5  # of others' sites and of indices, where nothing is found
-_REMARK_S = 2.0
+_REMARK_S = 5.0
 _CURSOR = re.compile(r"(?P<spool>[0-9A-Za-z]{1,40})\.(?P<sequence>\d{1,18})", re.A)
 _Place = tuple[str, int]
 _Order = Literal["asc", "desc"]

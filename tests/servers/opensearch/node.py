@@ -67,7 +67,7 @@ class OpenSearch:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The decoded answer, whatever its status."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=100)
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Content-Type": "application/json"})

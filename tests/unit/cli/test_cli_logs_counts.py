@@ -62,6 +62,8 @@ def test_facets_count_the_values_of_fields(cli: Cli, filled: SpoolWriter) -> Non
         ["AGENT", "RECORDS"], ["listener", "10"], ["platform.driver", "10"], [],
         ["LEVEL", "RECORDS"], ["info", "18"], ["error", "2"],
     ]  # fmt: skip
+    assert cli("logs", "nowhere", "--facets", "agent").stdout.split() == ["AGENT", "RECORDS"]
+    assert cli("logs", "--facets", "error").stdout.split() == ["ERROR", "RECORDS"]
     made = json.loads(cli("logs", "--facets", "level", "--json").stdout)["facets"]
     assert made == {
         "total": 20,
@@ -107,6 +109,8 @@ def test_the_whole_language_is_understood_and_mistakes_are_pointed_at(cli: Cli, 
         ("-f", "--context", "1"),
         ("-f", "--format", "csv"),
         ("--facets", "agent", "--format", "csv"),
+        ("--since", "1d", "--until", "2d"),
+        ("patterns", "--since", "1d", "--until", "2d"),
     ],
 )
 def test_what_cannot_be_joined_is_refused(cli: Cli, filled: SpoolWriter, options: tuple[str, ...]) -> None:

@@ -72,3 +72,4 @@ def test_refusals(cli: Cli, store: SpoolWriter) -> None:
     assert done.returncode == 2 and "^" in done.stderr
     assert cli("logs", "patterns", "--at", "25:00").returncode == 2
     assert cli("logs", "patterns", "--at", "03:12", "--since", "1h").returncode == 2
+    assert "0 records of 1 d" in cli("logs", "patterns", "--until", "30d").stderr

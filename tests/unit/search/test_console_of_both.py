@@ -15,6 +15,8 @@ from servers.opensearch.node import OpenSearch
 from two_stores import ORIGIN, Corpus, hostile
 
 from voltscope.console.server import ConsoleServer
+from voltscope.doctor import FAIL, OK, WARN, World
+from voltscope.doctor.checks.log_search import log_search
 from voltscope.site import LogSearch, Site
 
 SECRET = "viewer-secret-0123456789abc"
@@ -85,12 +87,29 @@ def test_who_is_at_another_platforms_console_hears_whose_records_there_are(
     file = tmp_path / "site.json"
     search = {"url": corpus.node.url, "index": corpus.index}
     file.write_text(json.dumps({"site": ORIGIN.site, "instance": "\x1b[31mvm9", "log_search": search}))
-    command = [sys.executable, "-m", "voltscope.cli", "--site", str(file), "logs"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "No record matches." in done.stderr and "\x1b" not in done.stderr
-    assert f"but none that logship sent of site {ORIGIN.site}, instance" in done.stderr
-    assert f"of {ORIGIN.site} ({ORIGIN.instance}" in done.stderr
+    for asked in ([], ["--histogram"], ["--facets", "agent"], ["patterns"], ["patterns", "--at", "1h"]):
+        command = [sys.executable, "-m", "voltscope.cli", "--site", str(file), "logs", *asked]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0 and "\x1b" not in done.stdout + done.stderr
+        assert f"but none that logship sent of site {ORIGIN.site}, instance" in done.stderr
+        assert f"of {ORIGIN.site} ({ORIGIN.instance}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("instance", "port", "level", "says"),
+    [
+        (ORIGIN.instance, None, OK, "are found in"),
+        ("vm9", None, WARN, "but none that logship sent of"),
+        (ORIGIN.instance, 1, FAIL, "Connection refused"),
+    ],
+)
+def test_the_doctor_says_whether_records_can_be_found(
+    corpus: Corpus, instance: str, port: int | None, level: str, says: str
+) -> None:
+    where = LogSearch(url=f"http://127.0.0.1:{port or corpus.node.port}", index=corpus.index)
+    (finding,) = log_search(World(Site(site=ORIGIN.site, instance=instance, log_search=where)))
+    assert (finding.check, finding.level) == ("log_search", level) and says in finding.found
+    assert list(log_search(World(Site(site=ORIGIN.site)))) == []
 
 
 def test_neighbours_texts_and_counts_are_the_same(consoles: list[httpx.Client]) -> None:

@@ -11,6 +11,7 @@ from voltscope.doctor.checks.disk import disk
 from voltscope.doctor.checks.historian import historian
 from voltscope.doctor.checks.home import home
 from voltscope.doctor.checks.log import log
+from voltscope.doctor.checks.log_search import log_search
 from voltscope.doctor.checks.ports import ports
 from voltscope.doctor.checks.ptrace import ptrace
 from voltscope.doctor.checks.secrets import secrets
@@ -22,7 +23,7 @@ from voltscope.doctor.world import World
 Check = Callable[[World], Iterator[Finding]]
 
 CHECKS: tuple[Check, ...] = (
-    versions, clock, home, disk, credentials, ports, log, secrets, signals, ptrace, capabilities, historian
+    versions, clock, home, disk, credentials, ports, log, log_search, secrets, signals, ptrace, capabilities, historian
 )  # fmt: skip
 
 
