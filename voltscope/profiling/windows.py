@@ -23,6 +23,7 @@ from voltscope.profiling.stacks import Stacks
 SCHEMA_VERSION = 1
 _DAY_MS = 86_400_000
 _KNOWN_STACKS = 50_000  # texts whose number is kept in memory, some 10 MB
+_AGED_AT_ONCE = 10  # windows, for one that is kept: a clock that is years ahead for a minute costs no more
 _DROPPED_AT_ONCE = 0.1  # of all windows, when there is no room: what is left is looked through each time
 _SCHEMA = """
 CREATE TABLE series (
@@ -118,7 +119,7 @@ class Windows:
                 f"cannot keep a minute of {window.series.agent} in {self._path}: {error}.",
                 "Check the disk's free space.",
             ) from error
-        self.retain(self._retention)
+        self._retain(_AGED_AT_ONCE)
 
     def series(self) -> list[Series]:
         """All there are windows of."""
@@ -193,21 +194,26 @@ class Windows:
     def retain(self, retention: WindowRetention) -> int:
         """Apply limits: the oldest windows go until all hold; how many went. Raises VoltscopeError.
 
-        Ages are counted from the newest window. One more than a day ahead was made by a clock that went wrong: it
-        goes, or whatever comes after it would be too old at once.
+        Ages are counted from the newest window that is no more than a day ahead: clocks go wrong, and a site may start
+        with one that is years behind.
         """
         self._retention = retention
-        dropped = 0
+        return self._retain(-1)
+
+    def _retain(self, most_aged: int) -> int:
+        retention, dropped = self._retention, 0
         try:
             with self._lock:
                 latest = round(time.time() * 1000) + _DAY_MS
-                with self._db:
-                    dropped = self._db.execute("DELETE FROM window WHERE started > ?", (latest,)).rowcount
-                newest = self._db.execute("SELECT max(started) FROM window").fetchone()[0]
+                newest = self._db.execute("SELECT max(started) FROM window WHERE started < ?", (latest,)).fetchone()[0]
                 if newest is not None:
                     oldest = int(newest - retention.days * _DAY_MS)
+                    sql = "SELECT number FROM window WHERE started < ? ORDER BY started LIMIT ?"
                     with self._db:
-                        dropped += self._db.execute("DELETE FROM window WHERE started < ?", (oldest,)).rowcount
+                        dropped = self._db.execute(
+                            f"DELETE FROM window WHERE number IN ({sql})",  # noqa: S608 (our own words)
+                            (oldest, most_aged),
+                        ).rowcount
                 if dropped:
                     self._forget()
                 while self._bytes() > retention.megabytes * 1e6:

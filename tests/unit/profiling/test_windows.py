@@ -88,11 +88,26 @@ def test_the_oldest_go_first_and_their_stacks_with_them(windows: Windows, tmp_pa
 def test_a_clock_that_was_years_ahead_for_a_minute_takes_nothing_with_it_afterwards(windows: Windows) -> None:
     now = round(time.time() * 1000)
     windows.keep(window(now + 3650 * DAY), {stack("f"): 1})
-    assert windows.windows(0, 2**60) == []
     windows.keep(window(now), {stack("f"): 1})
     windows.keep(window(now + MINUTE), {stack("f"): 1})
-    assert [one.started for one in windows.windows(0, 2**60)] == [now, now + MINUTE]
-    assert windows.merged(0, 2**60) == {19.0: {("f",): 2}}
+    assert windows.retain(WindowRetention()) == 0
+    assert [one.started for one in windows.windows(0, now + DAY)] == [now, now + MINUTE]
+    assert windows.merged(0, now + DAY) == {19.0: {("f",): 2}}
+
+
+def test_a_clock_that_is_wrong_for_a_minute_costs_some_windows_at_most(
+    windows: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = round(time.time() * 1000)
+    for minute in range(60):
+        windows.keep(window(now + minute * MINUTE), {stack("f"): 1})
+    monkeypatch.setattr(time, "time", lambda: 0.0)  # a board without a battery, before it has asked for the time
+    windows.keep(window(1000), {stack("f"): 1})
+    assert windows.retain(WindowRetention()) == 0
+    monkeypatch.setattr(time, "time", lambda: now / 1000 + 3650 * 86_400)
+    windows.keep(window(now + 3650 * DAY), {stack("f"): 1})
+    monkeypatch.undo()
+    assert len(windows.windows(now, now + DAY)) >= 50
 
 
 def test_a_frame_that_many_stacks_share_is_in_memory_once(windows: Windows) -> None:
