@@ -130,7 +130,8 @@ def running_site(folder: Path) -> Iterator[RunningSite]:
         exporter.start()
         stack.callback(exporter.stop)
         profiler = ProfilerEngine(EngineContext("profiler", _made(folder / "profiler"), folder, answer))
-        profiler.configure({"port": 0, "credentials": str(credentials), "site": "test"})
+        continuous = {"agents": ["platform.historian"], "window_s": 5}
+        profiler.configure({"port": 0, "credentials": str(credentials), "site": "test", "continuous": continuous})
         profiler.start()
         stack.callback(profiler.stop)
         logs = Logs(folder / "spool")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from console_browser import press
 from console_site import HOSTILE, OPERATOR, VIEWER, wait_for
 from make_screenshots import DESKTOP, PHONE, has, log_in, look, take, until
 from selenium.webdriver.common.by import By
@@ -64,7 +66,7 @@ def test_login_says_what_is_wrong_and_leads_to_where_one_wanted(browser: WebDriv
     browser.find_element(By.ID, "secret").send_keys(OPERATOR[1] + Keys.ENTER)
     until(browser, has(".record"), "the page asked for")
     assert browser.current_url == f"{site.url}/logs?q=locked"
-    browser.find_element(By.CSS_SELECTOR, ".account form button").click()
+    press(browser, By.CSS_SELECTOR, ".account form button")
     until(browser, has("form.card"), "the login form after logout")
 
 
@@ -77,7 +79,7 @@ def test_the_overview_shows_agents_devices_and_the_way_on(browser: WebDriver, si
     }  # fmt: skip
     until(browser, has("td .spark :is(.line, .dot)"), "a sparkline")
     assert "late: 1 min 4 s ago" in " ".join(text(browser, "section.panel:has(#devices-title) td"))
-    browser.find_element(By.CSS_SELECTOR, 'a[aria-label="Logs of platform.historian"]').click()
+    press(browser, By.CSS_SELECTOR, 'a[aria-label="Logs of platform.historian"]')
     until(browser, lambda driver: text(driver, ".record .message"), "its records")
     assert browser.current_url == f"{site.url}/logs?agent=platform.historian"
     assert set(text(browser, ".record .agent")) == {"platform.historian"}
@@ -99,7 +101,7 @@ def test_a_record_is_found_and_its_traceback_opens(browser: WebDriver, site: Run
 def test_hostile_text_stays_text(browser: WebDriver, site: RunningSite) -> None:
     enter(browser, site, "/logs?since=7d&agent=listener&level=warning")
     until(browser, has(".record"), "the record")
-    browser.find_element(By.CSS_SELECTOR, ".record summary").click()
+    press(browser, By.CSS_SELECTOR, ".record summary")
     shown = HOSTILE.replace("\x1b", r"\x1b").replace("\u202e", r"\u202e")
     until(browser, lambda driver: text(driver, "pre.full") == [shown], "the text as it was written")
     assert browser.find_elements(By.CSS_SELECTOR, ".records script, .records img") == []
@@ -110,7 +112,7 @@ def test_hostile_text_stays_text(browser: WebDriver, site: RunningSite) -> None:
 def test_older_pages_are_loaded(browser: WebDriver, site: RunningSite) -> None:
     enter(browser, site, "/logs?since=7d&q=scraped")
     until(browser, lambda driver: len(driver.find_elements(By.CSS_SELECTOR, ".record")) == 100, "a page")
-    browser.find_element(By.XPATH, "//button[.='Older records']").click()
+    press(browser, By.XPATH, "//button[.='Older records']")
     until(browser, lambda driver: len(driver.find_elements(By.CSS_SELECTOR, ".record")) == 150, "the rest")
     ids = [int(row.get_attribute("data-id")) for row in browser.find_elements(By.CSS_SELECTOR, ".record")]
     assert ids == sorted(set(ids), reverse=True)
@@ -128,26 +130,26 @@ def test_a_query_that_cannot_be_read_is_pointed_at(browser: WebDriver, site: Run
 
 def test_a_live_tail_shows_what_arrives(browser: WebDriver, site: RunningSite) -> None:
     enter(browser, site, "/logs?since=7d")
-    browser.find_element(By.CSS_SELECTOR, "button.toggle").click()
+    press(browser, By.CSS_SELECTOR, "button.toggle")
     until(browser, lambda driver: "Following" in text(driver, ".found")[0], "the tail")
     site.logs.write("platform.historian", 20, "the boiler has come alive")
     until(browser, lambda driver: text(driver, ".record .message")[0] == "the boiler has come alive", "the record")
     site.logs.write("platform.historian", 20, "and goes on")
     until(browser, lambda driver: text(driver, ".record .message")[0] == "and goes on", "the next record")
     assert text(browser, ".record .message")[1] == "the boiler has come alive"
-    browser.find_element(By.CSS_SELECTOR, "button.toggle").click()
+    press(browser, By.CSS_SELECTOR, "button.toggle")
     until(browser, lambda driver: "Following" not in text(driver, ".found")[0], "the end of the tail")
     assert_at_peace(browser, site)
 
 
 def test_a_flamegraph_is_captured_with_progress_and_shown(browser: WebDriver, site: RunningSite) -> None:
     enter(browser, site)
-    browser.find_element(By.CSS_SELECTOR, 'a[aria-label="Capture a flamegraph of platform.historian"]').click()
+    press(browser, By.CSS_SELECTOR, 'a[aria-label="Capture a flamegraph of platform.historian"]')
     until(browser, has("button.primary:not(:disabled)"), "the targets")
     seconds = browser.find_element(By.ID, "seconds")
     seconds.clear()
     seconds.send_keys("2")
-    browser.find_element(By.CSS_SELECTOR, "form.filters button.primary").click()
+    press(browser, By.CSS_SELECTOR, "form.filters button.primary")
     until(browser, has("progress"), "the progress bar")
     until(browser, has("iframe"), "the flamegraph", 60)
     frame = browser.find_element(By.CSS_SELECTOR, "iframe")
@@ -209,7 +211,7 @@ def test_dark_and_light_follow_the_system_until_told_otherwise(browser: WebDrive
     assert brightness() > 200
     look(browser, DESKTOP, "dark")
     assert brightness() < 60
-    browser.find_element(By.ID, "theme").click()  # from the system's to light
+    press(browser, By.ID, "theme")  # from the system's to light
     assert brightness() > 200
     browser.refresh()
     until(browser, has("td .mark"), "the overview")
@@ -223,7 +225,7 @@ def test_text_stands_out_enough_from_its_ground(browser: WebDriver, site: Runnin
     assert faint(browser) == []  # WCAG AA
     browser.get(f"{site.url}/logs?since=7d&q=level:error")
     until(browser, has(".facet[aria-pressed=true]"), "a filter that is on")
-    browser.find_element(By.CSS_SELECTOR, ".record summary").click()
+    press(browser, By.CSS_SELECTOR, ".record summary")
     until(browser, has(".more"), "an open record")
     assert faint(browser) == []
 
@@ -267,7 +269,7 @@ def test_everything_has_a_name_and_the_keyboard_reaches_it(browser: WebDriver, s
 
 
 def test_the_screenshots_are_taken_from_a_running_site(site: RunningSite, browser: WebDriver, tmp_path: Path) -> None:
-    files = take(site.url, *OPERATOR, "platform.historian", tmp_path)
+    files = take(site.url, *OPERATOR, "platform.historian", tmp_path, contextlib.nullcontext)
     assert {file.stem for file in files} >= {
         "overview",
         "overview-dark",

@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from console_browser import press
 from console_site import OPERATOR, VIEWER
 from make_screenshots import PHONE, has, log_in, look, until
-from selenium.common.exceptions import (
-    ElementClickInterceptedException,
-    ElementNotInteractableException,
-    NoSuchElementException,
-    StaleElementReferenceException,
-)
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -26,12 +21,6 @@ if TYPE_CHECKING:
     from console_site import RunningSite
     from selenium.webdriver.remote.webdriver import WebDriver
 
-NOT_YET = (
-    ElementClickInterceptedException,
-    ElementNotInteractableException,
-    NoSuchElementException,
-    StaleElementReferenceException,
-)
 STACK = (
     "Traceback (most recent call last):\n" + '  File "deep.py", line 1, in recurse\n' * 280_000 + "RecursionError: deep"
 )
@@ -83,19 +72,6 @@ def settle(page: WebDriver) -> None:
 def asked(page: WebDriver) -> dict[str, str]:
     """What the address asks for."""
     return {name: values[0] for name, values in parse_qs(urlsplit(page.current_url).query).items()}
-
-
-def press(page: WebDriver, by: str, what: str) -> None:
-    """Click as soon as it is there and stays: parts of the page are made anew when answers come."""
-
-    def pressed(driver: WebDriver) -> bool:
-        try:
-            driver.find_element(by, what).click()
-        except NOT_YET:
-            return False
-        return True
-
-    until(page, pressed, what)
 
 
 def go_back(page: WebDriver) -> None:
