@@ -194,7 +194,7 @@ def test_links_lead_to_the_console_that_was_named() -> None:
 
 def test_the_pages_links_lead_to_are_the_consoles() -> None:
     console = ROOT / "voltscope" / "console"
-    pages = (console / "app.py").read_text("utf-8") + (console / "static/js/app.js").read_text("utf-8")
+    pages = "".join(file.read_text("utf-8") for file in (*console.glob("*.py"), console / "static/js/app.js"))
     for view in LINKS.values():
         for _, _, _, path in view:
             page = re.match(r"/\w+", path)
