@@ -158,7 +158,7 @@ def take(
             after = capture(driver, url, agent)
         pages = {
             "overview": (url, "td .mark"),
-            "logs": (f"{url}/logs?since=7d", ".picture .column"),
+            "logs": (f"{url}/logs?since=15m", ".picture .column"),
             "flamegraph": (after, "iframe"),
             "difference": (difference(url, before, after), "#changes-title"),
             "continuous": (sampled(driver, url, agent), "iframe"),
