@@ -55,7 +55,8 @@ def test_what_is_merged_and_compared_comes_in_every_form(site: RunningSite, pair
         assert (drawn.status_code, drawn.headers["content-type"]) == (200, "image/svg+xml")
         assert "sandbox allow-scripts" in drawn.headers["content-security-policy"]
         assert client.get(f"/captures/{pair[0]['id']}.pb.gz").content[:2] == b"\x1f\x8b"
-        assert client.get("/api/continuous").json() == {"continuous": []}
+        sampled = wait_for(lambda: client.get("/api/continuous").json()["continuous"], "an agent that is sampled")
+        assert [one["agent"] for one in sampled] == ["platform.historian"]
         assert "py-spy" in [one["name"] for one in client.get("/api/backends").json()["backends"]]
 
 
