@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from voltscope.engine.service import FactsAnswer
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.continuous import Continuous
 from voltscope.profiling.recorder import Recorder
-from voltscope.profiling.settings import ProfilerConfig
+from voltscope.profiling.settings import (
+    GrafanaSettings,
+    IndexSettings,
+    ProfilerConfig,
+    PyroscopeSettings,
+    ServerSettings,
+)
 from voltscope.profiling.stacks import Stacks
 from voltscope.profiling.targets import Targets
 from voltscope.profiling.triggers import Triggers
 from voltscope.profiling.windows import Window, Windows
 
 if TYPE_CHECKING:
-    from voltscope.profiling.annotations import Annotator
-    from voltscope.profiling.indexing import CaptureIndexer
-    from voltscope.profiling.pyroscope.push import WindowPusher
+    from voltscope.profiling.outbox import Outbox
+
+_INDEX, _GRAFANA, _PYROSCOPE = "index", "grafana", "pyroscope"
+_Settings = TypeVar("_Settings", bound=ServerSettings)
 
 
 class Companions:
@@ -37,19 +44,17 @@ class Companions:
         self._config = ProfilerConfig()
         self.continuous = Continuous(targets, recorder.backends, self._window, None)
         self.triggers = Triggers(targets, facts, recorder)
-        self._indexer: CaptureIndexer | None = None
-        self._annotator: Annotator | None = None
-        self._pusher: WindowPusher | None = None
+        self._senders: dict[str, Outbox] = {}
 
     def apply(self, config: ProfilerConfig) -> None:
         """Do what `config` says. Raises ConfigError for files that cannot be read; what was done till then stays."""
         before = self._config
         if config.index != before.index:
-            self._index(config)
+            self._replace(_INDEX, config.index, self._indexer)
         if config.grafana != before.grafana:
-            self._annotate(config)
+            self._replace(_GRAFANA, config.grafana, self._annotator)
         if config.pyroscope != before.pyroscope:
-            self._push(config)
+            self._replace(_PYROSCOPE, config.pyroscope, self._pusher)
         self._windows.retain(config.continuous_retention)
         self.continuous.apply(config.continuous, config.site)
         if config.triggers != before.triggers:
@@ -58,18 +63,15 @@ class Companions:
 
     def kept(self) -> None:
         """There is a new capture in the archive."""
-        for sender in (self._indexer, self._annotator):
-            if sender is not None:
-                sender.notice()
+        self._notice(_INDEX, _GRAFANA)
 
-    def senders(self) -> list[tuple[str, CaptureIndexer | Annotator | WindowPusher]]:
+    def senders(self) -> list[tuple[str, Outbox]]:
         """What sends elsewhere, by what it sends to: `index`, `grafana`, `pyroscope`."""
-        named = (("index", self._indexer), ("grafana", self._annotator), ("pyroscope", self._pusher))
-        return [(name, sender) for name, sender in named if sender is not None]
+        return [(name, self._senders[name]) for name in (_INDEX, _GRAFANA, _PYROSCOPE) if name in self._senders]
 
     def status(self) -> dict[str, Any]:
         """Of each what it does; None for what is not configured."""
-        sending = dict.fromkeys(("index", "grafana", "pyroscope"), None)
+        sending = dict.fromkeys((_INDEX, _GRAFANA, _PYROSCOPE), None)
         return {
             "continuous": self.continuous.status(),
             **sending,
@@ -85,37 +87,36 @@ class Companions:
 
     def _window(self, window: Window, stacks: Stacks) -> None:
         self._windows.keep(window, stacks)
-        if self._pusher is not None:
-            self._pusher.notice()
+        self._notice(_PYROSCOPE)
+
+    def _notice(self, *names: str) -> None:
+        for name in names:
+            sender = self._senders.get(name)
+            if sender is not None:
+                sender.notice()
+
+    def _replace(self, name: str, settings: _Settings | None, make: Callable[[_Settings], Outbox]) -> None:
+        """Put another sender in the place of that name, or none where there are no settings."""
+        old = self._senders.pop(name, None)
+        if old is not None:
+            old.stop()
+        if settings is not None:
+            self._senders[name] = sender = make(settings)
+            sender.start()
 
     # Imported when configured: most sites have no such servers.
 
-    def _index(self, config: ProfilerConfig) -> None:
+    def _indexer(self, settings: IndexSettings) -> Outbox:
         from voltscope.profiling.indexing import CaptureIndexer
 
-        old, self._indexer = self._indexer, None
-        if old is not None:
-            old.stop()
-        if config.index is not None:
-            self._indexer = CaptureIndexer(self._archive, config.index, self._url)
-            self._indexer.start()
+        return CaptureIndexer(self._archive, settings, self._url)
 
-    def _annotate(self, config: ProfilerConfig) -> None:
+    def _annotator(self, settings: GrafanaSettings) -> Outbox:
         from voltscope.profiling.annotations import Annotator
 
-        old, self._annotator = self._annotator, None
-        if old is not None:
-            old.stop()
-        if config.grafana is not None:
-            self._annotator = Annotator(self._archive, config.grafana, self._url)
-            self._annotator.start()
+        return Annotator(self._archive, settings, self._url)
 
-    def _push(self, config: ProfilerConfig) -> None:
+    def _pusher(self, settings: PyroscopeSettings) -> Outbox:
         from voltscope.profiling.pyroscope.push import WindowPusher
 
-        old, self._pusher = self._pusher, None
-        if old is not None:
-            old.stop()
-        if config.pyroscope is not None:
-            self._pusher = WindowPusher(self._windows, config.pyroscope)
-            self._pusher.start()
+        return WindowPusher(self._windows, settings)

@@ -17,7 +17,16 @@ from voltscope.site import PROFILER_PORT
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class IndexSettings(StoreKeys, frozen=True, kw_only=True):
+class ServerSettings(StoreKeys, frozen=True, kw_only=True):
+    """A server that something kept here is sent to as well."""
+
+    @property
+    def destination(self) -> str:
+        """Names the server: what one has goes to another all the same."""
+        return self.urls[0].rstrip("/")
+
+
+class IndexSettings(ServerSettings, frozen=True, kw_only=True):
     """Where captures are indexed: Elasticsearch or OpenSearch.
 
     `index`: monthly indices are named `<index>-YYYY.MM`. `template`: make an index template of that name when there
@@ -53,18 +62,13 @@ class ContinuousSettings(Config, frozen=True, kw_only=True):
         return Kind(self.kind)
 
 
-class PyroscopeSettings(StoreKeys, frozen=True, kw_only=True):
+class PyroscopeSettings(ServerSettings, frozen=True, kw_only=True):
     """A Pyroscope server that continuous windows are sent to as well. `tenant`: its X-Scope-OrgID."""
 
     tenant: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9!_.*'()-]{1,150}$")] | None = None
 
-    @property
-    def destination(self) -> str:
-        """Names the server: what one has goes to another all the same."""
-        return self.urls[0].rstrip("/")
 
-
-class GrafanaSettings(StoreKeys, frozen=True, kw_only=True):
+class GrafanaSettings(ServerSettings, frozen=True, kw_only=True):
     """A Grafana whose dashboards are annotated with captures.
 
     `token_file`: a service account's token that may write annotations. `dashboard`: the UID of the one dashboard to
