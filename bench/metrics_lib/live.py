@@ -49,6 +49,16 @@ PARTS = {
 }
 
 
+def running_site(home: Path) -> LiveSite:
+    """The running quickstart below `home`. Raises SystemExit when there is none."""
+    at = Home(home.absolute())
+    at.load()
+    found = status(at)
+    if not found["running"]:
+        raise SystemExit(f"no running quickstart in {home}: run deploy/quickstart --home {home}")
+    return LiveSite(found)
+
+
 def measure(home: Path | None, quick: bool, parts: Sequence[str] = tuple(PARTS)) -> Iterator[dict[str, Any]]:
     """The figures of these parts, or why there are none."""
     if quick or home is None:
@@ -56,13 +66,8 @@ def measure(home: Path | None, quick: bool, parts: Sequence[str] = tuple(PARTS))
             unit, goal, of = _NAMES[name]
             yield figure(name, None, unit, goal, of, "takes minutes" if quick else "needs --home of a quickstart")
         return
-    at = Home(home.absolute())
-    at.load()
-    found = status(at)
-    if not found["running"]:
-        raise SystemExit(f"no running quickstart in {home}: run deploy/quickstart --home {home}")
-    site = LiveSite(found)
-    with _paused(found["pids"]["prometheus"]):
+    site = running_site(home)
+    with _paused(site["pids"]["prometheus"]):
         if "cpu" in parts:
             with _installed(site, _idle_agents(site)):
                 time.sleep(SETTLED_S)

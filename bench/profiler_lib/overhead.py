@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-from metrics_lib.figures import ROOT, figure
-from quickstart_lib.state import Home
-from quickstart_lib.status import status
+from metrics_lib.figures import figure
+from metrics_lib.live import running_site
 
-sys.path.append(str(ROOT / "tests" / "e2e"))
-from live_site import LiveSite
+if TYPE_CHECKING:
+    from live_site import LiveSite
 
 AGENT, SECONDS, COUNT = "platform.historian", 2, 7
 
@@ -27,12 +25,7 @@ def measure(home: Path | None, quick: bool) -> Iterator[dict[str, Any]]:
     if home is None:
         yield figure("request_overhead_s", None, "s", "< 0.5", of, "needs --home of a quickstart")
         return
-    at = Home(home.absolute())
-    at.load()
-    found = status(at)
-    if not found["running"]:
-        raise SystemExit(f"no running quickstart in {home}: run deploy/quickstart --home {home}")
-    site = LiveSite(found)
+    site = running_site(home)
     headers = {"Authorization": f"Bearer {site.secret()}"}
     with httpx.Client(base_url=site["profiler"], headers=headers, trust_env=False, timeout=60) as client:
         over_http = [_asked(client) for _ in range(COUNT)]
