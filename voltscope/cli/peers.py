@@ -8,6 +8,8 @@ import re
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from typing import IO, Any
@@ -57,6 +59,33 @@ def ask(
     `part` names the peer in errors ("exporter"). Raises PeerUnreachable, and PeerUnexpected where the other side
     speaks no HTTP.
     """
+    with _failures(part, url, timeout_s):
+        try:
+            with _OPENER.open(_request(part, url, secret, send, method), timeout=timeout_s) as response:
+                return _answer(part, url, response, response.status)
+        except urllib.error.HTTPError as error:
+            return _answer(part, url, error, error.code)
+
+
+def stream(part: str, url: str, *, secret: str | None = None, timeout_s: float = 30.0) -> Iterator[bytes]:
+    """The body of GET `url` in the pieces it comes in, until the peer ends it or is gone; close it to hang up.
+
+    `timeout_s`: the longest silence. Raises as `ask`, and RemoteError or PeerUnexpected for a status of 400 and over.
+    """
+    with _failures(part, url, timeout_s):
+        try:
+            response = _OPENER.open(_request(part, url, secret, None, None), timeout=timeout_s)
+        except urllib.error.HTTPError as error:
+            raise refusal(part, url, _answer(part, url, error, error.code)) from error
+        with response:
+            try:
+                while piece := response.read1(1 << 16):
+                    yield piece
+            except http.client.IncompleteRead:
+                return
+
+
+def _request(part: str, url: str, secret: str | None, send: object, method: str | None) -> urllib.request.Request:
     headers = {"Accept": "*/*", "User-Agent": "voltscope"}
     if secret is not None:
         headers["Authorization"] = f"Bearer {secret}"
@@ -64,14 +93,17 @@ def ask(
     if send is not None:
         data = json.dumps(send).encode()
         headers["Content-Type"] = "application/json"
+    request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310  checked next
+    if request.type not in ("http", "https"):
+        raise PeerUnexpected(f"the {part}'s address {public(url)} is no http:// or https:// URL.", _SITE_REMEDY)
+    return request
+
+
+@contextmanager
+def _failures(part: str, url: str, timeout_s: float) -> Iterator[None]:
+    """What goes wrong on the way to a peer, as errors of ours."""
     try:
-        request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310  the scheme is checked next
-        if request.type not in ("http", "https"):
-            raise PeerUnexpected(f"the {part}'s address {public(url)} is no http:// or https:// URL.", _SITE_REMEDY)
-        with _OPENER.open(request, timeout=timeout_s) as response:
-            return _answer(part, url, response, response.status)
-    except urllib.error.HTTPError as error:
-        return _answer(part, url, error, error.code)
+        yield
     except (urllib.error.URLError, TimeoutError, ConnectionError, socket.gaierror) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, TimeoutError):

@@ -13,7 +13,6 @@ from voltscope.errors import (
     CredentialsError,
     PeerUnexpected,
     ProfileError,
-    ProfilingRefused,
     RemoteError,
     VoltscopeError,
 )
@@ -56,7 +55,7 @@ class Profiler:
             if state == "done":
                 return found
             if state == "failed":
-                raise _failure(found)
+                raise failure(found)
             if time.monotonic() > deadline:
                 raise ProfileError(
                     f"capture {capture} is not done {PATIENCE_S:.0f} s after its time.",
@@ -137,16 +136,29 @@ def operator_secret(site: Site) -> str:
 
 def reader(site: Site) -> Profiler:
     """The profiler for reading only; most listeners let anyone on this machine read, so a secret is no must."""
+    return Profiler(site.profiler, secret_or_none(site))
+
+
+def secret_or_none(site: Site) -> str | None:
+    """The operator's secret where it can be had, for requests that most listeners answer without."""
     try:
-        return Profiler(site.profiler, operator_secret(site))
+        return operator_secret(site)
     except VoltscopeError:
-        return Profiler(site.profiler, None)
+        return None
 
 
-def _failure(capture: dict[str, Any]) -> RemoteError:
-    """The profiler's own error of a capture that was begun and failed."""
-    error = capture.get("error")
+def failure(asked: dict[str, Any]) -> RemoteError:
+    """The profiler's own error of a capture, or of a live session, that was begun and failed."""
+    error = asked.get("error")
     if not isinstance(error, dict):
-        return RemoteError("profile", str(error or capture.get("words") or "the capture failed."))
-    status = ProfilingRefused.status if error.get("code") == ProfilingRefused.code else RemoteError.status
-    return RemoteError(str(error.get("code")), str(error.get("message")), error.get("remedy"), status)
+        return RemoteError("profile", str(error or asked.get("words") or "the capture failed."))
+    code = str(error.get("code"))
+    return RemoteError(code, str(error.get("message")), error.get("remedy"), _status_of(code))
+
+
+def _status_of(code: str) -> int:
+    """The HTTP status of the error of that code, had it been one at once."""
+    kinds: list[type[VoltscopeError]] = [VoltscopeError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((kind.status for kind in kinds if kind.code == code), RemoteError.status)

@@ -84,6 +84,24 @@ def _cut(text: str, size: int) -> str:
     return text if len(text) <= size else f"{text[: size - 1]}…"
 
 
+def redraw(text: str) -> None:
+    """Show `text` on the terminal in place of what was there, from its first line on."""
+    # home, then each line to its end, then all below: nothing flickers as it would when cleared first
+    moving = "\x1b[H" + text.replace("\n", "\x1b[K\n") + "\x1b[K\n\x1b[J"
+    # click takes out every escape sequence where there are to be no colours: those that move stay
+    click.echo(moving, color=True)
+
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(share: float, size: int) -> str:
+    """A bar of `share` (0 to 1) of `size` characters, in eighths of one; what is not nothing shows."""
+    eighths = round(min(max(share, 0.0), 1.0) * size * 8)
+    full, rest = divmod(max(eighths, 1) if share > 0 else 0, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(size)
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as people say them: `0.4 s`, `12 s`, `3 min`, `2 h 14 min`, `5 d 3 h`."""
     if seconds is None or seconds != seconds:
@@ -98,6 +116,18 @@ def duration(seconds: float | None) -> str:
     if hours < 24:
         return f"{hours} h {minutes % 60} min"
     return f"{days} d {hours % 24} h"
+
+
+def brief(seconds: float | None) -> str:
+    """A short time with three digits: `850 ns`, `12.5 µs`, `3.42 ms`, `0.31 s`; from a second on as `duration`."""
+    if seconds is None or seconds != seconds:
+        return NOTHING
+    if seconds >= 1 or seconds <= 0:
+        return duration(seconds)
+    for factor, unit in ((1e3, "ms"), (1e6, "µs"), (1e9, "ns")):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}" if seconds * factor < 999.5 else f"{seconds * factor:.0f} {unit}"
+    return "0 s"
 
 
 def size(count: float | None) -> str:

@@ -13,7 +13,7 @@ import click
 from voltscope.cli import exits
 from voltscope.cli.options import complete_agents, json_option, site_of
 from voltscope.cli.profiler import Profiler, operator_secret, reader
-from voltscope.cli.terminal import Cell, Column, colours, number, shown, table, width
+from voltscope.cli.terminal import Cell, Column, colours, number, redraw, shown, table, width
 from voltscope.errors import PeerUnexpected, ProfileError
 
 if TYPE_CHECKING:
@@ -161,13 +161,10 @@ def _draw(agent: str, found: dict[str, Any], lines: int | None, moves: bool) -> 
     text = "\n".join([head, "", *(table(_COLUMNS, table_rows, width()) if table_rows else ["Nothing was sampled."])])
     if not colours(sys.stdout):
         text = click.unstyle(text)
-    # home, then each line to its end, then all below: nothing flickers as it would when cleared first
-    click.echo("\x1b[H" + text.replace("\n", "\x1b[K\n") + "\x1b[K\n\x1b[J" if moves else text, color=_colour(moves))
-
-
-def _colour(moves: bool) -> bool | None:
-    """Click takes out every escape sequence where there are to be no colours: those that move stay on a terminal."""
-    return True if moves else None
+    if moves:
+        redraw(text)
+    else:
+        click.echo(text)
 
 
 def _where(one: dict[str, Any]) -> str:

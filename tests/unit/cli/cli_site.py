@@ -55,8 +55,16 @@ class Cli:
             env=self.environment(), cwd=self.home, capture_output=True, text=True, timeout=timeout, check=False,
         )  # fmt: skip
 
-    def on_terminal(self, *args: str, columns: int = 80) -> tuple[int, str]:
-        """The exit code and all that a terminal of so many columns was sent."""
+    def on_terminal(
+        self,
+        *args: str,
+        columns: int = 80,
+        keys: Callable[[bytes, subprocess.Popen[bytes]], bytes | None] | None = None,
+    ) -> tuple[int, str]:
+        """The exit code and all that a terminal of so many columns was sent.
+
+        `keys`, given all that was shown so far, says once what is typed; None: not yet.
+        """
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         with subprocess.Popen(
@@ -68,6 +76,9 @@ class Cli:
             try:
                 while chunk := os.read(ours, 65536):
                     sent += chunk
+                    if keys is not None and (typed := keys(sent, process)) is not None:
+                        keys = None
+                        os.write(ours, typed)
             except OSError:
                 pass  # EIO: the other side closed
             os.close(ours)

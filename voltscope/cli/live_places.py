@@ -1,0 +1,50 @@
+"""Lines of code as a table has room for them, and which of a stack tells most."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from voltscope.cli.terminal import NOTHING, shown
+from voltscope.live.views import Place
+
+_INSTALLED = re.compile(r".*/(?:site-packages|dist-packages)/")
+_STANDARD = re.compile(r".*/lib/python3[.\d]*/")
+# what waits and schedules on behalf of others: it names the means, not the reason
+_PLUMBING = re.compile(r"(?:gevent|greenlet|zmq)/|<frozen ")
+
+
+def file_of(place: Place) -> str:
+    """The file below its package folder, else its last two names: `gevent/hub.py`, `queue.py`, `agent/main.py`."""
+    if place.file.startswith("<"):
+        return shown(place.file)
+    below, count = _INSTALLED.subn("", place.file, count=1)
+    if not count:
+        below, count = _STANDARD.subn("", place.file, count=1)
+    return shown(below if count else "/".join(place.file.rsplit("/", 2)[-2:]))
+
+
+def said(place: Place | None, line: int | None = None) -> str:
+    """`function (file:line)`; `line` instead of the place's own."""
+    if place is None:
+        return NOTHING
+    number = place.line if line is None else line
+    return f"{shown(place.function)} ({file_of(place)}{f':{number}' if number else ''})"
+
+
+def waits_at(stack: Sequence[Place]) -> tuple[Place | None, Place | None]:
+    """Of a stack, innermost first: the first line that is neither gevent's nor the standard library's; what it called.
+
+    Where all are, the outermost and the innermost.
+    """
+    for index, place in enumerate(stack):
+        if not _plumbing(place):
+            return place, stack[index - 1] if index else None
+    if not stack:
+        return None, None
+    return stack[-1], stack[0] if len(stack) > 1 else None
+
+
+def _plumbing(place: Place) -> bool:
+    installed = _INSTALLED.match(place.file)
+    return bool(_PLUMBING.match(file_of(place)) or (_STANDARD.match(place.file) and not installed))
