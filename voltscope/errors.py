@@ -29,6 +29,20 @@ VoltscopeError
 │   ├── UnknownReceiver     no receiver of that name, or none that can be read back
 │   ├── RecordGone          the record asked for is not there any more
 │   └── SavedSearchError    a search cannot be saved, or those saved not be read
+├── ProbeError              the probe inside an agent, docs/probe.md
+│   ├── ProbeAbsent         the process has no probe that answers
+│   ├── ProbeFailed         it answered, and not as it should, or not in time
+│   └── ProbeEnvironment    an environment cannot be given the probe, or none is found
+├── HelperError             between us and `voltscope probed`, the root helper
+│   ├── HelperAbsent        it is not installed here, or we may not reach it
+│   ├── HelperBusy          it does as much at once as it may
+│   └── HelperUnfit         it cannot work here: no root, no bpftrace, no tracefs
+├── LiveError
+│   ├── SourceUnavailable   nothing here can watch that process in that view
+│   ├── SessionNotFound     no live session of that id
+│   ├── TooManySessions     as many live sessions, or readers of them, as may be
+│   ├── CodeNotShown        the session has shown nothing of that file
+│   └── CodeUnreadable      a file that the session has shown cannot be read here
 └── ProfileError
     ├── TargetGone          the process to profile is not there
     ├── ProfilingRefused    the kernel or the profiler refused, with the remedy
@@ -37,6 +51,7 @@ VoltscopeError
     ├── CaptureCancelled    somebody ended the capture early
     ├── CaptureNotFound     no capture of that id
     ├── BackendFailed       the profiler ran and failed, with its own last words
+    ├── ProgramRefused      a bpftrace program is none, with its line
     └── BadRequest          a parameter is missing or has a value that is not allowed
 """
 
@@ -264,6 +279,90 @@ class SavedSearchError(LogError):
         self.status = status
 
 
+class ProbeError(VoltscopeError):
+    """Something is wrong with the probe inside an agent."""
+
+    code, status = "probe", 502
+
+
+class ProbeAbsent(ProbeError):
+    """The process has no probe that answers."""
+
+    code, status = "probe-absent", 409
+
+
+class ProbeFailed(ProbeError):
+    """The probe refused, hung up, said what it should not, or nothing in time."""
+
+    code = "probe-failed"
+
+
+class ProbeEnvironment(ProbeError):
+    """A Python environment cannot be given the probe, or none is found to give it to."""
+
+    code, status, permanent = "probe-environment", 400, True
+
+
+class HelperError(VoltscopeError):
+    """Between us and `voltscope probed`, the root helper."""
+
+    code, status = "helper", 502
+
+
+class HelperAbsent(HelperError):
+    """No root helper answers, or its socket is not for us."""
+
+    code, status = "helper-absent", 503
+
+
+class HelperBusy(HelperError):
+    """The root helper does as much at once, or was asked as often, as it may."""
+
+    code, status = "helper-busy", 429
+
+
+class HelperUnfit(HelperError):
+    """The root helper cannot work on this machine, or not as this user."""
+
+    code, status, permanent = "helper-unfit", 403, True
+
+
+class LiveError(VoltscopeError):
+    """Something is wrong with a live session."""
+
+    code = "live"
+
+
+class SourceUnavailable(LiveError):
+    """No source, or not the one asked for, can watch that process in that view."""
+
+    code, status = "source-unavailable", 409
+
+
+class SessionNotFound(LiveError):
+    """No live session of that id; only the last that ended are remembered."""
+
+    code, status, permanent = "session-not-found", 404, True
+
+
+class TooManySessions(LiveError):
+    """As many live sessions run, or as many read them, as may."""
+
+    code, status = "too-many-sessions", 429
+
+
+class CodeNotShown(LiveError):
+    """Code is shown of files only that the session itself has named."""
+
+    code, status, permanent = "code-not-shown", 403, True
+
+
+class CodeUnreadable(LiveError):
+    """A file that the session has named is not there, no Python source, or too large."""
+
+    code, status, permanent = "code-unreadable", 404, True
+
+
 class ProfileError(VoltscopeError):
     """Something is wrong with a capture."""
 
@@ -310,6 +409,16 @@ class BackendFailed(ProfileError):
     """The profiler ran and failed."""
 
     code = "backend-failed"
+
+
+class ProgramRefused(ProfileError):
+    """bpftrace does not take a program. `line`: the first it complains of, from 1, when it says."""
+
+    code, status, permanent = "program-refused", 400, True
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class BadRequest(ProfileError):
