@@ -9,10 +9,11 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
+TURN_S = 0.1
 
 
 class Historian:
@@ -86,13 +87,35 @@ def running(command: list[str]) -> Iterator[None]:
             process.wait()
 
 
-def pairs(count: int, plain: Callable[[], float], profiled: Callable[[], float]) -> list[float]:
-    """Profiled to plain, so many times; which goes first changes every time."""
+@contextlib.contextmanager
+def twins(folder: Path, *arguments: str) -> Iterator[tuple[Historian, Historian]]:
+    """Two alike that take turns; `arguments` are the first one's alone. Both stand still."""
+    with historian(folder / "one", *arguments) as one, historian(folder / "other") as other:
+        for twin in (one, other):
+            twin.rate(1.0)
+            twin.pause()
+        yield one, other
+
+
+def turns(profiled: Historian, plain: Historian, count: int) -> list[float]:
+    """Rows of the profiled one to the other's, so many times, in turns of `TURN_S`; who goes first changes.
+
+    The speed of a shared machine changes by a tenth from one block to the next however long they are (measured: 9.7 %
+    between neighbours of 0.1 s, 11 % between those of 2 s), so that many short ones tell more than a few long ones.
+    """
     ratios = []
     for number in range(count):
-        if number % 2:
-            with_it, without = profiled(), plain()
-        else:
-            without, with_it = plain(), profiled()
-        ratios.append(with_it / without)
+        order = (profiled, plain) if number % 2 else (plain, profiled)
+        rates = [_turn(one) for one in order]
+        with_it, without = rates if number % 2 else reversed(rates)
+        if with_it and without:  # one that got nothing done waited for its disk
+            ratios.append(with_it / without)
     return ratios
+
+
+def _turn(one: Historian) -> float:
+    one.resume()
+    try:
+        return one.rate(TURN_S)
+    finally:
+        one.pause()
