@@ -6,7 +6,9 @@ from pathlib import Path
 
 SYSCALLS = "syscalls"
 FLOW = "flow"
-NAMES = (SYSCALLS, FLOW)
+GC = "gc"
+FILES = "files"
+NAMES = (SYSCALLS, FLOW, GC, FILES)
 
 
 def text_of(name: str) -> str:

@@ -1,0 +1,86 @@
+"""The closed list: every program the helper ever runs, what it costs, and what is filled into it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from voltscope.errors import BadRequest, ProfilingRefused
+from voltscope.live.bpftrace import Program
+from voltscope.live.programs import FILES, FLOW, GC, SYSCALLS, text_of
+from voltscope.probed.identity import Subject
+from voltscope.probed.interpreter import Interpreter, interpreter
+from voltscope.probed.protocol import MOST_SECONDS, Run
+
+_COLLECTION = ("gc__start", "gc__done")
+# Events of a flow: 300,000 are 20 s of an interpreter that does nothing but call.
+_MOST_EVENTS = 300_000
+# A name and a key take their room on the 512 bytes of stack that a kernel program has: 100 is too much already.
+_ENVIRONMENT = {"BPFTRACE_STRLEN": "80"}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One program. `slowdown`: how many times longer the target takes for the same work.
+
+    `user_probes`: the USDT probes its interpreter must have, empty when it looks at none. `events`: it is given the
+    most events it may tell, instead of the pace at which it tells what it counts.
+    """
+
+    name: str
+    words: str
+    slowdown: float
+    most_seconds: float = MOST_SECONDS
+    user_probes: tuple[str, ...] = ()
+    events: int | None = None
+
+    def filled(self, subject: Subject, asked: Run) -> Program:
+        """What to run on `subject`: checked integers and the interpreter's path are all that is put into the text.
+
+        Raises BadRequest, ProfilingRefused and TargetGone.
+        """
+        if asked.seconds > self.most_seconds:
+            most = f"{self.most_seconds:.0f} s at most"
+            raise BadRequest(f"the helper runs {self.name} for {most}, and was asked for {asked.seconds:g}.")
+        until = str(math.ceil(asked.seconds))
+        pace = self.events if self.events is not None else round(asked.every * 1000)
+        if not self.user_probes:
+            return Program(text_of(self.name), (str(subject.pid), until, str(pace)), environment=_ENVIRONMENT)
+        path = self.interpreter(subject).path
+        return Program(text_of(self.name), (path, until, str(pace)), pid=subject.pid, environment=_ENVIRONMENT)
+
+    def interpreter(self, subject: Subject) -> Interpreter:
+        """Its interpreter, when it has the probes. Raises ProfilingRefused and TargetGone."""
+        found = interpreter(subject)
+        if not found.has(*self.user_probes):
+            raise ProfilingRefused(
+                f"the interpreter of process {subject.pid}, {found.path}, is built without the probes for {self.name}.",
+                "Debian's /usr/bin/python3 has them; interpreters built elsewhere seldom do.",
+            )
+        return found
+
+
+LISTED = {
+    each.name: each
+    for each in (
+        Listed(SYSCALLS, "Nothing that could be measured: the kernel counts.", 1.0),
+        Listed(
+            FLOW,
+            "The target runs several times slower: the kernel stops it at every line and every return.",
+            5.0,
+            most_seconds=60.0,
+            user_probes=("line", "function__return"),
+            events=_MOST_EVENTS,
+        ),
+        Listed(GC, "Nothing that could be measured: it is stopped twice a collection.", 1.0, user_probes=_COLLECTION),
+        Listed(FILES, "Nothing that could be measured: the kernel counts.", 1.0),
+    )
+}
+
+
+def listed(asked: Run) -> Listed:
+    """The program asked for. Raises BadRequest naming those there are."""
+    found = LISTED.get(asked.program)
+    if found is None:
+        raise BadRequest("the helper has no program of that name.", f"It has: {', '.join(LISTED)}.")
+    return found
