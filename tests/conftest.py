@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from servers.missing import PeerMissing, without
@@ -17,6 +18,23 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Share the rooms out among the processes of a parallel run, whole: what a room's tests start, they share.
+
+    The room that brings a platform up waits most of its time, and begins first.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_room(item.path)))
+    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _room(item.path) != "e2e")
+
+
+def _room(path: Path) -> str:
+    """The folder below `tests`, or below `tests/unit`, that a test lies in."""
+    parts = path.relative_to(Path(__file__).parent).parts
+    return parts[1] if parts[0] == "unit" else parts[0]
 
 
 @pytest.fixture(scope="session")

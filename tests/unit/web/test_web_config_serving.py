@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -114,9 +113,9 @@ def test_a_good_pair_costs_bcrypt_once() -> None:
 
 def test_a_name_nobody_has_takes_as_long_as_a_wrong_password() -> None:
     auth = BasicAuth({"alice": hashed("sesame", 8), "bob": hashed("s3cret", 4)})
-    wrong = statistics.median(_seconds(lambda: auth.check(basic("alice", "x"))) for _ in range(7))
-    nobody = statistics.median(_seconds(lambda: auth.check(basic("nobody", "x"))) for _ in range(7))
-    assert nobody == pytest.approx(wrong, rel=0.5)
+    wrong = min(_seconds(lambda: auth.check(basic("alice", "x"))) for _ in range(7))
+    nobody = min(_seconds(lambda: auth.check(basic("nobody", "x"))) for _ in range(7))
+    assert wrong / 4 < nobody < wrong * 4  # bob's hash would take a sixteenth, no hash at all a thousandth
 
 
 def test_long_and_odd_passwords_are_no_error() -> None:
@@ -181,6 +180,7 @@ def test_a_broken_file_leaves_the_old_in_force_and_says_so(
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    before = time.perf_counter()
+    """Of this thread's processor."""
+    before = time.thread_time()
     work()
-    return time.perf_counter() - before
+    return time.thread_time() - before
