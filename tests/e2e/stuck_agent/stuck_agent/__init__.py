@@ -1,0 +1,1 @@
+"""A stuck agent for tests."""
