@@ -32,9 +32,9 @@ def doctor(ctx: click.Context, bundle: Path | None, as_json: bool) -> int:
     """Check what commonly goes wrong, and how to put it right.
 
     Looks at versions, the clock, VOLTTRON_HOME, its disk, the credential file, the ports of the site's parts, the
-    platform's log and the secrets in it, the store it is searched in, signals, profiling, capabilities and
-    historians. Changes nothing. Run it as the platform's user to let it see everything. Ends with exit code 1 when
-    a check failed; a warning is no failure.
+    platform's log and the secrets in it, the store it is searched in, signals, profiling, capabilities, the probe in
+    agents, and historians. Changes nothing. Run it as the platform's user to let it see everything. Ends with exit
+    code 1 when a check failed; a warning is no failure.
     """
     import msgspec
 

@@ -23,9 +23,12 @@ COMMANDS = {
     "captures": ("voltscope.cli.captures:captures", "List the flamegraphs made so far."),
     "top": ("voltscope.cli.top:top", "Show which functions of an agent take the time, again and again."),
     "threads": ("voltscope.cli.threads:threads", "Show where every thread of an agent is at this moment."),
+    "live": ("voltscope.cli.live:live", "Watch a running agent: its greenlets, its calls, its system calls."),
+    "probe": ("voltscope.cli.probe:probe", "Let agents tell of their greenlets: the probe that they load at start."),
     "doctor": ("voltscope.cli.doctor:doctor", "Check what commonly goes wrong, and how to put it right."),
     "console": ("voltscope.cli.console:console", "Serve the web console of this site."),
     "engine": ("voltscope.cli.engine:engine", "Run one engine alone: exporter, logship or profiler."),
+    "probed": ("voltscope.cli.probed:probed", "Run the root helper, for what only the kernel can tell."),
     "completion": ("voltscope.cli.completion:completion", "Print the completion script for a shell."),
 }
 

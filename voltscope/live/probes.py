@@ -53,13 +53,20 @@ class Probe:
 
     def ask(self, name: str, timeout_s: float = TIMEOUT_S, **params: Any) -> dict[str, Any]:
         """The answer to one question. Raises ProbeAbsent, ProbeFailed, and TargetGone when the process ends."""
+        with self.held(name, timeout_s, **params) as answer:
+            return answer
+
+    @contextlib.contextmanager
+    def held(self, name: str, timeout_s: float = TIMEOUT_S, **params: Any) -> Iterator[dict[str, Any]]:
+        """The same for an answer that holds as long as the connection does, as that to `allow`."""
         deadline = time.monotonic() + timeout_s
         with contextlib.closing(self.connect(min(timeout_s, CONNECT_S))) as connection:
-            told = self._exchange(connection, {"ask": name, **params}, deadline)
-        answer = told.get("answer")
-        if not isinstance(answer, dict):
-            raise _failed(self.pid, told, name)
-        return answer
+            _send(connection, {"ask": name, **params}, self.pid, deadline)
+            told = self.receive(connection, deadline)
+            answer = told.get("answer")
+            if not isinstance(answer, dict):
+                raise _failed(self.pid, told, name)
+            yield answer
 
     def stream(self, name: str, silence_s: float = SILENCE_S, **params: Any) -> ProbeStream:
         """Begin a stream. Raises ProbeAbsent and ProbeFailed; what goes wrong later, iterating raises."""
@@ -110,10 +117,6 @@ class Probe:
                 f"what listens as the probe of process {self.pid} is process {pid} of user {uid}.",
                 f"Somebody put it there: look into {self._folder}.",
             )
-
-    def _exchange(self, connection: socket.socket, request: Mapping[str, Any], deadline: float) -> dict[str, Any]:
-        _send(connection, request, self.pid, deadline)
-        return self.receive(connection, deadline)
 
     def receive(self, connection: socket.socket, deadline: float) -> dict[str, Any]:
         """One frame, by `deadline` (monotonic seconds). Raises ProbeFailed, TargetGone."""

@@ -15,6 +15,7 @@ import pytest
 from cli_site import OPERATOR_SECRET, VIEWER_SECRET, Cli, SiteParts
 
 from voltscope.cli.exposition import parse
+from voltscope.cli.probe_environment import FILE, LINE
 from voltscope.doctor import FAIL, OK, WARN, Finding, World
 from voltscope.doctor.checks import CHECKS, examine
 from voltscope.doctor.checks.capabilities import capabilities
@@ -25,6 +26,7 @@ from voltscope.doctor.checks.historian import historian
 from voltscope.doctor.checks.home import home
 from voltscope.doctor.checks.log import log
 from voltscope.doctor.checks.ports import ports
+from voltscope.doctor.checks.probe import probe
 from voltscope.doctor.checks.ptrace import ptrace
 from voltscope.doctor.checks.secrets import secrets
 from voltscope.doctor.checks.signals import signals
@@ -134,6 +136,28 @@ def test_capabilities_are_named(parts: SiteParts) -> None:
     shell, platform = capabilities(world)
     assert "none beyond the ordinary" in shell.found
     assert "CAP_SYS_PTRACE, CAP_BPF" in platform.found
+
+
+def test_the_probe_is_looked_for_where_the_platform_runs(parts: SiteParts) -> None:
+    world = machine(parts)
+    assert list(probe(world)) == []  # not known where it runs
+    environment = parts.folder / "venv"
+    packages = environment / "lib" / "python3.11" / "site-packages"
+    packages.mkdir(parents=True)
+    (environment / "pyvenv.cfg").touch()
+    (world.proc / "100" / "cmdline").write_bytes(os.fsencode(environment / "bin" / "python") + b"\0")
+    for pid, identity in ((101, b"platform.driver"), (102, b"listener")):
+        (world.proc / str(pid) / "environ").write_bytes(b"AGENT_VIP_IDENTITY=" + identity + b"\0")
+    (found,) = probe(world)
+    assert (found.level, found.remedy) == (OK, "To see them: voltscope probe enable")
+    (packages / FILE).write_text("import something_else\n")
+    assert levels(list(probe(world))) == [WARN]
+    (packages / FILE).write_text(LINE)
+    (found,) = probe(world)
+    assert found.level == WARN
+    assert "2 of 2 agents run without it (listener, platform.driver)" in found.found
+    (world.proc / "100" / "task" / "100" / "children").write_text("")
+    assert levels(list(probe(world))) == [OK]
 
 
 def test_agents_that_ignore_sigint_are_found(parts: SiteParts) -> None:

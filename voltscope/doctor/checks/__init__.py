@@ -13,6 +13,7 @@ from voltscope.doctor.checks.home import home
 from voltscope.doctor.checks.log import log
 from voltscope.doctor.checks.log_search import log_search
 from voltscope.doctor.checks.ports import ports
+from voltscope.doctor.checks.probe import probe
 from voltscope.doctor.checks.ptrace import ptrace
 from voltscope.doctor.checks.secrets import secrets
 from voltscope.doctor.checks.signals import signals
@@ -23,7 +24,8 @@ from voltscope.doctor.world import World
 Check = Callable[[World], Iterator[Finding]]
 
 CHECKS: tuple[Check, ...] = (
-    versions, clock, home, disk, credentials, ports, log, log_search, secrets, signals, ptrace, capabilities, historian
+    versions, clock, home, disk, credentials, ports, log, log_search, secrets, signals, ptrace, capabilities, probe,
+    historian,
 )  # fmt: skip
 
 

@@ -37,17 +37,22 @@ def clean(text: str) -> str:
     return kept.strip()
 
 
+def identity_of(pid: int, proc: Path = Path("/proc")) -> str:
+    """The identity of an agent's process, from its environment; empty where it has none or may not be looked at."""
+    try:
+        environment = (proc / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    told = next((entry[len(_IDENTITY) :] for entry in environment if entry.startswith(_IDENTITY)), b"")
+    return clean(told.decode(errors="replace"))
+
+
 def process_root(pid: int, proc: Path = Path("/proc")) -> str:
     """The root of a process's stacks: an agent's identity, else its program's name with the pid.
 
     Never its command line, which may hold secrets.
     """
-    try:
-        environment = (proc / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:
-        environment = []
-    told = next((entry[len(_IDENTITY) :] for entry in environment if entry.startswith(_IDENTITY)), b"")
-    identity = clean(told.decode(errors="replace"))
+    identity = identity_of(pid, proc)
     if identity:
         return identity
     try:
