@@ -26,10 +26,11 @@ _REMEDY = "The system's own interpreter (/usr/bin/python3 of Debian) can be watc
 
 @dataclass(frozen=True)
 class UserProbe:
-    """A USDT probe. `semaphore`: the address of its counter in the program as linked, 0 for none."""
+    """A USDT probe. `location`: the address of its instruction, `semaphore`: of its counter, 0 for none; as linked."""
 
     provider: str
     name: str
+    location: int
     semaphore: int
 
 
@@ -133,9 +134,9 @@ def _notes(data: bytes) -> Iterator[UserProbe]:
         begin = at + _NOTE.size + _padded(name_size)
         body, at = data[begin : begin + size], begin + _padded(size)
         if kind == _STAPSDT and len(body) > _PLACES.size:
-            _, _, semaphore = _PLACES.unpack_from(body)
+            location, _, semaphore = _PLACES.unpack_from(body)
             provider, name, *_ = (part.decode(errors="replace") for part in body[_PLACES.size :].split(b"\0"))
-            yield UserProbe(provider, name, semaphore)
+            yield UserProbe(provider, name, location, semaphore)
 
 
 def _padded(size: int) -> int:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from root_helper import RunningHelper, helper_process
 from servers.missing import without
 
 _TRACEFS = Path("/sys/kernel/tracing")
@@ -40,3 +43,18 @@ def usdt_python(kernel_probes: Path) -> Path:
     if not _DEBIANS.exists() or b".note.stapsdt" not in _DEBIANS.read_bytes():
         pytest.skip(f"{_DEBIANS} has no USDT probes")
     return _DEBIANS.resolve()
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A folder of root's that every user may enter; pytest's own are for root alone."""
+    with tempfile.TemporaryDirectory(prefix="voltscope-probed-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def probed(kernel_probes: Path, open_folder: Path) -> Iterator[RunningHelper]:
+    """The root helper, for all tests that let it live."""
+    with helper_process(open_folder) as running:
+        yield running
