@@ -1,0 +1,159 @@
+"""One greenlet as the probe knows it: who spawned it, where it stands, and since when."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from time import perf_counter
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any
+from weakref import ref
+
+from voltscope.probe.walk import EMPTY, Frame, Names, Places, Stack, folded, function, of_thread
+
+RUNNING, WAITING, READY, NEW = "running", "waiting", "ready", "new"
+HUB, MAIN, GEVENT, RAW = "hub", "main", "gevent", "raw"
+
+# The roots of those without a spawn site: the hub's own stack needs none.
+NO_SITE = {HUB: "", MAIN: "[main greenlet]", GEVENT: "[spawn site unknown]", RAW: "[spawn site unknown]"}
+LONGEST_NAME = 200
+
+
+class Known:
+    """What is known of a greenlet. `ref`: weak, without a callback, so that its death costs nothing.
+
+    `since`: when it was parked (perf_counter), `exact` when that was seen; else since when each look found it there.
+    `root`: what its stacks are rooted at in folded form. `first`: when it was first seen.
+    """
+
+    __slots__ = (
+        "exact",
+        "first",
+        "kind",
+        "name",
+        "number",
+        "places",
+        "ref",
+        "root",
+        "since",
+        "spawned",
+        "stack",
+        "state",
+    )
+
+    def __init__(self, greenlet: Any, number: int, names: Names) -> None:
+        self.ref = ref(greenlet)
+        self.number = number
+        self.kind = kind_of(greenlet)
+        self.first = self.since = perf_counter()
+        self.exact = False
+        self.state = NEW
+        self.places: Places = []
+        self.stack: Stack = EMPTY
+        self.spawned = names.stack(_spawning(greenlet))
+        site = _site(self.spawned.frames)
+        self.root = "spawned at " + folded(site) if site else NO_SITE[self.kind]
+        self.name = ""
+        self.rename(greenlet)
+
+    def rename(self, greenlet: Any) -> None:
+        """Its name as it is now: programs name greenlets after spawning them."""
+        self.name = _name(greenlet, self)
+
+    def stands(self, state: str, places: Places, names: Names, now: float) -> None:
+        """It was found in that state at these places."""
+        if places != self.places:
+            self.places, self.stack = places, names.stack(places)
+            self.since, self.exact = now, False
+        elif state != self.state:
+            self.since, self.exact = now, False
+        self.state = state
+
+    def parked(self, since: float | None) -> None:
+        """It was seen being parked then (perf_counter), or not at all."""
+        self.exact = since is not None
+        if since is not None:
+            self.since = since
+
+    def waits(self, now: float) -> float | None:
+        """Seconds since it was parked; None when it is not."""
+        return max(0.0, now - self.since) if self.state == WAITING else None
+
+    def text(self, now: float, ready: set[int]) -> str:
+        """A GREENLET of the protocol, as JSON. `ready`: identities of those the loop will switch to."""
+        waits = self.waits(now)
+        state = READY if waits is not None and self.identity in ready else self.state
+        return (
+            f'{{"number":{self.number},"name":{json.dumps(self.name)},"state":"{state}",'
+            f'"waits_s":{"null" if waits is None else round(waits, 6)},"at_least":{"false" if self.exact else "true"},'
+            f'"age_s":{round(now - self.first, 3)},"spawned":{self.spawned.text},"stack":{self.stack.text}}}'
+        )
+
+    @property
+    def identity(self) -> int:
+        """`id` of the greenlet, 0 when it is gone."""
+        greenlet = self.ref()
+        return 0 if greenlet is None else id(greenlet)
+
+    @property
+    def path(self) -> str:
+        """Its stack in folded form, rooted at the spawn site."""
+        return ";".join([part for part in (self.root, self.stack.folded) if part])
+
+
+def kind_of(greenlet: Any) -> str:
+    """Which kind of greenlet it is."""
+    hubs, spawned = sys.modules.get("gevent.hub"), sys.modules.get("gevent.greenlet")
+    if hubs is not None and isinstance(greenlet, hubs.Hub):
+        return HUB
+    if spawned is not None and isinstance(greenlet, spawned.Greenlet):
+        return GEVENT
+    return MAIN if greenlet.parent is None else RAW
+
+
+def _spawning(greenlet: Any) -> Places:
+    """Where it was spawned, without gevent's own frames on top; empty where nobody has noted it."""
+    try:
+        innermost = greenlet.spawning_stack
+        places = of_thread(innermost) if innermost is not None else []
+    except AttributeError:  # a raw greenlet, or another gevent's form of it
+        return []
+    own = _gevent_folder()
+    while len(places) > 1 and places[0][0].co_filename.startswith(own):
+        del places[0]
+    return places
+
+
+def _site(frames: tuple[Frame, ...]) -> Frame | None:
+    return frames[0] if frames else None
+
+
+@functools.cache
+def _gevent_folder() -> str:
+    return str(sys.modules["gevent"].__path__[0]) + "/"
+
+
+def _name(greenlet: Any, known: Known) -> str:
+    """The name it was given, else its function's.
+
+    Never `Greenlet.name`, which numbers the greenlet in its hub's books: those are not for other threads.
+    """
+    if known.kind in (HUB, MAIN):
+        return "hub" if known.kind == HUB else "main greenlet"
+    own = getattr(greenlet, "__dict__", {})
+    given = own.get("name")
+    if type(given) is str and given:
+        return given[:LONGEST_NAME]
+    if known.stack.frames:
+        return known.stack.frames[-1][0][:LONGEST_NAME]
+    return _function(own.get("_run", own.get("run")))[:LONGEST_NAME] or known.name or "not begun"
+
+
+def _function(run: Any) -> str:
+    """The name of what it will run. Known types only: others may run code of their own when asked."""
+    while type(run) in (functools.partial, MethodType):
+        run = run.func if type(run) is functools.partial else run.__func__
+    if type(run) is FunctionType:
+        return function(run.__code__)
+    return run.__qualname__ if type(run) is BuiltinFunctionType else ""

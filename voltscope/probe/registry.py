@@ -1,0 +1,178 @@
+"""All greenlets of the process: found once, then followed by weak references."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections import deque
+from collections.abc import Iterable
+from itertools import compress
+from time import perf_counter
+from types import BuiltinMethodType, MethodType
+from typing import Any
+from weakref import ref
+
+from voltscope.probe.greenlets import HUB, MAIN, NEW, RUNNING, WAITING, Known
+from voltscope.probe.quiet import SLICE, rest
+from voltscope.probe.walk import Names, Places, in_slices, of_greenlet, of_thread
+
+# 200 greenlets are walked in 0.5 ms, 2,000 objects looked through in 0.1 ms, 50 new ones named in 0.5 ms.
+GREENLETS_A_SLICE, OBJECTS_A_SLICE, NEW_A_SLICE = 200, 2_000, 50
+# A look through all objects costs some ms; whoever asks again so soon gets what the last one found.
+FRESH_S = 1.0
+
+
+class Registry:
+    """The greenlets known so far. Used by several threads: everything changes within slices only."""
+
+    def __init__(self) -> None:
+        self.names = Names()
+        self._known: dict[int, Known] = {}
+        self._next = 1
+        self._scanned = float("-inf")
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def all(self) -> list[Known]:
+        """Those that were there at the last look."""
+        return list(self._known.values())
+
+    def hubs(self) -> list[Any]:
+        """gevent's hubs, one a thread."""
+        found = [known.ref() for known in self.all() if known.kind == HUB]
+        return [hub for hub in found if hub is not None]
+
+    def scan(self, fresh_s: float = FRESH_S) -> None:
+        """Find all greenlets among the objects the garbage collector knows.
+
+        Listing them is one call that nothing can interrupt: 2 ms for 36,000 objects. The rest is done in slices.
+        """
+        if perf_counter() - self._scanned < fresh_s or "greenlet" not in sys.modules:
+            return
+        kinds = _subclasses(sys.modules["greenlet"].greenlet)
+        found: deque[ref[Any]] = deque()
+        objects = gc.get_objects()
+        while objects:
+            with SLICE:
+                part = objects[-OBJECTS_A_SLICE:]
+                del objects[-OBJECTS_A_SLICE:]
+                found += map(ref, compress(part, map(kinds.__contains__, map(type, part))))
+                part = []
+            rest()
+        self.add(found)
+        self._scanned = perf_counter()
+
+    def add(self, seen: deque[ref[Any]]) -> None:
+        """Take in those that somebody has seen, in slices; `seen` is emptied."""
+        while seen:
+            with SLICE:
+                for _ in range(min(len(seen), NEW_A_SLICE)):
+                    self._add(seen.popleft()())
+            rest()
+
+    def known(self, greenlet: Any) -> Known | None:
+        """What is known of it."""
+        found = self._known.get(id(greenlet))
+        return found if found is not None and found.ref() is greenlet else None
+
+    def _add(self, greenlet: Any) -> None:
+        if greenlet is not None and self.known(greenlet) is None and not _ended(greenlet):
+            self._known[id(greenlet)] = Known(greenlet, self._next, self.names)
+            self._next += 1
+
+    def look(self, parked: Iterable[dict[int, float]] = (), rename: bool = True) -> int:
+        """Look where each stands, in slices; those that have ended are forgotten, and their number is the answer.
+
+        `parked`: since when greenlets wait, by identity, from those who saw them switch.
+        """
+        threads = self._threads()
+        clocks = list(parked)
+        ended = 0
+        for part in in_slices(list(self._known.items()), GREENLETS_A_SLICE):
+            with SLICE:
+                for identity, known in part:
+                    greenlet = known.ref()
+                    if greenlet is None or not self._stands(greenlet, known, threads, clocks):
+                        self._known.pop(identity, None)
+                        ended += 1
+                    elif rename:
+                        known.rename(greenlet)
+                greenlet = None
+            rest()
+        return ended
+
+    def _stands(self, greenlet: Any, known: Known, threads: dict[int, int], clocks: list[dict[int, float]]) -> bool:
+        """Note where it stands; False when it has ended."""
+        if known.kind == MAIN and id(greenlet) not in threads:
+            return False  # of a thread without a hub, such as our own
+        places, now = of_greenlet(greenlet), perf_counter()
+        if places:
+            known.stands(WAITING, places, self.names, now)
+            if clocks:
+                since = [clock[id(greenlet)] for clock in clocks if id(greenlet) in clock]
+                known.parked(since[0] if since else None)
+            return True
+        if _ended(greenlet):
+            return False
+        if _begun(greenlet):
+            known.stands(RUNNING, _running(threads.get(id(_root(greenlet)))), self.names, now)
+        else:
+            known.stands(NEW, [], self.names, now)
+        return True
+
+    def _threads(self) -> dict[int, int]:
+        """Threads by the identity of their main greenlet."""
+        return {id(_root(hub)): hub.thread_ident for hub in self.hubs()}
+
+    def ready(self) -> set[int]:
+        """Identities of the greenlets that loops will switch to in their next turn."""
+        found: set[int] = set()
+        for hub in self.hubs():
+            with SLICE:
+                for callback in list(getattr(hub.loop, "_callbacks", ())):
+                    found.add(id(_switched_to(getattr(callback, "callback", None))))
+        return found
+
+
+def _subclasses(kind: type) -> set[type]:
+    found: set[type] = {kind}
+    todo = [kind]
+    while todo:
+        subclasses: list[type] = type.__subclasses__(todo.pop())
+        todo += [sub for sub in subclasses if sub not in found]
+        found.update(subclasses)
+    return found
+
+
+def _ended(greenlet: Any) -> bool:
+    """Whether it will never run again, by greenlet's own word: gevent's needs the attributes of a running one."""
+    base = sys.modules["greenlet"].greenlet
+    if base.dead.__get__(greenlet):
+        return True
+    # killed before it began: only gevent knows
+    return not base.__bool__(greenlet) and greenlet.dead is True
+
+
+def _begun(greenlet: Any) -> bool:
+    return bool(sys.modules["greenlet"].greenlet.__bool__(greenlet))
+
+
+def _root(greenlet: Any) -> Any:
+    """The main greenlet of its thread."""
+    while greenlet.parent is not None:
+        greenlet = greenlet.parent
+    return greenlet
+
+
+def _running(thread: int | None) -> Places:
+    frame = sys._current_frames().get(thread) if thread is not None else None
+    return [] if frame is None else of_thread(frame)
+
+
+def _switched_to(callback: Any) -> Any:
+    """The greenlet a callback of the loop switches to: `greenlet.switch`, or a Waiter's, which holds one."""
+    if type(callback) not in (BuiltinMethodType, MethodType):
+        return None
+    owner = callback.__self__
+    return owner.greenlet if type(owner).__name__ in ("Waiter", "MultipleWaiter") else owner
