@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
 from voltscope.cli import exits
 from voltscope.cli.options import CommandT, complete_agents, json_option, site_of
-from voltscope.cli.terminal import NOTHING, Cell, Column, shown, table, width
+from voltscope.cli.terminal import shown, width
 from voltscope.live.views import View
 
-_COLUMNS = [Column("VIEW"), Column("SOURCE"), Column("SEES", spare=2), Column("SLOWER", True, 1), Column("", spare=3)]
+if TYPE_CHECKING:
+    from voltscope.cli.live_session import Offer
+
+_INDENT = " " * 6
 
 
 @click.group()
@@ -162,19 +166,16 @@ def sources(ctx: click.Context, agent: str, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(json.loads(body)))
         return exits.FINDING if missing else exits.OK
-    click.echo(f"{shown(found.agent)} (pid {found.pid})\n")
-    rows = [
-        [
-            Cell(view.view.value if first else ""),
-            Cell(f"{'•' if offer.name == view.chosen else ' '} {shown(offer.name)}",
-                 "green" if offer.name == view.chosen else None),
-            Cell("everything" if offer.exact else "samples"),
-            Cell(NOTHING if offer.unavailable else f"×{offer.slowdown:.2f}"),
-            Cell(shown(offer.unavailable or offer.words), "yellow" if offer.unavailable else None),
-        ]
-        for view in found.views
-        for first, offer in ((index == 0, offer) for index, offer in enumerate(view.sources))
-    ]  # fmt: skip
-    for line in table(_COLUMNS, rows, width()):
-        click.echo(line)
+    click.echo(f"{shown(found.agent)} (pid {found.pid})")
+    for view in found.views:
+        click.echo("")
+        click.secho(view.view.value, bold=True)
+        for offer in view.sources:
+            click.echo(_offered(offer, offer.name == view.chosen))
     return exits.FINDING if missing else exits.OK
+
+
+def _offered(offer: Offer, chosen: bool) -> str:
+    name = click.style(f"{'•' if chosen else ' '} {shown(offer.name)}", fg="green" if chosen else None)
+    words = shown(f"not here: {offer.unavailable}" if offer.unavailable else f"{offer.cost} {offer.words}")
+    return f"  {name}\n{click.wrap_text(words, min(width() or 100, 100), _INDENT, _INDENT)}"

@@ -30,6 +30,12 @@ class Offer(msgspec.Struct, frozen=True):
     words: str
     unavailable: str | None = None
 
+    @property
+    def cost(self) -> str:
+        """What it sees and what that takes, as a sentence."""
+        slower = "no slowdown beyond noise" if self.slowdown <= 1.0 else f"slows it ×{self.slowdown:.2f}"
+        return f"{'sees everything' if self.exact else 'sees samples'}, {slower}."
+
 
 class Offers(msgspec.Struct, frozen=True):
     """The sources of one view, the best first; `chosen` is taken unless another is named."""

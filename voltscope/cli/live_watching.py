@@ -16,7 +16,7 @@ from voltscope.cli import exits
 from voltscope.cli.live_session import LiveClient, Offer, Offers, Session, asked_at_a_terminal
 from voltscope.cli.profiler import failure, operator_secret
 from voltscope.cli.terminal import colours, redraw, shown, width
-from voltscope.errors import BadRequest, PeerUnexpected, PeerUnreachable, ProfilingRefused, TargetGone
+from voltscope.errors import BadRequest, PeerUnexpected, PeerUnreachable, SourceUnavailable, TargetGone
 from voltscope.live.views import Update, View
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Picture(Protocol):
 def watch(site: Site, asked: Asked, picture: Picture, whole: Callable[[], str] | None = None) -> int:
     """Say what it costs, begin, show, and see to it that it ends. `whole`: what --once prints instead of the lines.
 
-    The exit code. Raises PeerError, RemoteError, ProfilingRefused, TargetGone and CredentialsError.
+    The exit code. Raises PeerError, RemoteError, SourceUnavailable, TargetGone and CredentialsError.
     """
     client = LiveClient(site.profiler, operator_secret(site))
     found, _ = client.sources(asked.agent)
@@ -88,19 +88,17 @@ def _picked(asked: Asked, offers: Offers) -> Offer:
     for offer in offers.sources:
         if offer.name == name:
             if offer.unavailable:
-                raise ProfilingRefused(f"{name} cannot watch {asked.agent}: {offer.unavailable}")
+                raise SourceUnavailable(f"{name} cannot watch {asked.agent}.", offer.unavailable)
             return offer
     if name is not None:
         known = ", ".join(offer.name for offer in offers.sources) or "none"
         raise BadRequest(f"the view {asked.view.value} has no source {name!r}.", f"Known: {known}.")
     reasons = " ".join(f"{offer.name}: {offer.unavailable}" for offer in offers.sources)
-    raise ProfilingRefused(f"nothing here can show the view {asked.view.value} of {asked.agent}.", reasons or None)
+    raise SourceUnavailable(f"nothing here can show the view {asked.view.value} of {asked.agent}.", reasons or None)
 
 
 def _announce(asked: Asked, pid: int, offers: Offers, offer: Offer) -> None:
-    sees = "sees everything" if offer.exact else "sees samples"
-    slower = "no slowdown beyond noise" if offer.slowdown <= 1.0 else f"slows it ×{offer.slowdown:.2f}"
-    head = f"{asked.agent} (pid {pid}), {asked.view.value} for {asked.seconds} s by {offer.name}: {sees}, {slower}."
+    head = f"{asked.agent} (pid {pid}), {asked.view.value} for {asked.seconds} s by {offer.name}: {offer.cost}"
     click.echo(f"{shown(head)} {shown(offer.words)}", err=True)
     if asked.source is None:
         for better in offers.sources[: offers.sources.index(offer)]:
