@@ -1,0 +1,122 @@
+"""The root helper as a service: its socket, what it wants of a machine, and how it is ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from root_helper import GROUP, NOBODY, PATIENCE_S, RunningHelper, as_user, target, wait_for
+
+from voltscope.errors import HelperUnfit
+from voltscope.live.helper import Helper
+from voltscope.probed import fitness, listening
+
+# what systemd does between fork and exec (sd_listen_fds(3))
+_AS_SYSTEMD = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_the_socket_is_for_root_and_one_group(probed: RunningHelper) -> None:
+    found = probed.path.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o660, 0, GROUP)
+
+
+def test_one_helper_at_a_place_and_one_that_died_makes_room(probed: RunningHelper, tmp_path: Path) -> None:
+    with pytest.raises(HelperUnfit, match="another helper answers"):
+        listening.made(probed.path, None)
+    place = tmp_path / "left.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(place))
+    with listening.made(place, None) as listener:
+        assert listener.getsockname() == str(place)
+        assert stat.S_IMODE(place.stat().st_mode) == 0o660
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(HelperUnfit, match="no socket"):
+        listening.made(file, None)
+
+
+def test_a_folder_that_others_may_write_to_is_no_place(kernel_probes: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(HelperUnfit, match="not root's alone"):
+        listening.made(tmp_path / "probed.sock", None)
+
+
+def test_an_unknown_group_is_told(tmp_path: Path) -> None:
+    with pytest.raises(HelperUnfit, match="groupadd"):
+        listening.made(tmp_path / "probed.sock", "no-such-group")
+
+
+def test_only_root_can_be_it(kernel_probes: Path) -> None:
+    with pytest.raises(HelperUnfit, match="root only"):
+        as_user(NOBODY, GROUP, fitness.tracer)
+
+
+def test_what_is_missing_is_told(kernel_probes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitness, "_TRACEFS", (tmp_path,))
+    with pytest.raises(HelperUnfit, match="mount -t tracefs"):
+        fitness.tracer()
+    monkeypatch.setattr(fitness, "SAFE_PATH", str(tmp_path))
+    with pytest.raises(HelperUnfit, match="apt-get install bpftrace"):
+        fitness.tracer()
+    refusing = tmp_path / "bpftrace"
+    refusing.write_text("#!/bin/sh\necho 'ERROR: Operation not permitted' >&2\nexit 1\n")
+    refusing.chmod(0o755)
+    monkeypatch.undo()
+    monkeypatch.setattr(fitness, "SAFE_PATH", str(tmp_path))
+    with pytest.raises(HelperUnfit, match="Operation not permitted"):
+        fitness.tracer()
+
+
+def test_it_serves_a_socket_of_systemds_and_a_signal_ends_all(kernel_probes: Path, open_folder: Path) -> None:
+    place = open_folder / "given.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        listener.listen()
+        program = [sys.executable, "-m", "voltscope.cli", "probed", "--socket", "/proc/no/such/place"]
+        command = [sys.executable, "-c", _AS_SYSTEMD, str(listener.fileno()), *program]
+        process = subprocess.Popen(command, pass_fds=[listener.fileno()], stderr=subprocess.PIPE, text=True)
+    helper = RunningHelper(process, place, [])
+    try:
+        with target() as pid:
+            # queued by the kernel until it is ready to serve
+            feed = Helper(place).run("syscalls", pid, 60)
+            batches = feed.batches()
+            next(batch for batch in batches if batch)
+            (tracer,) = helper.tracers()
+            # nothing of whoever started it reaches the tracer
+            environment = Path(f"/proc/{tracer}/environ").read_bytes().split(b"\0")
+            assert {entry.partition(b"=")[0] for entry in environment if entry} == {
+                b"PATH",
+                b"LC_ALL",
+                b"BPFTRACE_STRLEN",
+            }
+            assert os.readlink(f"/proc/{tracer}/cwd") == "/"  # noqa: PTH115
+            process.send_signal(signal.SIGTERM)
+            assert list(batches) is not None
+            assert feed.ended == "shut-down"
+            wait_for(lambda: not Path(f"/proc/{tracer}").exists(), "the tracer's end")
+            assert process.wait(PATIENCE_S) == 0
+        assert place.exists()  # systemd's, and kept for the next start
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_command_says_what_is_wrong(probed: RunningHelper) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "voltscope.cli", "probed", "--socket", str(probed.path)],
+        capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert done.stderr.startswith("Error: another helper answers at")
