@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from voltscope.cli.live_places import file_of, said
+from voltscope.cli.live_places import position, said
 from voltscope.cli.terminal import NOTHING, Cell, Column, number, shown, table
 from voltscope.live.views import CallGraph, Node, Update
 
@@ -36,7 +36,7 @@ class CallGraphPicture:
         now = self._now
         if now is None:
             return []
-        head = f"{number(now.samples)} samples in {now.seconds:.0f} s; edges count {shown(now.unit)}"
+        head = f"{number(now.samples)} samples in {now.seconds:.0f} s, the numbers beside names are {shown(now.unit)}"
         if not now.nodes:
             return [f"{head}. Nothing ran that could be seen."]
         room = _PRINTED if rows is None else max(1, rows - 4)
@@ -69,7 +69,7 @@ def _rows(graph: CallGraph) -> list[list[Cell]]:
             Cell(f"{node.total:.1%}"),
             Cell(_beside(callers[node.id])),
             Cell(_beside(callees[node.id])),
-            Cell(f"{file_of(node.place)}:{node.place.line}"),
+            Cell(position(node.place)),
         ]
         for node in sorted(graph.nodes, key=lambda node: (-node.own, -node.total))
     ]

@@ -28,8 +28,15 @@ def said(place: Place | None, line: int | None = None) -> str:
     """`function (file:line)`; `line` instead of the place's own."""
     if place is None:
         return NOTHING
+    if not place.file:  # `[hub idle]` and its like stand for many places
+        return shown(place.function)
     number = place.line if line is None else line
     return f"{shown(place.function)} ({file_of(place)}{f':{number}' if number else ''})"
+
+
+def position(place: Place) -> str:
+    """`file:line`, or nothing where there is none."""
+    return f"{file_of(place)}:{place.line}" if place.file else ""
 
 
 def waits_at(stack: Sequence[Place]) -> tuple[Place | None, Place | None]:

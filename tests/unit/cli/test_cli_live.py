@@ -62,7 +62,8 @@ GREENLETS = Greenlets(
 )  # fmt: skip
 GRAPH = CallGraph(
     at=1.0, seconds=4.0, samples=400, unit="samples", left_out=3,
-    nodes=(Node(0, POLL, 0.1, 1.0), Node(1, SPIN, 0.9, 0.9), Node(2, Place('a"\\N', "<string>", 1), 0.0, 0.0)),
+    nodes=(Node(0, POLL, 0.1, 1.0), Node(1, SPIN, 0.9, 0.9), Node(2, Place('a"\\N', "<string>", 1), 0.0, 0.0),
+           Node(3, Place("[hub idle]", "", 0), 0.0, 0.0)),
     edges=(Edge(0, 1, 360), Edge(0, 2, 1), Edge(0, 9, 1)),
 )  # fmt: skip
 SYSCALLS = Syscalls(
@@ -146,10 +147,11 @@ def test_a_call_graph_is_a_table_and_a_graph_for_graphviz(run: Callable[..., Don
     done = run("live", "call-graph", "listener")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "400 samples in 4 s; edges count samples"
+    assert lines[0] == "400 samples in 4 s, the numbers beside names are samples"
     assert re.match(r"spin +90.0% +90.0% +poll ×360 +– +driver/driver.py:30$", lines[3]), lines[3]
     assert re.match(r"poll +10.0% +100.0% +– +spin ×360, a", lines[4]), lines[4]
-    assert lines[6] == "… and 3 more functions"
+    assert re.fullmatch(r"\[hub idle\] +0.0% +0.0% +– +–", lines[6]), lines[6]
+    assert lines[7] == "… and 3 more functions"
     drawn = run("live", "call-graph", "listener", "--format", "dot").stdout
     assert drawn.startswith('digraph "listener" {\n') and drawn.endswith("\n}\n")
     assert 'n0 -> n1 [label="360"' in drawn and "n9" not in drawn
