@@ -1,4 +1,4 @@
-"""The audit: one line in the log for every capture, thread dump or cancel that somebody asks for."""
+"""The audit: one line in the log for every capture, thread dump, cancel or live session that somebody asks for."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ _log = logging.getLogger("voltscope.profiling.audit")
 
 ACCEPTED = "accepted"
 # What may be written down of a request; anything else in it could be a secret sent to the wrong place.
-_PARAMETERS = ("seconds", "rate", "kind", "idle", "backend", "native", "blocking", "children", "keep", "reason")
+_PARAMETERS = (
+    "seconds", "rate", "kind", "idle", "backend", "native", "blocking", "children", "keep", "reason",
+    "view", "source", "switches", "file",
+)  # fmt: skip
 _LONGEST = 200
 _ACTIONS = {
     ("POST", "/api/captures"): "capture",
     ("POST", "/api/threads"): "threads",
     ("POST", "/api/alertmanager"): "alerts",
+    ("POST", "/api/live"): "live",
 }
 
 
@@ -41,8 +45,8 @@ def audit(
 ) -> None:
     """Write the line, a JSON object in ASCII: it can hold no line break and no escape sequence.
 
-    `action`: `capture`, `threads`, `cancel` or `alerts`. `by`: who asked, `via` what (`http`, `rpc`, `webhook`,
-    `trigger`). `refused`: why it was not done. `found`: the capture's id.
+    `action`: `capture`, `threads`, `cancel`, `alerts`, `live`, `live-stop` or `live-code`. `by`: who asked, `via` what
+    (`http`, `rpc`, `webhook`, `trigger`). `refused`: why it was not done. `found`: the capture's or session's id.
     """
     line: dict[str, Any] = {"at": iso_utc(time.time()), "action": action, "by": _told(by), "via": via}
     line["agent"] = _told(params.get("agent"))
@@ -108,6 +112,8 @@ def _action(scope: Scope) -> str | None:
         return None
     if scope["method"] == "DELETE" and scope["path"].startswith("/api/captures/"):
         return "cancel"
+    if scope["method"] == "DELETE" and scope["path"].startswith("/api/live/"):
+        return "live-stop"
     return _ACTIONS.get((scope["method"], scope["path"]))
 
 

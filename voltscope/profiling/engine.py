@@ -14,6 +14,9 @@ from starlette.types import ASGIApp
 from voltscope.configuration import load
 from voltscope.engine.service import EngineContext
 from voltscope.errors import BadRequest, ConfigError, FrameTooLarge, UnknownMethod, VoltscopeError
+from voltscope.live.http import routes as live_routes
+from voltscope.live.sessions import Sessions
+from voltscope.live.sources import Sources
 from voltscope.logs.settings import StoreKeys
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.audit import Audited, AuditFile, audit
@@ -22,7 +25,7 @@ from voltscope.profiling.companions import Companions
 from voltscope.profiling.formats import check_format, render
 from voltscope.profiling.gallery import Gallery
 from voltscope.profiling.http import routes
-from voltscope.profiling.metrics import families
+from voltscope.profiling.metrics import families, sessions
 from voltscope.profiling.profiles import Profiles
 from voltscope.profiling.pyroscope.http import PREFIX as QUESTIONS
 from voltscope.profiling.pyroscope.http import routes as pyroscope_routes
@@ -52,6 +55,7 @@ class ProfilerEngine:
         self._web: WebConfigFile | None = None
         self._companions: Companions | None = None
         self._threads: ThreadDumps | None = None
+        self._live: Sessions | None = None
         self._audit: AuditFile | None = None
 
     @property
@@ -92,6 +96,7 @@ class ProfilerEngine:
         targets = Targets(self._context.facts, self._context.volttron_home)
         self._recorder = Recorder(targets, self._backends, self._archive, config.limits, config.site, self._kept)
         self._threads = ThreadDumps(targets)
+        self._live = Sessions(targets, Sources.standard(self._context.volttron_home))
         self._audit = _audit_file(self._context.data_dir / "audit.log")
         self._server = self._listening(config, access)
         self._companions = Companions(
@@ -114,7 +119,7 @@ class ProfilerEngine:
         if method == "targets":
             return recorder.targets()
         if method == "metrics":
-            return families(recorder, self._web, self._companions)
+            return families(recorder, self._web, self._companions) + sessions(self._sessions())
         if method == "status":
             return self._status(recorder)
         raise UnknownMethod(
@@ -124,6 +129,8 @@ class ProfilerEngine:
 
     def stop(self) -> None:
         """Cancel what records, stop listening, close the archive."""
+        if self._live is not None:
+            self._live.close()
         if self._recorder is not None:
             self._recorder.close()
         if self._companions is not None:
@@ -144,6 +151,11 @@ class ProfilerEngine:
         if self._recorder is None:
             raise VoltscopeError("the profiler is not started.", "Ask again in a moment.")
         return self._recorder
+
+    def _sessions(self) -> Sessions:
+        if self._live is None:
+            raise VoltscopeError("the profiler is not started.", "Ask again in a moment.")
+        return self._live
 
     def _profiles(self) -> Profiles:
         if self._archive is None or self._windows is None:
@@ -176,6 +188,7 @@ class ProfilerEngine:
             [
                 *routes(self._running, self._gallery, self._alerted, self._dumped, self._sampled),
                 *pyroscope_routes(self._profiles),
+                *live_routes(self._sessions),
             ],
             access,
             open_reads=is_loopback(config.host),

@@ -53,7 +53,7 @@ def routes(
         return JSONResponse(recorder().capture(_id(request.path_params["id"])).as_dict())
 
     async def begin(request: Request) -> Response:
-        params = _object(await request.body())
+        params = json_object(await request.body())
         request.state.audited = True
         job = await run_in_threadpool(recorder().submit, params, request.state.user.name, via="http")
         return JSONResponse(
@@ -73,7 +73,7 @@ def routes(
         return Response(status_code=204)
 
     async def dump(request: Request) -> Response:
-        params = _object(await request.body())
+        params = json_object(await request.body())
         request.state.audited = True
         return JSONResponse(await run_in_threadpool(threads, params, request.state.user.name, "http"))
 
@@ -99,7 +99,7 @@ def routes(
         return _picture(request, *gallery().difference(request.query_params, form), form)
 
     async def alerted(request: Request) -> Response:
-        notification = _object(await request.body())
+        notification = json_object(await request.body())
         answer = await run_in_threadpool(alert, notification)
         audit("alerts", request.state.user.name, "webhook", {})
         return JSONResponse(answer)
@@ -147,7 +147,8 @@ def _id(text: str) -> str:
     return text
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """A request's body, a JSON object. Raises BadRequest."""
     try:
         params = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from voltscope.live.session import ENDINGS
+from voltscope.live.sessions import Sessions
+from voltscope.live.views import View
 from voltscope.profiling.companions import Companions
 from voltscope.profiling.recorder import Recorder
 from voltscope.web import WebConfigFile
@@ -33,6 +36,19 @@ def families(recorder: Recorder, web: WebConfigFile | None, companions: Companio
         for receiver, sender in companions.senders():
             found += _sending(receiver, sender.status())
     return found
+
+
+def sessions(live: Sessions) -> list[dict[str, Any]]:
+    """What the live sessions say of themselves."""
+    ended = [
+        {"labels": {"view": view.value, "ended": ending}, "value": float(live.totals[view.value, ending])}
+        for view in View
+        for ending in ENDINGS
+    ]
+    return [
+        _family("voltscope_live_sessions", "gauge", "Live sessions running now.", [_plain(live.running)]),
+        _family("voltscope_live_sessions_total", "counter", "Live sessions, by view and by how they ended.", ended),
+    ]
 
 
 def _continuous(companions: Companions) -> list[dict[str, Any]]:

@@ -74,6 +74,13 @@ def error_response(error: VoltscopeError) -> JSONResponse:
     return JSONResponse({"error": error.as_dict()}, status_code=error.status)
 
 
+def refusal_of(user: User | None, role: str) -> Response | None:
+    """The answer to somebody who has not that role; None for who has. For reads that need more than reading does."""
+    if user is None:
+        return _refuse(401, "unauthorized", "who are you?", "Send a token from the credential file, or log in.")
+    return None if user.may(role) else _refuse(403, "forbidden", f"{user.name} is no {role}.")
+
+
 async def _as_json(request: Request, error: Exception) -> Response:
     if isinstance(error, VoltscopeError):
         return error_response(error)
@@ -130,12 +137,9 @@ class GuardedApp:
         request.state.user = user
         if self._is_public(scope["path"]):
             return None
-        needed = OPERATOR if write else VIEWER
-        if user is not None:
-            return None if user.may(needed) else _refuse(403, "forbidden", f"{user.name} is no {needed}.")
-        if self._open_reads and not write:
+        if user is None and self._open_reads and not write:
             return None
-        return _refuse(401, "unauthorized", "who are you?", "Send a token from the credential file, or log in.")
+        return refusal_of(user, OPERATOR if write else VIEWER)
 
     def _is_question(self, scope: Scope) -> bool:
         return scope["method"] == "POST" and any(scope["path"].startswith(prefix) for prefix in self._questions)

@@ -35,9 +35,9 @@ from voltscope.profiling.stacks import NO_FRAMES, mark_hub
 _INSTALL = f"Run: {sys.executable} -m pip install 'austin-dist>=3.7,<4'"
 _KIND_FLAGS: dict[Kind, list[str]] = {Kind.CPU: ["--sleepless"], Kind.WALL: [], Kind.MEMORY: ["--memory"]}
 _SIGNS = Signs("Sampling for", ("Statistics", "No samples collected"))
-_RECORD = re.compile(r"P(?P<pid>\d+);T(?P<thread>[^;\s]*)(?:;(?P<frames>.*))? (?P<metric>-?\d+)", re.DOTALL)
-_BEGINS = re.compile(r"P\d+;T")
-_INVALID = ":INVALID:"
+RECORD = re.compile(r"P(?P<pid>\d+);T(?P<thread>[^;\s]*)(?:;(?P<frames>.*))? (?P<metric>-?\d+)", re.DOTALL)
+BEGINS = re.compile(r"P\d+;T")
+INVALID = ":INVALID:"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST_RECORD = 1 << 20
 
@@ -99,7 +99,7 @@ class Austin:
             barred = "Cannot attach" in run.said or not may_attach(program, pid).met
             if barred and not run.overdue and self._processes.birth(pid) is not None:
                 raise refused(pid, program)
-            raise failure(self.name, pid, _last_words(run.said), run, self._processes)
+            raise failure(self.name, pid, last_words(run.said), run, self._processes)
         if seen.strange and not seen.samples:
             raise failure(self.name, pid, "it wrote what is no stack", run, self._processes)
         if seen.whole or run.ending is not Ending.COMPLETE:
@@ -130,7 +130,7 @@ def read(lines: Iterable[str], interval_us: int, kind: Kind, *, children: bool) 
     for record in _records(lines):
         if record.startswith("# duration:"):
             seen.whole = True
-        match = _RECORD.fullmatch(record)
+        match = RECORD.fullmatch(record)
         if match is None:
             seen.strange += bool(record.strip()) and not record.startswith("# ")
             continue
@@ -139,7 +139,7 @@ def read(lines: Iterable[str], interval_us: int, kind: Kind, *, children: bool) 
             late[match["pid"] + match["thread"]] += max(0, round(metric / interval_us) - 1)
         elif metric <= 0:
             continue
-        if frames.endswith(_INVALID):
+        if frames.endswith(INVALID):
             invalid += 1
             continue
         stack = tuple(map(_frame, frames.split(";"))) if frames else (NO_FRAMES,)
@@ -159,7 +159,7 @@ def _records(lines: Iterable[str]) -> Iterator[str]:
     """Lines put together again where a function's name broke one."""
     pending = ""
     for line in lines:
-        if _BEGINS.match(line) or line.startswith("# "):
+        if BEGINS.match(line) or line.startswith("# "):
             yield pending.rstrip("\n")
             pending = line
         elif len(pending) < _LONGEST_RECORD:
@@ -167,18 +167,25 @@ def _records(lines: Iterable[str]) -> Iterator[str]:
     yield pending.rstrip("\n")
 
 
-def _frame(text: str) -> str:
-    """A frame from `file:function:line`; a function's name may hold a colon, and the file of one nearly never."""
+def parts(text: str) -> tuple[str, str, str] | None:
+    """Name, file and line from `file:function:line`; None for what is no frame. A function's name may hold a colon,
+    and the file of one nearly never.
+    """
     place, colon, line = text.rpartition(":")
     if not colon or not line.isdigit():
-        return clean(text)
+        return None
     file, end, name = place.partition(".py:")
     if not end:
         file, _, name = place.rpartition(":")
-    return frame(name, f"{file}.py" if end else file, line)
+    return name, f"{file}.py" if end else file, line
 
 
-def _last_words(said: str) -> str:
-    """Without colours and the letters drawn at the top."""
+def _frame(text: str) -> str:
+    found = parts(text)
+    return clean(text) if found is None else frame(*found)
+
+
+def last_words(said: str) -> str:
+    """What it said, without colours and the letters drawn at the top."""
     lines = [line.strip() for line in _COLOURS.sub("", said).splitlines()]
     return " ".join(line for line in lines if line and not re.match(r"[_|\\/\s]", line))

@@ -32,7 +32,7 @@ from voltscope.profiling.stacks import NO_FRAMES, mark_hub, parse, samples_in
 MAX_BLOCKING_THREADS = 16
 _INSTALL = f"Run: {sys.executable} -m pip install py-spy"
 _KIND_FLAGS = {Kind.CPU: [], Kind.WALL: ["--idle"], Kind.GIL: ["--gil"]}
-_SIGNS = Signs("Sampling process", ("Stopped sampling", "Wrote raw"), ("process exited",))
+SIGNS = Signs("Sampling process", ("Stopped sampling", "Wrote raw"), ("process exited",))
 _BEHIND = re.compile(r"(?P<value>[0-9.]+)(?P<unit>s|ms|µs|ns) behind in sampling")
 # With --subprocesses a stack begins with `process PID:"COMMAND LINE";` for the process and each parent of it below the
 # one asked for. The command line may hold anything: secrets, quotes, semicolons, lines that look like stacks.
@@ -79,11 +79,11 @@ class PySpy:
             output = folder / "stacks"
             arguments = [*_arguments(sampling, target.threads), "--output", str(output)]
             command = [*tied_to_us(), str(self._program), *arguments]
-            run = Run(command, sampling.seconds, cancel, progress, alive, _SIGNS, output)
+            run = Run(command, sampling.seconds, cancel, progress, alive, SIGNS, output)
             run.watch()
             text = output.read_text(errors="replace") if output.exists() else ""
         if run.status != 0 and not text and run.ending is not Ending.CANCELLED:
-            raise self._failure(pid, run)
+            raise self.failure_of(pid, run)
         stacks = _by_process(text) if sampling.children else parse(text)
         if text.strip() and not stacks:
             raise failure(self.name, pid, f"it wrote what is no stack: {text[:80]!r}", run, self._processes)
@@ -101,7 +101,8 @@ class PySpy:
             missed += min(most, round(_behind_seconds(run.said) * sampling.rate))
         return Recording(stacks, samples_in(stacks), missed, run.sampled_s, ending)
 
-    def _failure(self, pid: int, run: Run) -> Exception:
+    def failure_of(self, pid: int, run: Run) -> Exception:
+        """The error for a run of py-spy that brought nothing."""
         said = run.said
         if "Permission Denied" in said or "Operation not permitted" in said:
             return refused(pid, self._program or Path("py-spy"))

@@ -86,7 +86,7 @@ class Run:
 
     def watch(self) -> None:
         """Start the program and return when it is gone, whatever happens."""
-        process = _started(self._command)
+        process = start_program(self._command)
         launched = time.monotonic()
         try:
             assert process.stdout is not None  # noqa: S101 - for the type checker: stdout is a pipe
@@ -170,7 +170,7 @@ def ask(
     `hear` is given its output as it comes (up to MAX_OUTPUT_BYTES); without it the last of it is the answer's `said`.
     Raises BackendFailed when it cannot be started.
     """
-    process = _started(command, apart=True)
+    process = start_program(command, apart=True)
     until = time.monotonic() + deadline_s
     said, taken, stopped = bytearray(), 0, True
     try:
@@ -195,11 +195,11 @@ def ask(
     except subprocess.TimeoutExpired:
         stopped = True
     finally:
-        _stop(process)
+        end_program(process)
     return Answer(None if stopped else process.returncode, said.decode(errors="replace"))
 
 
-def _started(command: list[str], *, apart: bool = False) -> subprocess.Popen[bytes]:
+def start_program(command: list[str], *, apart: bool = False) -> subprocess.Popen[bytes]:
     """The program, started. `apart`: in a session of its own, with its children. Raises BackendFailed."""
     environment = {"PATH": os.environ.get("PATH", ""), "RUST_BACKTRACE": "0", "LC_ALL": "C.UTF-8"}
     try:
@@ -216,7 +216,7 @@ def _started(command: list[str], *, apart: bool = False) -> subprocess.Popen[byt
         raise BackendFailed(f"cannot start {command[0]}: {error.strerror}.", "Install it anew.") from error
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def end_program(process: subprocess.Popen[bytes]) -> None:
     """End a program started apart: asked first, since a debugger that is killed leaves its target in the middle."""
     for number, patience_s in ((signal.SIGINT, 2.0), (signal.SIGKILL, 5.0)):
         if process.poll() is not None:

@@ -1,0 +1,129 @@
+"""The greenlets view: every greenlet by the agent's own probe, else its threads as py-spy sees them from outside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from voltscope.errors import ProbeFailed
+from voltscope.live.prices import price
+from voltscope.live.probes import Probe, ProbeStream
+from voltscope.live.readings import greenlets as read_greenlets
+from voltscope.live.samplers.base import Frame
+from voltscope.live.samplers.probe import unavailable
+from voltscope.live.source import Wish
+from voltscope.live.views import Block, Greenlets, Place, Switches, View
+from voltscope.profiling.targets import Target
+
+USUAL_RATE, EVERY_S, MOST = 5.0, 0.5, 2000
+_MOST_BLOCKS = 20
+# Every document holds all stacks so far.
+_MOST_FOLDED_BYTES = 1_000_000
+_OTHERS = "[others]"
+
+
+class ProbeGreenlets:
+    """Every greenlet there is, where it stands and since when."""
+
+    name = "probe"
+    view = View.GREENLETS
+    exact = True
+    price = price(View.GREENLETS, "probe")
+
+    def __init__(self, volttron_home: Path) -> None:
+        self._home = volttron_home
+
+    def unavailable(self, target: Target) -> str | None:
+        return unavailable(self._home, target)
+
+    def watch(self, target: Target, wish: Wish) -> _ProbeWatch:
+        probe = Probe.of(self._home, target.pid)
+        rate = wish.rate or USUAL_RATE
+        return _ProbeWatch(
+            probe.stream("watch", seconds=wish.seconds, rate=rate, every=EVERY_S, switches=wish.switches, most=MOST)
+        )
+
+
+class Folded:
+    """Folded stacks, added up; those there is no room for count as one."""
+
+    def __init__(self) -> None:
+        self.stacks: Counter[str] = Counter()
+        self._room = _MOST_FOLDED_BYTES
+
+    def add(self, stack: str, count: int) -> None:
+        """`count` samples of a stack, root first."""
+        if stack not in self.stacks:
+            self._room -= len(stack) + 12
+            if self._room < 0:
+                stack = _OTHERS
+        self.stacks[stack] += count
+
+
+class _Blocked(msgspec.Struct):
+    at: float
+    seconds: float
+    greenlet: str
+    stack: list[Frame]
+
+
+class _Switched(msgspec.Struct):
+    buckets: list[tuple[float | None, int]]
+    blocks: list[_Blocked] = []
+
+
+class _Told(msgspec.Struct):
+    at: float
+    samples: int
+    folded: dict[str, int]
+    count: int
+    left_out: int
+    greenlets: Any
+    switches: _Switched | None = None
+
+
+class _ProbeWatch:
+    def __init__(self, stream: ProbeStream) -> None:
+        self._stream = stream
+        self._folded, self._samples = Folded(), 0
+        self._buckets: dict[float | None, int] = {}
+        self._blocks: dict[tuple[float, str], Block] = {}
+
+    def updates(self) -> Iterator[Greenlets]:
+        for update in self._stream:
+            try:
+                told = msgspec.convert(update, _Told)
+            except msgspec.ValidationError as error:
+                raise ProbeFailed(f"the probe tells of greenlets in another form: {error}.") from error
+            yield self._added(told)
+
+    def stop(self) -> None:
+        self._stream.stop()
+
+    def _added(self, told: _Told) -> Greenlets:
+        for stack, count in told.folded.items():
+            self._folded.add(stack, count)
+        self._samples += told.samples
+        return Greenlets(
+            at=told.at, count=told.count, left_out=told.left_out, greenlets=tuple(read_greenlets(told.greenlets)),
+            folded=dict(self._folded.stacks), samples=self._samples, switches=self._switches(told.switches),
+        )  # fmt: skip
+
+    def _switches(self, told: _Switched | None) -> Switches | None:
+        """All so far: the probe tells those since its last update."""
+        if told is None and not self._buckets:
+            return None
+        for bound, count in told.buckets if told else ():
+            self._buckets[bound] = self._buckets.get(bound, 0) + count
+        for one in told.blocks if told else ():
+            stack = tuple(Place(*frame) for frame in one.stack)
+            self._blocks[one.at, one.greenlet] = Block(
+                at=one.at, seconds=one.seconds, greenlet=one.greenlet, stack=stack
+            )
+        longest = sorted(self._blocks.items(), key=lambda item: -item[1].seconds)[:_MOST_BLOCKS]
+        self._blocks = dict(longest)
+        return Switches(buckets=tuple(self._buckets.items()), blocks=tuple(self._blocks.values()))
