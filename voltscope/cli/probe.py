@@ -197,10 +197,12 @@ def _has_gevent(pid: int) -> bool:
 
 
 def restart_command(home: Path, agents: list[str]) -> str:
-    """What restarts these agents, in either generation: monolithic names agents by a uuid, modular by identity."""
+    """What restarts these agents: `vctl` wants their uuid, which names the folder (monolithic) or stands in it."""
     uuids = {}
-    for folder in sorted((home / "agents").glob("*/IDENTITY")):
-        uuids[folder.read_text(errors="replace").strip()] = folder.parent.name
+    for file in sorted((home / "agents").glob("*/IDENTITY")):
+        uuids[file.read_text(errors="replace").strip()] = file.parent.name
+    for file in sorted((home / "agents").glob("*/UUID")):
+        uuids[file.parent.name] = file.read_text(errors="replace").strip()
     return shlex.join(["vctl", "restart", "--uuid", *(uuids.get(agent, agent) for agent in agents)])
 
 

@@ -301,7 +301,7 @@ def test_refusals_of_the_profiler_are_said_in_its_words(run: Callable[..., Done]
 
 
 def test_the_real_profiler_is_watched(run: Callable[..., Done], profiler: str, busy: int) -> None:
-    done = run("live", "call-graph", "listener", "--once", "--seconds", "2", "--json")
+    done = run("live", "call-graph", "listener", "--once", "--seconds", "1", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["view"], found["agent"]) == ("call-graph", "listener")

@@ -227,14 +227,13 @@ def test_each_agents_state_is_told_with_what_to_do(cli: Cli, parts: SiteParts, e
 
 
 def test_agents_are_restarted_by_what_either_generation_calls_them(tmp_path: Path) -> None:
-    (tmp_path / "agents" / "listener").mkdir(parents=True)
+    modular = tmp_path / "agents" / "listener"
+    modular.mkdir(parents=True)
+    (modular / "UUID").write_text("77a9")
     monolithic = tmp_path / "agents" / "0a1b"
     monolithic.mkdir()
     (monolithic / "IDENTITY").write_text("platform.historian")
-    assert (
-        restart_command(tmp_path, ["listener", "platform.historian", "a b"])
-        == "vctl restart --uuid listener 0a1b 'a b'"
-    )
+    assert restart_command(tmp_path, ["listener", "platform.historian", "a b"]) == "vctl restart --uuid 77a9 0a1b 'a b'"
 
 
 def test_the_environment_of_a_process_and_its_file_are_found_without_asking_it(
