@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -130,10 +130,15 @@ class Bpftrace:
     `overdue`: whether its time was over.
     """
 
-    def __init__(self, program: Program, seconds: float, binary: Path | None = None) -> None:
-        """`seconds`: how long from when its probes are in place, after which it is told to end."""
+    def __init__(
+        self, program: Program, seconds: float, binary: Path | None = None, through: Sequence[str] | None = None
+    ) -> None:
+        """`seconds`: how long from when its probes are in place, after which it is told to end. `through`: the command
+        it is run by, in place of the one that ends it when we are killed.
+        """
         self._program, self._seconds = program, seconds
         self._binary = binary or find_program("bpftrace")
+        self._through = tied_to_us() if through is None else through
         self._reader = Reader()
         self._stopped = threading.Event()
         self.attached = False
@@ -205,7 +210,7 @@ class Bpftrace:
         obstacle = why_not(self._binary)
         if obstacle is not None or self._binary is None:
             raise ProfilingRefused("bpftrace cannot be run.", obstacle)
-        command = [*tied_to_us(), str(self._binary), "-f", "json"]
+        command = [*self._through, str(self._binary), "-f", "json"]
         command += ["-p", str(self._program.pid)] if self._program.pid is not None else []
         command += ["-e", self._program.text, "--", *self._program.arguments]
         environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", **self._program.environment}
