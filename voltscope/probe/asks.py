@@ -15,6 +15,7 @@ from voltscope.probe import start
 from voltscope.probe.greenlets import NEW, READY, RUNNING, WAITING, Known
 from voltscope.probe.quiet import rest
 from voltscope.probe.registry import Registry
+from voltscope.probe.switches import Switches
 from voltscope.probe.walk import Names, in_slices, of_threads
 from voltscope.version import __version__
 
@@ -43,6 +44,12 @@ class Shared:
         self.registry = Registry()
         self.own: set[int] = set()
         self.watchers = 0
+        self.flowing = False
+        self.timers: list[Switches] = []
+
+    def clocks(self) -> list[dict[int, float]]:
+        """Since when greenlets were seen waiting, by identity."""
+        return [timer.since for timer in self.timers if timer.on]
 
 
 SHARED = Shared()
@@ -71,7 +78,7 @@ def count(shared: Shared = SHARED) -> dict[str, Any]:
     """How many greenlets there are, and in which state."""
     registry = shared.registry
     registry.scan(COUNT_FRESH_S)
-    registry.look(rename=False)
+    registry.look(shared.clocks(), rename=False)
     ready, now = registry.ready(), perf_counter()
     states: Counter[str] = Counter({RUNNING: 0, WAITING: 0, READY: 0, NEW: 0})
     oldest = 0.0
@@ -91,7 +98,7 @@ def dump(most: int, shared: Shared = SHARED) -> str:
     """Where all threads and greenlets stand, as JSON."""
     registry = shared.registry
     registry.scan()
-    moved = registry.look()
+    moved = registry.look(shared.clocks())
     texts, left_out = told(registry, most)
     return (
         f'{{"at":{time.time()},"threads":{json.dumps(threads(registry.names, shared.own))},'

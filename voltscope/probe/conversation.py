@@ -86,6 +86,19 @@ class Conversation:
         elif ask == "allow":
             self._allowed = True
             self._send_answer(json.dumps(asks.allow(self._pid)))
+        elif ask == "watch":
+            from voltscope.probe.watch import watch
+
+            seconds, every = number(request, "seconds", None, 0.01, LONGEST_STREAM_S), _every(request, 0.5)
+            rate, most = number(request, "rate", 5.0, 0.1, 20.0), whole(request, "most", 2000, 1, 100_000)
+            switches = flag(request, "switches", True)
+            self._stream(lambda: watch(self, SHARED, seconds, rate, every, switches, most))
+        elif ask == "calls":
+            from voltscope.probe.flow import calls
+
+            seconds, every = number(request, "seconds", None, 0.01, LONGEST_CALLS_S), _every(request, 0.25)
+            most, builtins = whole(request, "most", 200_000, 1, 1_000_000), flag(request, "builtins", False)
+            self._stream(lambda: calls(self, SHARED, seconds, most, every, builtins))
         elif ask == "sample":
             from voltscope.probe.sample import sample
 
@@ -103,7 +116,7 @@ class Conversation:
         except (Hangup, OSError, Refused):
             raise
         except Exception as error:
-            reason = f"failed: {type(error).__name__}: {error}"
+            reason = f"failed: {type(error).__name__}: {error}"[:1000]
         finally:
             SHARED.watchers -= 1
         self._send(json.dumps({"end": reason}))

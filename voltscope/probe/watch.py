@@ -1,0 +1,158 @@
+"""All greenlets watched over time: the stream `watch`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from time import perf_counter, thread_time
+
+from voltscope.probe.asks import Shared, told
+from voltscope.probe.blocks import MOST_BLOCKS, POLL_S, Blocks
+from voltscope.probe.quiet import rest
+from voltscope.probe.sample import Channel
+from voltscope.probe.spawns import Spawns
+from voltscope.probe.switches import BOUNDS, Switches
+from voltscope.probe.walk import Stack, in_slices
+
+# What a watch may take of a processor: with up to 100 greenlets, with 1,000 and more.
+SHARE_OF_FEW, SHARE_OF_MANY, FEW, MANY = 0.005, 0.015, 100, 1000
+# Greenlets that gevent does not spawn, and hubs of new threads, are found by looking through all objects again.
+RESCAN_S = 10.0
+MOST_HUBS = 8
+_PATHS_A_SLICE = 200
+
+
+class Watch:
+    """One watch: made, run once, and undone whatever happens."""
+
+    def __init__(self, channel: Channel, shared: Shared, rate: float, switches: bool, most: int) -> None:
+        self._channel, self._shared, self._registry = channel, shared, shared.registry
+        self._rate, self._timed, self._most = rate, switches, most
+        self._spawns = Spawns()
+        self._hubs: dict[int, tuple[Switches, Blocks]] = {}
+        self._spawning: Switches | None = None
+        self._stacks: Counter[tuple[str, Stack]] = Counter()
+        self._samples = self._moved = 0
+        self._looking = perf_counter()
+
+    def run(self, seconds: float, every: float) -> str:
+        """Watch for so long; the reason why it ended."""
+        try:
+            return self._run(seconds, every)
+        finally:
+            self._undo()
+
+    def _run(self, seconds: float, every: float) -> str:
+        now = perf_counter()
+        scan_at = look_at = now
+        poll_at = now if self._timed else float("inf")
+        tell_at, deadline = now + every, now + seconds
+        owed = 0.0
+        while True:
+            used = thread_time()
+            now = perf_counter()
+            if now >= scan_at:
+                self._registry.scan()
+                self._take_hubs()
+                scan_at = now + RESCAN_S
+                used = thread_time()  # once in a while, and short: not what the pace is for
+            if now >= poll_at:
+                self._poll()
+                poll_at = perf_counter() + POLL_S
+            telling = now >= min(tell_at, deadline)
+            if now >= look_at or telling:  # what is told is of now
+                self._look()
+                owed += thread_time() - used
+                used = thread_time()
+                look_at = now + max(1 / self._rate, owed / self._share())
+                owed = 0.0
+            if telling:
+                began_telling = thread_time()
+                self._tell()
+                tell_at = now + max(every, 2 * (thread_time() - began_telling) / self._share())
+            if now >= deadline:
+                return "time"
+            owed += thread_time() - used
+            if self._channel.wait(min(scan_at, poll_at, look_at, tell_at, deadline) - perf_counter()):
+                return "stopped"
+
+    def _take_hubs(self) -> None:
+        for hub in self._registry.hubs()[:MOST_HUBS]:
+            if hub.thread_ident in self._hubs:
+                continue
+            switches = Switches(hub)
+            self._hubs[hub.thread_ident] = switches, Blocks(switches, self._registry)
+            if self._spawning is None and switches.in_hub(self._spawns.put):
+                self._spawning = switches
+            if self._timed:
+                self._shared.timers.append(switches)
+                switches.begin()
+
+    def _poll(self) -> None:
+        for switches, blocks in self._hubs.values():
+            switches.begin()
+            blocks.poll()
+
+    def _look(self) -> None:
+        self._registry.add(self._spawns.seen)
+        for switches, _ in self._hubs.values():
+            self._registry.add(switches.fresh)
+            if len(switches.since) > 2 * len(self._registry) + 1000:
+                switches.forget(self._registry.__contains__)
+        self._moved += self._registry.look(self._shared.clocks(), tally=self._stacks)
+        self._samples += 1
+
+    def _share(self) -> float:
+        among = (len(self._registry) - FEW) / (MANY - FEW)
+        return SHARE_OF_FEW + (SHARE_OF_MANY - SHARE_OF_FEW) * min(1.0, max(0.0, among))
+
+    def _tell(self) -> None:
+        now = perf_counter()
+        rate = round(self._samples / max(now - self._looking, 1e-9), 3)
+        stacks, samples, moved = self._stacks, self._samples, self._moved
+        self._stacks, self._samples, self._moved, self._looking = Counter(), 0, 0, now
+        paths: Counter[str] = Counter()
+        parts: list[str] = []
+        for part in in_slices(list(stacks.items()), _PATHS_A_SLICE):
+            for (root, stack), times in part:
+                paths[f"{root};{stack.folded}" if root else stack.folded] += times
+            rest()
+        for part in in_slices(list(paths.items()), _PATHS_A_SLICE):
+            parts += [f"{json.dumps(path)}:{times}" for path, times in part]
+            rest()
+        greenlets, left_out = told(self._registry, self._most)
+        self._channel.update(
+            f'{{"at":{time.time()},"samples":{samples},"rate":{rate},"folded":{{{",".join(parts)}}},'
+            f'"greenlets":[{",".join(greenlets)}],"count":{len(self._registry)},"left_out":{left_out},'
+            f'"moved":{moved},"switches":{self._switches() if self._timed else "null"}}}'
+        )
+
+    def _switches(self) -> str:
+        counts = [0] * (len(BOUNDS) + 1)
+        blocks = []
+        traced = 0.0
+        for switches, found in self._hubs.values():
+            counts = [one + more for one, (_, more) in zip(counts, switches.buckets(), strict=True)]
+            blocks += found.told()
+            traced = max(traced, switches.traced_s())
+        blocks.sort(key=lambda block: -block.seconds)
+        buckets = json.dumps(list(zip((*BOUNDS, None), counts, strict=True)))
+        longest = ",".join([block.text() for block in blocks[:MOST_BLOCKS]])
+        return f'{{"buckets":{buckets},"blocks":[{longest}],"timed_s":{round(traced, 3)}}}'
+
+    def _undo(self) -> None:
+        self._spawns.end()
+        if self._spawning is not None:
+            self._spawning.in_hub(self._spawns.remove)
+        for switches, _ in self._hubs.values():
+            switches.end()
+            if switches in self._shared.timers:
+                self._shared.timers.remove(switches)
+
+
+def watch(
+    channel: Channel, shared: Shared, seconds: float, rate: float, every: float, switches: bool, most: int
+) -> str:
+    """Watch all greenlets for so long; the reason why it ended."""
+    return Watch(channel, shared, rate, switches, most).run(seconds, every)
