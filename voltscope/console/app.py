@@ -1,4 +1,4 @@
-"""The console's pages and routes: login, three pages of one frontend, and the API they read."""
+"""The console's pages and routes: login, four pages of one frontend, and the API they read."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from voltscope.console import vendor
 from voltscope.console.captures import CapturesApi
+from voltscope.console.live import LiveApi
 from voltscope.console.log_export import LogExport
 from voltscope.console.log_reader import LogReader
 from voltscope.console.log_tail import LogTail
@@ -36,7 +37,7 @@ from voltscope.web.access import OPERATOR
 from voltscope.web.guard import same_origin
 
 STATIC = Path(__file__).parent / "static"
-PAGES = ("/", "/logs", "/flamegraphs")
+PAGES = ("/", "/logs", "/flamegraphs", "/live")
 
 # speedscope draws with WebGL, loads its importer from a data: URL and styles its elements itself.
 _SPEEDSCOPE_CSP = (
@@ -67,6 +68,7 @@ class Console:
         patterns, searches = PatternsApi(self._log_reader), SavedSearchesApi(site)
         self._overview = Overview(site)
         captures = CapturesApi(site, access)
+        live = LiveApi(site, access, self._closing, self._known)
         self.app: GuardedApp = guarded(
             [
                 *(Route(path, self._page) for path in PAGES),
@@ -89,6 +91,7 @@ class Console:
                 Route("/api/logs/searches", searches.save, methods=["POST"]),
                 Route("/api/logs/searches", searches.delete, methods=["DELETE"]),
                 *captures.routes(),
+                *live.routes(),
                 Mount("/static", _Assets(STATIC)),
                 Mount("/speedscope", _Assets(vendor.directory("speedscope"), csp=_SPEEDSCOPE_CSP)),
             ],
@@ -108,10 +111,12 @@ class Console:
         """Let go of the log store; call it after the server has stopped, for a live tail may be reading until then."""
         self._log_reader.close()
 
+    def _known(self, request: Request) -> User | None:
+        """Who asked for a stream, by token or by session, if they would still be let in."""
+        return self._access.by_authorization(request.headers.get("authorization")) or self._user(request)
+
     def _still_known(self, request: Request) -> bool:
-        """Whether who asked for a stream, by token or by session, would still be let in."""
-        known = self._access.by_authorization(request.headers.get("authorization")) or self._user(request)
-        return known is not None
+        return self._known(request) is not None
 
     def _user(self, request: Request) -> User | None:
         return self._sessions.user(request.cookies.get(_cookie(request)))
@@ -178,7 +183,7 @@ class Console:
 
     async def _session(self, request: Request) -> Response:
         user: User = request.state.user
-        absent = vendor.absent("speedscope")
+        absent, dagre = vendor.absent("speedscope"), vendor.absent("dagre")
         return JSONResponse(
             {
                 "user": user.name,
@@ -189,6 +194,7 @@ class Console:
                 "version": __version__,
                 "links": {"prometheus": self._site.prometheus, "grafana": self._site.grafana},
                 "speedscope": {"available": absent is None, "reason": absent},
+                "dagre": {"available": dagre is None, "reason": dagre},
             }
         )
 

@@ -9,14 +9,13 @@ from typing import Any
 
 import httpx
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from voltscope.console.upstream import Upstream, bearer
-from voltscope.errors import BadRequest, CaptureNotFound, UpstreamDown
+from voltscope.console.profiler import Profiler, asked, said
+from voltscope.errors import CaptureNotFound
 from voltscope.site import Site
 from voltscope.web import Access
-from voltscope.web.access import OPERATOR, VIEWER
 
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
 # The flame graph's own script runs, in an origin of its own: it sees neither our session nor our pages.
@@ -52,12 +51,7 @@ class CapturesApi:
     """Handlers that hand requests on to the profiler. The guard has checked the session and its role before."""
 
     def __init__(self, site: Site, access: Access) -> None:
-        self._access = access
-        self._profiler = Upstream(
-            "the profiler",
-            site.profiler,
-            "Check with `vctl status` that the agent voltscope.profiler runs, or correct `profiler` in the site file.",
-        )
+        self._profiler = Profiler(site, access)
 
     def routes(self) -> list[Route]:
         """All of them; the guard lets only operators write."""
@@ -78,40 +72,42 @@ class CapturesApi:
 
     async def list(self, request: Request) -> Response:
         """GET /api/captures."""
-        return await self._hand_on("GET", "/api/captures")
+        return await self._profiler.read("/api/captures")
 
     async def targets(self, request: Request) -> Response:
         """GET /api/targets."""
-        return await self._hand_on("GET", "/api/targets")
+        return await self._profiler.read("/api/targets")
 
     async def backends(self, request: Request) -> Response:
         """GET /api/backends."""
-        return await self._hand_on("GET", "/api/backends")
+        return await self._profiler.read("/api/backends")
 
     async def continuous(self, request: Request) -> Response:
         """GET /api/continuous."""
-        return await self._hand_on("GET", "/api/continuous")
+        return await self._profiler.read("/api/continuous")
 
     async def coverage(self, request: Request) -> Response:
         """GET /api/coverage."""
-        return await self._hand_on("GET", "/api/coverage", params=_asked(request, _OF_A_SPAN))
+        return await self._profiler.read("/api/coverage", params=asked(request, _OF_A_SPAN))
 
     async def one(self, request: Request) -> Response:
         """GET /api/captures/ID."""
-        return await self._hand_on("GET", f"/api/captures/{_checked(request.path_params['id'])}")
+        return await self._profiler.read(f"/api/captures/{_checked(request.path_params['id'])}")
 
     async def capture(self, request: Request) -> Response:
         """POST /api/captures: only operators come this far."""
-        return await self._write(request, "POST", "/api/captures", content=await request.body())
+        return await self._profiler.ask_as(request.state.user, "POST", "/api/captures", content=await request.body())
 
     async def cancel(self, request: Request) -> Response:
         """DELETE /api/captures/ID: only operators come this far."""
-        return await self._write(request, "DELETE", f"/api/captures/{_checked(request.path_params['id'])}")
+        name = _checked(request.path_params["id"])
+        return await self._profiler.ask_as(request.state.user, "DELETE", f"/api/captures/{name}")
 
     async def threads(self, request: Request) -> Response:
         """POST /api/threads: only operators come this far."""
-        return await self._write(
-            request, "POST", "/api/threads", content=await request.body(), timeout=_DUMP_TIMEOUT
+        body = await request.body()
+        return await self._profiler.ask_as(
+            request.state.user, "POST", "/api/threads", content=body, timeout=_DUMP_TIMEOUT
         )  # fmt: skip
 
     async def artifact(self, request: Request) -> Response:
@@ -121,15 +117,15 @@ class CapturesApi:
 
     async def merged(self, request: Request) -> Response:
         """GET /merged.FORMAT."""
-        return await self._picture("/merged.", request.path_params["form"], _FORMATS, _asked(request, _OF_A_SPAN))
+        return await self._picture("/merged.", request.path_params["form"], _FORMATS, asked(request, _OF_A_SPAN))
 
     async def difference(self, request: Request) -> Response:
         """GET /difference.FORMAT."""
-        asked = _asked(request, _OF_A_DIFFERENCE)
-        return await self._picture("/difference.", request.path_params["form"], _COMPARED, asked)
+        params = asked(request, _OF_A_DIFFERENCE)
+        return await self._picture("/difference.", request.path_params["form"], _COMPARED, params)
 
     async def _picture(
-        self, path: str, form: str, forms: Mapping[str, Any] | tuple[str, ...], asked: dict[str, str]
+        self, path: str, form: str, forms: Mapping[str, Any] | tuple[str, ...], params: dict[str, str]
     ) -> Response:
         """Streamed: they can be many megabytes."""
         if form not in forms:
@@ -138,12 +134,12 @@ class CapturesApi:
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(self._profiler.client())
             asking = client.stream(
-                "GET", path + form, params=asked, headers=self._headers(VIEWER), timeout=_PICTURE_TIMEOUT
+                "GET", path + form, params=params, headers=self._profiler.as_reader(), timeout=_PICTURE_TIMEOUT
             )
             answer = await stack.enter_async_context(asking)
             if answer.status_code != 200:
                 await answer.aread()
-                return _said(answer.status_code, self._profiler.decoded(answer))
+                return said(answer.status_code, self._profiler.decoded(answer))
             opened = stack.pop_all()
 
         async def body() -> AsyncIterator[bytes]:
@@ -153,46 +149,6 @@ class CapturesApi:
 
         headers = {"Content-Security-Policy": csp} if csp else None
         return StreamingResponse(body(), media_type=media_type, headers=headers)
-
-    async def _hand_on(self, method: str, path: str, **options: Any) -> Response:
-        status, answer = await self._profiler.json(method, path, headers=self._headers(VIEWER), **options)
-        return _said(status, answer)
-
-    async def _write(self, request: Request, method: str, path: str, **options: Any) -> Response:
-        """With the secret of who asks, so that the profiler's audit and limits know whom they deal with."""
-        secret = self._access.secret_of_user(request.state.user.name) or self._access.secret_of(OPERATOR)
-        headers = {**bearer(secret), "Content-Type": "application/json"}
-        async with self._profiler.client() as client:
-            answer = await client.request(method, path, headers=headers, **options)
-            if answer.status_code == 204:
-                return JSONResponse({})  # what scripts of our pages read is JSON
-            return _said(answer.status_code, self._profiler.decoded(answer))
-
-    def _headers(self, role: str) -> dict[str, str]:
-        """The least secret that will do."""
-        return dict(bearer(self._access.secret_of(role) or self._access.secret_of(OPERATOR)))
-
-
-def _asked(request: Request, known: Mapping[str, re.Pattern[str]]) -> dict[str, str]:
-    """The parameters the profiler is to have. Raises BadRequest for one that does not look like what it is."""
-    found = {}
-    for name, pattern in known.items():
-        text = request.query_params.get(name)
-        if not text:
-            continue
-        if not pattern.fullmatch(text):
-            raise BadRequest(f"{name}: found {text[:60]!r}, which it cannot be.")
-        found[name] = text
-    return found
-
-
-def _said(status: int, answer: Any) -> Response:
-    """The profiler's answer as ours. It not knowing our secret is no reason for the browser to log in again."""
-    if status == 401:
-        raise UpstreamDown(
-            "the profiler does not know the console's secret.", "Give both the same credential file, then try again."
-        )
-    return JSONResponse(answer, status_code=status)
 
 
 def _checked(name: str) -> str:

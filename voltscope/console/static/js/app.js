@@ -3,10 +3,11 @@
 import { get } from "/static/js/api.js";
 import { el, notice, refill } from "/static/js/dom.js";
 import * as flamegraphs from "/static/js/flamegraphs.js";
+import * as live from "/static/js/live.js";
 import * as logs from "/static/js/logs.js";
 import * as overview from "/static/js/overview.js";
 
-const PAGES = { "/": overview, "/logs": logs, "/flamegraphs": flamegraphs };
+const PAGES = { "/": overview, "/logs": logs, "/flamegraphs": flamegraphs, "/live": live };
 const main = document.getElementById("main");
 let session = null;
 let leave = () => {};
