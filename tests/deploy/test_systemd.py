@@ -1,4 +1,4 @@
-"""The systemd unit: accepted by systemd, and what it starts is a command there is."""
+"""The systemd units: accepted by systemd, and what they start is a command there is."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 from servers.missing import without
 
-UNIT = Path(__file__).resolve().parents[2] / "deploy" / "systemd" / "voltscope-engine@.service"
+from voltscope.probed.protocol import SOCKET
+
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
+UNIT = FOLDER / "voltscope-engine@.service"
+HELPER, HELPERS_SOCKET = FOLDER / "voltscope-probed.service", FOLDER / "voltscope-probed.socket"
 
 
-def _started() -> list[str]:
-    line = next(line for line in UNIT.read_text().splitlines() if line.startswith("ExecStart="))
+def _started(unit: Path = UNIT) -> list[str]:
+    line = next(line for line in unit.read_text().splitlines() if line.startswith("ExecStart="))
     return line.removeprefix("ExecStart=").split()
 
 
@@ -43,3 +47,26 @@ def test_what_the_unit_starts_is_a_command_there_is(engine: str, tmp_path: Path)
     )
     assert found.returncode == 78, found.stderr
     assert "no such key" in found.stderr
+
+
+def test_systemd_knows_every_line_of_the_root_helpers_units(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        without("systemd-analyze is missing")
+    for unit in (HELPER, HELPERS_SOCKET):
+        text = unit.read_text()
+        (tmp_path / unit.name).write_text(text.replace(_started(HELPER)[0], shutil.which("true") or "/bin/true"))
+    found = subprocess.run(
+        [analyze, "verify", *(tmp_path / unit.name for unit in (HELPER, HELPERS_SOCKET))],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_what_the_root_helpers_unit_starts_is_a_command_there_is() -> None:
+    program, *arguments = _started(HELPER)
+    assert Path(program).name == "voltscope"
+    command = [sys.executable, "-m", "voltscope.cli", *arguments, "--help"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 0, found.stderr
+    assert f"ListenStream={SOCKET}\n" in HELPERS_SOCKET.read_text()

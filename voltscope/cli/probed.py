@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from voltscope.live.programs import NAMES
 from voltscope.probed.protocol import SOCKET
 
 
@@ -20,7 +21,13 @@ from voltscope.probed.protocol import SOCKET
     help="Where to listen; a socket given by systemd (LISTEN_FDS) goes before it.",
 )
 @click.option("--group", metavar="NAME", help="The group that may ask, such as the platform's. Default: root alone.")
-def probed(path: Path, group: str | None) -> int:
+@click.option(
+    "--only",
+    type=click.Choice(NAMES),
+    multiple=True,
+    help="Serve this program and no other. May be given again. Default: all.",
+)
+def probed(path: Path, group: str | None, only: tuple[str, ...]) -> int:
     """Run the root helper: kernel probes for the processes of whoever asks.
 
     Live views are exact with it where the kernel counts or the interpreter has probes; without it each has a lesser
@@ -29,5 +36,5 @@ def probed(path: Path, group: str | None) -> int:
     """
     from voltscope.probed.service import serve
 
-    serve(path, group)
+    serve(path, group, only)
     return 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from voltscope.errors import BadRequest, LinkError, VoltscopeError
@@ -18,7 +19,8 @@ from voltscope.probed.limits import (
     Pace,
     Places,
 )
-from voltscope.probed.programs import LISTED, listed
+from voltscope.probed.privileges import shed
+from voltscope.probed.programs import Listed
 from voltscope.probed.protocol import (
     MOST_REQUEST_BYTES,
     PROTOCOL,
@@ -43,10 +45,12 @@ Say = Callable[[str], None]
 
 
 class Daemon:
-    """Serves `listener`, a listening Unix socket, with the bpftrace at `binary`. `say` is given one line at a time."""
+    """Serves `programs` at `listener`, a listening Unix socket, with the bpftrace at `binary`. `say` is given one line
+    at a time.
+    """
 
-    def __init__(self, listener: socket.socket, binary: Path, say: Say) -> None:
-        self._listener, self._binary, self._say = listener, binary, say
+    def __init__(self, listener: socket.socket, binary: Path, programs: Mapping[str, Listed], say: Say) -> None:
+        self._listener, self._binary, self._programs, self._say = listener, binary, programs, say
         self._connections = Places("connections", MOST_CONNECTIONS, MOST_CONNECTIONS_EACH)
         self._runs = Places("programs", MOST_RUNS, MOST_RUNS_EACH)
         self._pace = Pace()
@@ -128,31 +132,30 @@ class Daemon:
             send(connection, {"error": error.as_dict()})
 
     def _hello(self, caller: Caller, asked: Ask) -> Hello:
-        reasons: dict[str, str] = {}
-        if asked.pid is not None:
-            with Subject(asked.pid) as subject:
+        with contextlib.ExitStack() as held:
+            subject = None
+            if asked.pid is not None:
+                subject = held.enter_context(Subject(asked.pid))
                 subject.vet(caller)
-                for each in LISTED.values():
-                    if each.user_probes:
-                        try:
-                            each.interpreter(subject)
-                        except VoltscopeError as error:
-                            reasons[each.name] = str(error)
-        programs = [
-            Offer(each.name, each.words, each.slowdown, each.most_seconds, reasons.get(each.name))
-            for each in LISTED.values()
-        ]
+            programs = [
+                Offer(each.name, each.words, each.slowdown, each.most_seconds, each.unavailable(subject))
+                for each in self._programs.values()
+            ]
         return Hello(PROTOCOL, __version__, programs)
 
     def _run(self, connection: socket.socket, caller: Caller, asked: Run) -> None:
-        program = listed(asked)
+        program = self._programs.get(asked.program)
+        if program is None:
+            raise BadRequest("the helper has no program of that name.", f"It has: {', '.join(self._programs)}.")
         audit = f"uid={caller.uid} by={caller.pid} program={program.name} pid={asked.pid} seconds={asked.seconds:g}"
         relay = None
         try:
             with Subject(asked.pid) as subject, self._runs.taken(caller.uid):
                 subject.vet(caller)
                 relay = Relay(connection, caller, subject, self._over)
-                reason = relay.run(program.filled(subject, asked), asked.seconds, self._binary)
+                reason = relay.run(
+                    program.filled(subject, asked), asked.seconds, self._binary, shed(program.privileges)
+                )
         except VoltscopeError as error:
             told = f" messages={relay.sent} dropped={relay.dropped}" if relay is not None else ""
             self._say(f"{audit} outcome={error.code}{told}")

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 from voltscope.errors import HelperUnfit
+from voltscope.probed.leftovers import TRACEFS
 
 # Folders only root may write to: what is found there is run as root.
 SAFE_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-_TRACEFS = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
 _TRIAL = "BEGIN { exit(); }"
 # 0.4 s here; it compiles a program with LLVM, read from a cold disk at boot
 _TRIAL_S = 60.0
@@ -24,7 +24,7 @@ def tracer() -> Path:
     found = shutil.which("bpftrace", path=SAFE_PATH)
     if found is None:
         raise HelperUnfit(f"there is no bpftrace in {SAFE_PATH}.", "Run: apt-get install bpftrace")
-    if not any((place / "events").is_dir() for place in _TRACEFS):
+    if not any((place / "events").is_dir() for place in TRACEFS):
         raise HelperUnfit(
             "the kernel's tracing filesystem is not mounted, or this process may not see it.",
             "Run: mount -t tracefs nodev /sys/kernel/tracing (systemd does at boot: sys-kernel-tracing.mount).",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from voltscope.errors import BadRequest, ProfilingRefused
@@ -10,9 +11,9 @@ from voltscope.live.bpftrace import Program
 from voltscope.live.programs import FILES, FLOW, GC, SYSCALLS, text_of
 from voltscope.probed.identity import Subject
 from voltscope.probed.interpreter import Interpreter, interpreter
+from voltscope.probed.privileges import COUNTING, TYPES, USER_PROBES, missing
 from voltscope.probed.protocol import MOST_SECONDS, Run
 
-_COLLECTION = ("gc__start", "gc__done")
 # Events of a flow: 300,000 are 20 s of an interpreter that does nothing but call.
 _MOST_EVENTS = 300_000
 # A name and a key take their room on the 512 bytes of stack that a kernel program has: 100 is too much already.
@@ -23,13 +24,14 @@ _ENVIRONMENT = {"BPFTRACE_STRLEN": "80"}
 class Listed:
     """One program. `slowdown`: how many times longer the target takes for the same work.
 
-    `user_probes`: the USDT probes its interpreter must have, empty when it looks at none. `events`: it is given the
-    most events it may tell, instead of the pace at which it tells what it counts.
+    `privileges`: the capabilities its tracer needs. `user_probes`: the USDT probes its interpreter must have, if any.
+    `events`: it is given the most events it may tell, in place of the pace at which it tells what it counts.
     """
 
     name: str
     words: str
     slowdown: float
+    privileges: tuple[str, ...]
     most_seconds: float = MOST_SECONDS
     user_probes: tuple[str, ...] = ()
     events: int | None = None
@@ -37,8 +39,11 @@ class Listed:
     def filled(self, subject: Subject, asked: Run) -> Program:
         """What to run on `subject`: checked integers and the interpreter's path are all that is put into the text.
 
-        Raises BadRequest, ProfilingRefused and TargetGone.
+        Raises BadRequest, HelperUnfit, ProfilingRefused and TargetGone.
         """
+        unfit = missing(self.privileges)
+        if unfit is not None:
+            raise unfit
         if asked.seconds > self.most_seconds:
             most = f"{self.most_seconds:.0f} s at most"
             raise BadRequest(f"the helper runs {self.name} for {most}, and was asked for {asked.seconds:g}.")
@@ -48,6 +53,18 @@ class Listed:
             return Program(text_of(self.name), (str(subject.pid), until, str(pace)), environment=_ENVIRONMENT)
         path = self.interpreter(subject).path
         return Program(text_of(self.name), (path, until, str(pace)), pid=subject.pid, environment=_ENVIRONMENT)
+
+    def unavailable(self, subject: Subject | None) -> str | None:
+        """Why it cannot be had, here or for `subject`; None when it can. Raises TargetGone."""
+        unfit = missing(self.privileges)
+        if unfit is not None:
+            return str(unfit)
+        if subject is not None and self.user_probes:
+            try:
+                self.interpreter(subject)
+            except ProfilingRefused as error:
+                return str(error)
+        return None
 
     def interpreter(self, subject: Subject) -> Interpreter:
         """Its interpreter, when it has the probes. Raises ProfilingRefused and TargetGone."""
@@ -63,24 +80,28 @@ class Listed:
 LISTED = {
     each.name: each
     for each in (
-        Listed(SYSCALLS, "Nothing that could be measured: the kernel counts.", 1.0),
+        Listed(SYSCALLS, "Nothing that could be measured: the kernel counts.", 1.0, COUNTING),
         Listed(
             FLOW,
             "The target runs several times slower: the kernel stops it at every line and every return.",
             5.0,
+            USER_PROBES,
             most_seconds=60.0,
             user_probes=("line", "function__return"),
             events=_MOST_EVENTS,
         ),
-        Listed(GC, "Nothing that could be measured: it is stopped twice a collection.", 1.0, user_probes=_COLLECTION),
-        Listed(FILES, "Nothing that could be measured: the kernel counts.", 1.0),
+        Listed(
+            GC,
+            "Nothing that could be measured: it is stopped twice a collection.",
+            1.0,
+            USER_PROBES,
+            user_probes=("gc__start", "gc__done"),
+        ),
+        Listed(FILES, "Nothing that could be measured: the kernel counts.", 1.0, TYPES),
     )
 }
 
 
-def listed(asked: Run) -> Listed:
-    """The program asked for. Raises BadRequest naming those there are."""
-    found = LISTED.get(asked.program)
-    if found is None:
-        raise BadRequest("the helper has no program of that name.", f"It has: {', '.join(LISTED)}.")
-    return found
+def offered(only: Collection[str]) -> dict[str, Listed]:
+    """Those of `only`, or all when that is empty."""
+    return {name: each for name, each in LISTED.items() if not only or name in only}

@@ -14,6 +14,7 @@ import msgspec
 from voltscope.errors import ProfilingRefused, TargetGone
 from voltscope.live.bpftrace import Message, Program
 from voltscope.probed.identity import Caller, Subject
+from voltscope.probed.leftovers import sweep
 from voltscope.probed.protocol import MOST_ANSWER_BYTES, send
 from voltscope.probed.tracer import Tracer
 
@@ -38,15 +39,15 @@ class Relay:
         self._lost_told = 0
         self._room, self._filled_at = float(MOST_BYTES_A_SECOND), time.monotonic()
 
-    def run(self, program: Program, seconds: float, binary: Path) -> str:
+    def run(self, program: Program, seconds: float, binary: Path, through: Sequence[str]) -> str:
         """Run it to an end, and say which: TIME, STOPPED, GONE (the client), TARGET_ENDED or SHUT_DOWN.
 
-        The program was started by this thread and ends with it (PR_SET_PDEATHSIG). Raises VoltscopeError when it
-        cannot be run or fails, or when the process is no longer one this client may watch.
+        `through`: the command that runs it, which ends it when this thread does (PR_SET_PDEATHSIG). Raises
+        VoltscopeError when it cannot be run or fails, or when the process is no longer one this client may watch.
         """
         # What was counted until the process ended may stand for what its number was given to next: of a batch that
         # was read when it had ended, nothing is passed on.
-        tracer = Tracer(program, seconds, binary)
+        tracer = Tracer(program, seconds, binary, through)
         begun, attached_at = time.monotonic(), None
         batches = tracer.batches()
         try:
@@ -67,6 +68,7 @@ class Relay:
         finally:
             tracer.kill()
             batches.close()
+            sweep()
         return TIME
 
     def _ended(self) -> str | None:

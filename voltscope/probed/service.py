@@ -6,15 +6,21 @@ import os
 import signal
 import stat
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import voltscope
 from voltscope.probed import fitness, listening
 from voltscope.probed.daemon import Daemon
+from voltscope.probed.leftovers import sweep
+from voltscope.probed.programs import offered
 
 
-def serve(path: Path, group: str | None) -> None:
-    """Serve at `path`, or the socket systemd gave, until SIGTERM or SIGINT. Raises HelperUnfit."""
+def serve(path: Path, group: str | None, only: Collection[str] = ()) -> None:
+    """Serve at `path`, or the socket systemd gave, until SIGTERM or SIGINT. `only`: programs, all when empty.
+
+    Raises HelperUnfit.
+    """
     given = listening.given()
     # the children's too: nothing of whoever started us reaches a program that runs as root
     os.environ.clear()
@@ -22,10 +28,12 @@ def serve(path: Path, group: str | None) -> None:
     os.chdir("/")
     binary = fitness.tracer()
     listener = given or listening.made(path, group)
-    daemon = Daemon(listener, binary, say)
+    daemon = Daemon(listener, binary, offered(only), say)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
     _warn_of_foreign_code()
+    for event in sweep():
+        say(f"removed {event}, which a tracer that was killed left in the kernel")
     say(f"serving at {listener.getsockname()} with {binary}")
     try:
         daemon.serve()

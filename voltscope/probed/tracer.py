@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from voltscope.live.bpftrace import Bpftrace, Program
@@ -14,8 +15,8 @@ class Tracer(Bpftrace):
     clients that are there; for one that is gone nothing is left to do but to end.
     """
 
-    def __init__(self, program: Program, seconds: float, binary: Path) -> None:
-        super().__init__(program, seconds, binary)
+    def __init__(self, program: Program, seconds: float, binary: Path, through: Sequence[str]) -> None:
+        super().__init__(program, seconds, binary, through)
         self._process: subprocess.Popen[bytes] | None = None
 
     def kill(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from root_helper import BUSY, PATIENCE_S, RunningHelper, Traces, helper_process, target, wait_for
+from root_helper import BUSY, PATIENCE_S, RunningHelper, Traces, ended, helper_process, target, wait_for
 
 from voltscope.errors import HelperAbsent
 from voltscope.live.helper import Helper
@@ -40,7 +40,7 @@ class Watching:
 
     def gone(self) -> None:
         """Returns when tracer, programs, breakpoints and raised semaphores are."""
-        wait_for(lambda: not Path(f"/proc/{self.tracer}").exists(), "the tracer's end")
+        wait_for(lambda: ended(self.tracer), "the tracer's end")
         wait_for(lambda: not self.traces.left(), f"nothing left, but there is {self.traces.left()}")
 
 

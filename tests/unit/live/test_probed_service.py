@@ -11,12 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from root_helper import GROUP, NOBODY, PATIENCE_S, RunningHelper, as_user, target, wait_for
+from root_helper import GROUP, NOBODY, PATIENCE_S, RunningHelper, as_user, ended, target, wait_for
 
 from voltscope.errors import HelperUnfit
 from voltscope.live.helper import Helper
-from voltscope.probed import fitness, listening
+from voltscope.probed import fitness, leftovers, listening, privileges
+from voltscope.probed.programs import LISTED, offered
 
+UNIT = Path(__file__).resolve().parents[3] / "deploy" / "systemd" / "voltscope-probed.service"
 # what systemd does between fork and exec (sd_listen_fds(3))
 _AS_SYSTEMD = """
 import os, sys
@@ -63,7 +65,7 @@ def test_only_root_can_be_it(kernel_probes: Path) -> None:
 
 
 def test_what_is_missing_is_told(kernel_probes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitness, "_TRACEFS", (tmp_path,))
+    monkeypatch.setattr(fitness, "TRACEFS", (tmp_path,))
     with pytest.raises(HelperUnfit, match="mount -t tracefs"):
         fitness.tracer()
     monkeypatch.setattr(fitness, "SAFE_PATH", str(tmp_path))
@@ -78,39 +80,77 @@ def test_what_is_missing_is_told(kernel_probes: Path, tmp_path: Path, monkeypatc
         fitness.tracer()
 
 
-def test_it_serves_a_socket_of_systemds_and_a_signal_ends_all(kernel_probes: Path, open_folder: Path) -> None:
+def test_it_serves_a_socket_of_systemds_with_the_units_privileges_and_a_signal_ends_all(
+    usdt_python: Path, open_folder: Path
+) -> None:
     place = open_folder / "given.sock"
+    allowed = next(line for line in UNIT.read_text().splitlines() if line.startswith("CapabilityBoundingSet="))
+    bounding = allowed.partition("=")[2].lower().replace("cap_", "+").split()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(place))
         listener.listen()
-        program = [sys.executable, "-m", "voltscope.cli", "probed", "--socket", "/proc/no/such/place"]
+        setpriv = ["/usr/bin/setpriv", "--no-new-privs", "--bounding-set", ",".join(["-all", *bounding])]
+        program = [*setpriv, sys.executable, "-m", "voltscope.cli", "probed", "--socket", "/proc/no/such/place"]
         command = [sys.executable, "-c", _AS_SYSTEMD, str(listener.fileno()), *program]
         process = subprocess.Popen(command, pass_fds=[listener.fileno()], stderr=subprocess.PIPE, text=True)
     helper = RunningHelper(process, place, [])
     try:
-        with target() as pid:
+        with target(uid=NOBODY, gid=GROUP, program=str(usdt_python)) as pid:
             # queued by the kernel until it is ready to serve
-            feed = Helper(place).run("syscalls", pid, 60)
+            feed = Helper(place).run("gc", pid, 60)
             batches = feed.batches()
-            next(batch for batch in batches if batch)
+            next(batch for batch in batches if any(message.kind == "printf" for message in batch))
             (tracer,) = helper.tracers()
             # nothing of whoever started it reaches the tracer
             environment = Path(f"/proc/{tracer}/environ").read_bytes().split(b"\0")
-            assert {entry.partition(b"=")[0] for entry in environment if entry} == {
-                b"PATH",
-                b"LC_ALL",
-                b"BPFTRACE_STRLEN",
-            }
+            names = {entry.partition(b"=")[0] for entry in environment if entry}
+            assert names == {b"PATH", b"LC_ALL", b"BPFTRACE_STRLEN"}
             assert os.readlink(f"/proc/{tracer}/cwd") == "/"  # noqa: PTH115
+            status = Path(f"/proc/{tracer}/status").read_text()
+            assert f"CapEff:\t{1 << 21 | 1 << 19:016x}\n" in status  # SYS_ADMIN and SYS_PTRACE
+            assert "NoNewPrivs:\t1\n" in status
             process.send_signal(signal.SIGTERM)
-            assert list(batches) is not None
+            list(batches)
             assert feed.ended == "shut-down"
-            wait_for(lambda: not Path(f"/proc/{tracer}").exists(), "the tracer's end")
+            wait_for(lambda: ended(tracer), "the tracer's end")
             assert process.wait(PATIENCE_S) == 0
         assert place.exists()  # systemd's, and kept for the next start
     finally:
         process.kill()
         process.communicate()
+
+
+def test_what_a_killed_tracer_left_defined_is_removed(kernel_probes: Path, usdt_python: Path) -> None:
+    ended_one = subprocess.Popen(["true"])
+    ended_one.wait()
+    names = [f"uprobes/p_test_bcc_{pid}" for pid in (ended_one.pid, os.getpid())]
+    definitions = os.open("/sys/kernel/tracing/uprobe_events", os.O_WRONLY | os.O_APPEND)
+    try:
+        for name in names:
+            os.write(definitions, f"p:{name} {usdt_python}:0x1000\n".encode())
+        removed = leftovers.sweep()
+        os.write(definitions, f"-:{names[1]}\n".encode())
+    finally:
+        os.close(definitions)
+    assert names[0] in removed
+    assert names[1] not in removed
+
+
+def test_a_program_whose_privileges_are_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    counting = 1 << 38 | 1 << 39
+    monkeypatch.setattr(privileges, "_effective", lambda: counting)
+    reasons = {name: each.unavailable(None) for name, each in LISTED.items()}
+    assert reasons["syscalls"] is None
+    assert "without CAP_SYS_ADMIN and CAP_SYS_PTRACE" in str(reasons["flow"])
+    assert privileges.shed(privileges.COUNTING)[-1] == "-all"  # it may not take away what it has
+    monkeypatch.setattr(privileges, "_effective", lambda: 1 << 21 | 1 << 8)
+    assert privileges.missing(privileges.COUNTING) is None
+    assert privileges.shed(privileges.COUNTING)[-1] == "-all,+bpf,+perfmon"
+
+
+def test_an_administrator_can_offer_fewer_programs() -> None:
+    assert list(offered(["syscalls"])) == ["syscalls"]
+    assert offered([]) == LISTED
 
 
 def test_the_command_says_what_is_wrong(probed: RunningHelper) -> None:
