@@ -19,7 +19,7 @@ from voltscope.cli.profile_difference import COMPARED, SHOWN, compare
 from voltscope.cli.profiler import FORMATS, SUFFIX, Profiler, operator_secret, reader
 from voltscope.cli.terminal import colours, shown, size
 
-KINDS = ("cpu", "wall", "gil", "memory")
+KINDS = ("cpu", "wall", "gil", "memory", "greenlet")
 _BAR = 24
 
 
@@ -34,7 +34,8 @@ _BAR = 24
 )
 @click.option(
     "--kind", type=click.Choice(KINDS), default="cpu", show_default=True,
-    help="What to sample: threads on the CPU, all threads (wall), the holder of the GIL, or allocations (memory).",
+    help="What to sample: threads on the CPU, all threads (wall), the holder of the GIL, allocations (memory), or all "
+    "greenlets, waiting ones too (needs voltscope probe enable).",
 )  # fmt: skip
 @click.option("--idle", is_flag=True, help="Also count threads that wait.")
 @click.option("--backend", metavar="NAME", help="Which profiler samples. Default: the first that can.")

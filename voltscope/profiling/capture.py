@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import datetime, timezone
 from typing import Any
 
@@ -9,13 +11,24 @@ import msgspec
 
 from voltscope.errors import VoltscopeError
 from voltscope.profiling.backends.base import Ending, Kind, Recording
-from voltscope.profiling.stacks import Stacks, amount, hub_samples, own_shares, samples_in
+from voltscope.profiling.stacks import (
+    HUB,
+    HUB_IDLE,
+    Stacks,
+    amount,
+    hub_samples,
+    own_shares,
+    parse_frame,
+    samples_in,
+    share,
+)
 
 RECORDING, DONE, FAILED = "recording", "done", "failed"
 
 # Below this share of the rounds an agent counts as almost idle: py-spy's own stops wake sleeping threads, and a
 # thread that only waits was seen "busy" in up to 6 % of the samples.
 _ALMOST_IDLE = 0.10
+_IN_GEVENT = re.compile(r"\((?:.*/)?gevent/")
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +86,7 @@ def finished(capture: Capture, recording: Recording) -> Capture:
     duration = round(recording.seconds, 3)
     found = msgspec.structs.replace(
         capture,
+        rate_hz=recording.rate or capture.rate_hz,
         state=DONE,
         progress=1.0,
         samples=recording.samples,
@@ -92,7 +106,8 @@ def _words(capture: Capture, recording: Recording, asked_s: int) -> str:
     # py-spy's interval is irregular on purpose: a complete recording has every round, though not every millisecond
     due = asked_s if recording.ending is Ending.COMPLETE else recording.seconds
     rounds = max(1, round(due * capture.rate_hz) - recording.missed)
-    sentences = [_busy(capture, recording.stacks, rounds)]
+    greenlets = capture.kind is Kind.GREENLET and capture.samples
+    sentences = [_waiting(recording) if greenlets else _busy(capture, recording.stacks, rounds)]
     if recording.ending is Ending.TARGET_ENDED:
         sentences.append(f"The process ended after {recording.seconds:.1f} s: this is what was seen until then.")
     if recording.ending is Ending.DEADLINE:
@@ -110,6 +125,7 @@ def _busy(capture: Capture, stacks: Stacks, rounds: int) -> str:
             Kind.WALL: f"No Python stack was seen in {rounds} samples.",
             Kind.MEMORY: "No allocation was seen.",
             Kind.GIL: f"Idle: nobody held the GIL in {rounds} samples. Kind wall shows where it waits.",
+            Kind.GREENLET: "There is no greenlet.",
         }
         return nothing[capture.kind]
     if capture.kind is Kind.MEMORY:
@@ -126,6 +142,25 @@ def _busy(capture: Capture, stacks: Stacks, rounds: int) -> str:
     if samples < _ALMOST_IDLE * rounds:
         return f"Almost idle: {samples} of {rounds} samples were busy.{hottest}"
     return f"Busy in {busy} of {rounds} samples ({busy / rounds:.0%}).{hottest}"
+
+
+def _waiting(recording: Recording) -> str:
+    """Where the greenlets' time went, seen through gevent: they all wait in its own functions."""
+    totals = Counter[str]()
+    for stack, count in recording.stacks.items():
+        if stack[0] not in (HUB, HUB_IDLE):  # the loop is nobody's greenlet
+            totals[_own_function(stack)] += count
+    many = f"{recording.greenlets} greenlet{'s' * (recording.greenlets != 1)}" if recording.greenlets else "Greenlets"
+    if not totals:
+        return f"{many}, and none but gevent's loop."
+    name, most = min(totals.items(), key=lambda item: (-item[1], item[0]))
+    return f"{many}; most time in {name}, {share(most, totals.total())}."
+
+
+def _own_function(stack: tuple[str, ...]) -> str:
+    """The innermost function that is not gevent's; the innermost of all where there is none."""
+    functions = [parse_frame(frame).function for frame in reversed(stack)]
+    return next((one for one in functions if not _IN_GEVENT.search(one)), functions[0])
 
 
 def _plural(word: str, count: int) -> str:

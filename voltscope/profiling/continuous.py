@@ -13,6 +13,7 @@ from typing import Any
 
 from voltscope.errors import TargetGone, VoltscopeError
 from voltscope.profiling.backends.base import Ending, Recording, Sampling
+from voltscope.profiling.backends.refusal import let_in
 from voltscope.profiling.backends.registry import Backends
 from voltscope.profiling.settings import ContinuousSettings
 from voltscope.profiling.stacks import Stacks
@@ -153,7 +154,8 @@ class Continuous:
         backend = self._backends.choose(settings.sampled)
         started = time.time()
         sampling = Sampling(target.pid, settings.window_s, settings.rate, settings.sampled, blocking=False)
-        recording = backend.record(sampling, cancel=leave, progress=lambda share: None)
+        with let_in(target.pid):
+            recording = backend.record(sampling, cancel=leave, progress=lambda share: None)
         if recording.seconds > 0:
             series = Series(self._site or "", target.instance or "", agent, settings.sampled, backend.name)
             self._kept(series, settings.rate, started, recording)

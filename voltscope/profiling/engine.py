@@ -32,12 +32,14 @@ from voltscope.profiling.pyroscope.http import routes as pyroscope_routes
 from voltscope.profiling.recorder import Recorder
 from voltscope.profiling.settings import ProfilerConfig
 from voltscope.profiling.targets import Targets
-from voltscope.profiling.threads import ThreadDumps
+from voltscope.profiling.threads import MOST_GREENLETS, ThreadDumps
 from voltscope.profiling.windows import Windows
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
 
 # The content goes over the bus to whoever asked, where every megabyte holds up routers and agents alike.
 MAX_CONTENT_BYTES = 900_000
+# Of a thread dump: some 2 kB each.
+_BUS_GREENLETS = 200
 
 
 class ProfilerEngine:
@@ -119,7 +121,9 @@ class ProfilerEngine:
         if method == "targets":
             return recorder.targets()
         if method == "metrics":
-            return families(recorder, self._web, self._companions) + sessions(self._sessions())
+            return families(recorder, self._web, self._companions, self._context.volttron_home) + sessions(
+                self._sessions()
+            )
         if method == "status":
             return self._status(recorder)
         raise UnknownMethod(
@@ -226,7 +230,7 @@ class ProfilerEngine:
             raise VoltscopeError("the profiler is not started.", "Ask again in a moment.")
         try:
             recorder.admit(who, time.time())
-            found = threads.dump(params.get("agent"))
+            found = threads.dump(params.get("agent"), MOST_GREENLETS if via == "http" else _BUS_GREENLETS)
             if via == "rpc" and (size := len(msgspec.json.encode(found))) > MAX_CONTENT_BYTES:
                 raise FrameTooLarge(
                     f"the thread dump has {size} bytes; {MAX_CONTENT_BYTES} fit the bus.",

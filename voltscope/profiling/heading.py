@@ -13,6 +13,7 @@ _NOTHING = {
     Kind.GIL: "nobody held the GIL",
     Kind.WALL: "no Python stack was seen",
     Kind.MEMORY: "no allocation was seen",
+    Kind.GREENLET: "there was no greenlet",
 }
 
 

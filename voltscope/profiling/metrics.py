@@ -1,20 +1,29 @@
-"""What the profiler says of itself, as metrics."""
+"""What the profiler says of itself, and what the probes in agents say of greenlets, as metrics."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from voltscope.live.probes import counts
 from voltscope.live.session import ENDINGS
 from voltscope.live.sessions import Sessions
 from voltscope.live.views import View
 from voltscope.profiling.companions import Companions
 from voltscope.profiling.recorder import Recorder
+from voltscope.profiling.targets import PLATFORM
 from voltscope.web import WebConfigFile
 
 _OUTCOMES = ("done", "failed", "cancelled", "refused")
+_STATES = ("running", "waiting", "ready", "new")
+# A probe answers in a millisecond. An agent whose interpreter is held by native code does not, and no scrape waits.
+_PROBES_S = 0.15
+_MOST_AGENTS = 150  # six series each, of the thousand that one agent may export
 
 
-def families(recorder: Recorder, web: WebConfigFile | None, companions: Companions | None) -> list[dict[str, Any]]:
+def families(
+    recorder: Recorder, web: WebConfigFile | None, companions: Companions | None, volttron_home: Path
+) -> list[dict[str, Any]]:
     """Families in the form of the RPC contract `voltscope.metrics`."""
     outcomes = [{"labels": {"outcome": one}, "value": recorder.outcomes[one]} for one in _OUTCOMES]
     found = [
@@ -35,7 +44,32 @@ def families(recorder: Recorder, web: WebConfigFile | None, companions: Companio
         found += _continuous(companions)
         for receiver, sender in companions.senders():
             found += _sending(receiver, sender.status())
-    return found
+    pids = {one["agent"]: one["pid"] for one in recorder.targets() if one["agent"] != PLATFORM}
+    return found + greenlets(volttron_home, dict(sorted(pids.items())[:_MOST_AGENTS]))
+
+
+def greenlets(volttron_home: Path, pids: dict[str, int]) -> list[dict[str, Any]]:
+    """What the probes of those agents count, by identity; one that does not answer at once is left out."""
+    told = {agent: answer for agent, answer in counts(volttron_home, pids, _PROBES_S).items() if _is_count(answer)}
+    by_state = [
+        {"labels": {"agent": agent, "state": state}, "value": float(answer["states"].get(state, 0))}
+        for agent, answer in told.items()
+        for state in _STATES
+    ]
+    oldest = [
+        {"labels": {"agent": agent}, "value": float(answer["oldest_s"])}
+        for agent, answer in told.items()
+        if isinstance(answer.get("oldest_s"), int | float)
+    ]
+    answers = [{"labels": {"agent": agent}, "value": float(agent in told)} for agent in pids]
+    found = (
+        _family("volttron_agent_greenlets", "gauge", "Greenlets of an agent, by what they do.", by_state),
+        _family(
+            "volttron_agent_greenlet_oldest_seconds", "gauge", "Since when the probe knows the oldest of them.", oldest
+        ),
+        _family("volttron_agent_probe", "gauge", "Whether an agent's probe answers.", answers),
+    )
+    return [family for family in found if family["samples"]]
 
 
 def sessions(live: Sessions) -> list[dict[str, Any]]:
@@ -49,6 +83,11 @@ def sessions(live: Sessions) -> list[dict[str, Any]]:
         _family("voltscope_live_sessions", "gauge", "Live sessions running now.", [_plain(live.running)]),
         _family("voltscope_live_sessions_total", "counter", "Live sessions, by view and by how they ended.", ended),
     ]
+
+
+def _is_count(answer: dict[str, Any]) -> bool:
+    states = answer.get("states")
+    return isinstance(states, dict) and all(isinstance(one, int | float) for one in states.values())
 
 
 def _continuous(companions: Companions) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from voltscope.errors import BadRequest, CaptureCancelled, TooManyCaptures, Volt
 from voltscope.profiling.archive import Archive, not_found
 from voltscope.profiling.audit import audit
 from voltscope.profiling.backends.base import Ending, Sampling
+from voltscope.profiling.backends.refusal import let_in
 from voltscope.profiling.backends.registry import Backends
 from voltscope.profiling.capture import DONE, RECORDING, Capture, begun, failed, finished, iso_utc
 from voltscope.profiling.queue import CaptureQueue, Job
@@ -210,7 +211,8 @@ class Recorder:
         def progress(share: float) -> None:
             job.capture = msgspec.structs.replace(capture, progress=round(share, 3))
 
-        recording = job.backend.record(job.sampling, cancel=job.cancel, progress=progress)
+        with let_in(job.sampling.pid):
+            recording = job.backend.record(job.sampling, cancel=job.cancel, progress=progress)
         self.seconds_recorded += recording.seconds
         if recording.ending is Ending.CANCELLED:
             raise CaptureCancelled(f"the capture was cancelled after {recording.seconds:.1f} s.")

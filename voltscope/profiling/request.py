@@ -7,7 +7,9 @@ from typing import Any
 
 from voltscope.errors import BadRequest, CaptureTooLong
 from voltscope.profiling.backends.base import Kind
+from voltscope.profiling.backends.probe import MAX_RATE as MAX_GREENLET_RATE
 
+_DEFAULT_RATE = 100
 _PARAMETERS = ("agent", "seconds", "rate", "kind", "idle", "backend", "native", "blocking", "children", "keep")
 
 
@@ -42,7 +44,8 @@ class Request:
 
 def read_request(params: dict[str, Any], limits: Limits) -> Request:
     """A request from JSON: agent, seconds = 5, rate = 100, kind = "cpu", idle = false (true makes cpu wall), backend,
-    native = false, blocking, children = false, keep = true.
+    native = false, blocking, children = false, keep = true. Kind greenlet takes MAX_GREENLET_RATE at most, whatever
+    rate says.
 
     Raises BadRequest naming the parameter, CaptureTooLong when over the limit.
     """
@@ -58,7 +61,7 @@ def read_request(params: dict[str, Any], limits: Limits) -> Request:
             f"a capture of {seconds} s is over the limit of {limits.max_seconds} s.",
             "Ask for less, or raise max_seconds in the profiler's configuration.",
         )
-    rate = _whole("rate", params.get("rate"), 100)
+    rate = _whole("rate", params.get("rate"), _DEFAULT_RATE)
     if rate > limits.max_rate:
         raise BadRequest(f"rate: found {rate} Hz; allowed: 1 to {limits.max_rate}.", "100 is right for most.")
     word = params.get("kind") or Kind.CPU.value
@@ -72,7 +75,9 @@ def read_request(params: dict[str, Any], limits: Limits) -> Request:
     if backend is not None and not isinstance(backend, str):
         raise BadRequest(f"backend: found {backend!r}; allowed: a backend's name.")
     kind = Kind(word)
-    if choices["idle"] and kind in (Kind.GIL, Kind.MEMORY):
+    if kind is Kind.GREENLET:
+        rate = min(rate, MAX_GREENLET_RATE)
+    if choices["idle"] and kind not in (Kind.CPU, Kind.WALL):
         raise BadRequest(f"idle says nothing of kind {word}.", "Leave idle out, or ask for kind wall.")
     return Request(
         agent,

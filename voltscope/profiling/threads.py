@@ -1,4 +1,4 @@
-"""A thread dump: where every thread of an agent is at this moment, without the values of any variable."""
+"""A thread dump: where every thread and greenlet of an agent is now, without the values of any variable."""
 
 from __future__ import annotations
 
@@ -8,10 +8,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-from voltscope.errors import BackendFailed, BadRequest, TooManyCaptures, VoltscopeError
+from voltscope.errors import (
+    BackendFailed,
+    BadRequest,
+    ProbeAbsent,
+    ProbeError,
+    TargetGone,
+    TooManyCaptures,
+    VoltscopeError,
+)
+from voltscope.live.probes import REMEDY, Probe
+from voltscope.live.readings import greenlets
+from voltscope.live.views import Greenlet, Place
 from voltscope.platform.processes import ProcessTable
+from voltscope.profiling.backends.naming import short
 from voltscope.profiling.backends.pyspy import MAX_BLOCKING_THREADS
-from voltscope.profiling.backends.refusal import refused
+from voltscope.profiling.backends.refusal import let_in, refused
 from voltscope.profiling.backends.running import Answer, ask, find_program, find_target, gone_early, tied_to_us
 from voltscope.profiling.capture import iso_utc
 from voltscope.profiling.stacks import HUB_IDLE, mark_hub
@@ -22,7 +34,9 @@ DEADLINE_S = 20.0
 MOST_AT_ONCE = 2
 _MOST_BYTES = 16_000_000
 _MOST_THREADS, _MOST_FRAMES, _LONGEST = 256, 5000, 300
-_GREENLETS = "Greenlets that wait are not in it: they have no stack that can be seen from outside."
+MOST_GREENLETS = 2000
+_NO_PROBE = f"Greenlets that wait are not in it: only a probe inside the agent sees them. {REMEDY}"
+_NOTE = "Stacks are innermost first; values of variables are never read."
 
 
 class ThreadDumps:
@@ -33,8 +47,9 @@ class ThreadDumps:
         self._processes = processes or ProcessTable()
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
 
-    def dump(self, agent: object) -> dict[str, Any]:
-        """Every thread of `agent` with name, state and frames, the innermost first.
+    def dump(self, agent: object, most_greenlets: int = MOST_GREENLETS) -> dict[str, Any]:
+        """Every thread of `agent` with name, state and frames, the innermost first; and every greenlet, those that
+        wait the longest first, where the agent has loaded the probe (None where not: the note says why).
 
         Raises BadRequest, UnknownAgent, TargetGone, TooManyCaptures, ProfilingRefused and BackendFailed.
         """
@@ -46,11 +61,12 @@ class ThreadDumps:
         if not self._free.acquire(blocking=False):
             raise TooManyCaptures(f"{MOST_AT_ONCE} thread dumps are under way, as many as may be.", "Ask again soon.")
         try:
-            return self._taken(target, self._program)
+            with let_in(target.pid, self._processes.root):
+                return self._taken(target, self._program, most_greenlets)
         finally:
             self._free.release()
 
-    def _taken(self, target: Target, program: Path) -> dict[str, Any]:
+    def _taken(self, target: Target, program: Path, most_greenlets: int) -> dict[str, Any]:
         process, alive = find_target(self._processes, target.pid)
         at = time.time()
         command = [*tied_to_us(), str(program), "dump", "--json", "--pid", str(target.pid)]
@@ -64,7 +80,8 @@ class ThreadDumps:
         threads, left_out = _threads(text, target.pid)
         return {
             "agent": target.agent, "pid": target.pid, "instance": target.instance, "taken": iso_utc(at),
-            "paused": not unpaused, "threads": threads, "left_out": left_out, "note": _GREENLETS,
+            "paused": not unpaused, "threads": threads, "left_out": left_out,
+            **_waiting(target.pid, most_greenlets, self._processes.root),
         }  # fmt: skip
 
     def _failure(self, target: Target, program: Path, answer: Answer, alive: bool) -> VoltscopeError:
@@ -122,6 +139,8 @@ def _threads(text: bytes, pid: int) -> tuple[list[dict[str, Any]], int]:
 def _thread(entry: dict[str, Any], frames: list[dict[str, Any]], pid: int) -> dict[str, Any]:
     # py-spy reads names from the module threading, which a small program may not have imported
     name = entry.get("thread_name") or ("MainThread" if entry.get("os_thread_id") == pid else None)
+    if name is None and frames and "voltscope/probe/" in frames[-1]["file"]:
+        name = "voltscope probe"
     return {
         "name": _text(name) if name else None,
         "id": entry.get("os_thread_id") if isinstance(entry.get("os_thread_id"), int) else None,
@@ -130,6 +149,32 @@ def _thread(entry: dict[str, Any], frames: list[dict[str, Any]], pid: int) -> di
         "in_hub": _in_hub(frames),
         "frames": frames,
     }
+
+
+def _waiting(pid: int, most: int, proc: Path) -> dict[str, Any]:
+    """`greenlets`, `greenlets_left_out` and the note: what the agent's probe tells, asked when py-spy has let go."""
+    nothing: dict[str, Any] = {"greenlets": None, "greenlets_left_out": 0}
+    try:
+        told = Probe.inside(pid, proc).ask("dump", most=most)
+        found, left_out = greenlets(told.get("greenlets")), int(told.get("left_out") or 0)
+    except ProbeAbsent:
+        return {**nothing, "note": _NO_PROBE}
+    except (ProbeError, TargetGone) as error:
+        return {**nothing, "note": f"Greenlets that wait are not in it: {error}"}
+    found.sort(key=lambda one: -(one.waits_s or 0.0))
+    return {"greenlets": [_greenlet(one) for one in found], "greenlets_left_out": left_out, "note": _NOTE}
+
+
+def _greenlet(one: Greenlet) -> dict[str, Any]:
+    return {
+        "number": one.number, "name": _text(one.name), "state": _text(one.state), "waits_s": one.waits_s,
+        "at_least": one.at_least, "age_s": one.age_s, "spawned": [_place(place) for place in one.spawned],
+        "frames": [_place(place) for place in one.stack],
+    }  # fmt: skip
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {"function": _text(place.function), "file": short(place.file)[-_LONGEST:], "line": place.line or None}
 
 
 def _frame(frame: dict[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_site import Cli, SiteParts
+from cli_site import Cli, SiteParts, make_facts
 
 from voltscope.cli.probe import restart_command
 from voltscope.cli.probe_environment import FILE, LINE, Environment, file_in, of_process
 from voltscope.errors import ProbeEnvironment
+from voltscope.platform.agents import Facts
 
 ROOT = Path(__file__).parents[3]
 OURS = "import sys; print(sorted(name for name in sys.modules if name.startswith('voltscope')))"
@@ -224,6 +225,30 @@ def test_each_agents_state_is_told_with_what_to_do(cli: Cli, parts: SiteParts, e
     assert "does it run in another environment?" in words["after"]
     disabled = told(cli, "disable", "--venv", str(environment))
     assert (disabled["enabled"], disabled["restart"]) == (False, ["answers"])
+
+
+def test_waiting_greenlets_are_dumped_and_profiled(
+    cli: Cli, parts: SiteParts, facts: list[Facts], profiler: str, start: Start
+) -> None:
+    source = (
+        "import voltscope.probe.start as start; start.begin()\nimport gevent; from gevent.event import Event\n"
+        "def wait_for_the_meter(): Event().wait()\nkept = gevent.spawn(wait_for_the_meter)\ngevent.sleep(0)"
+    )
+    pid = start("listener", source).pid
+    until((parts.volttron_home / "voltscope" / "probe" / f"{pid}.sock").exists)
+    facts[0] = make_facts(parts, pid)
+    dumped = cli("threads", "listener").stdout
+    assert dumped.startswith(f"listener (pid {pid}) at ")
+    assert ": 2 threads, 3 greenlets\n" in dumped
+    assert "\nvoltscope probe (thread " in dumped
+    head, frame, spawned = dumped[dumped.index("wait_for_the_meter (greenlet ") :].splitlines()[:3]
+    assert " waiting for at least " in head
+    assert frame == "    wait_for_the_meter (<string>:3)"
+    assert spawned.startswith("    spawned at <module> (<string>:4)")
+    done = cli("profile", "listener", "--kind", "greenlet", "-d", "1", "--top", "2")
+    assert done.returncode == 0, done.stderr
+    assert "3 greenlets; most time in " in done.stdout
+    assert "wait_for_the_meter" in done.stdout
 
 
 def test_agents_are_restarted_by_what_either_generation_calls_them(tmp_path: Path) -> None:

@@ -13,13 +13,15 @@ from voltscope.profiling.stacks import Stacks
 
 class Kind(str, enum.Enum):
     """What is sampled. `cpu`: threads that run; `wall`: all threads, idle ones too; `gil`: those holding the GIL;
-    `memory`: bytes allocated, by who allocated them.
+    `memory`: bytes allocated, by who allocated them; `greenlet`: every greenlet, waiting or not, from where it was
+    spawned.
     """
 
     CPU = "cpu"
     WALL = "wall"
     GIL = "gil"
     MEMORY = "memory"
+    GREENLET = "greenlet"
 
     @property
     def unit(self) -> str:
@@ -79,6 +81,8 @@ class Recording:
 
     `samples`: stacks counted, all threads together. `missed`: sampling rounds that were due and not taken, or whose
     stack could not be read. `seconds`: how long sampling really went on. The stacks' counts are in their kind's unit.
+    `greenlets`: how many there were at most, of kind `greenlet`. `rate`: rounds a second that were due, where the
+    backend took fewer than were asked for so as not to cost too much.
     """
 
     stacks: Stacks
@@ -86,6 +90,8 @@ class Recording:
     missed: int
     seconds: float
     ending: Ending
+    greenlets: int | None = None
+    rate: int | None = None
 
 
 class Backend(Protocol):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from voltscope.errors import ProfilingRefused
+from voltscope.errors import ProbeError, ProfilingRefused, TargetGone
+from voltscope.live.probes import Probe
 from voltscope.profiling.backends.base import Need
 
 CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON = 19, 21, 38  # <linux/capability.h>
@@ -15,6 +18,21 @@ _CAPABILITY = (
     "give the profiler CAP_SYS_PTRACE: `AmbientCapabilities=CAP_SYS_PTRACE` in its systemd unit, or "
     "`sudo setcap cap_sys_ptrace=eip {program}`"
 )
+
+
+@contextmanager
+def let_in(pid: int, proc: Path = Path("/proc")) -> Iterator[bool]:
+    """Where yama allows parents alone to attach, have the agent's own probe name us as its tracer meanwhile: what we
+    start may attach then (PR_SET_PTRACER takes in descendants). Yields whether it did: False where nothing bars us,
+    and where there is no probe, or no yama in its kernel; the profiler's own words and `refused` then say what helps.
+    """
+    with ExitStack() as kept:
+        allowed = False
+        if _ptrace_scope(proc) == 1 and not capable(proc, CAP_SYS_PTRACE):
+            with suppress(ProbeError, TargetGone):
+                answer = kept.enter_context(Probe.inside(pid, proc).held("allow"))
+                allowed = answer.get("tracer") == os.getpid()
+        yield allowed
 
 
 def refused(pid: int, program: Path, *, proc: Path = Path("/proc"), uid: int | None = None) -> ProfilingRefused:
@@ -38,7 +56,8 @@ def may_attach(program: Path | None, pid: int | None, *, proc: Path = Path("/pro
     theirs = ours if theirs is None else theirs
     tracer = pid is not None and _tracer(proc, pid)
     stranger = pid is not None and other_group(pid, proc) is not None
-    if theirs == ours and not stranger and not tracer and not _ptrace_scope(proc):
+    scope = _ptrace_scope(proc)
+    if theirs == ours and not stranger and not tracer and (not scope or (scope == 1 and _has_probe(pid, proc))):
         return Need(what, True)
     return Need(what, False, _remedy(pid or os.getpid(), program or Path("py-spy"), proc, ours))
 
@@ -93,6 +112,14 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
+def _has_probe(pid: int | None, proc: Path) -> bool:
+    """Whether the agent's own probe can let us in."""
+    try:
+        return pid is not None and "allow" in Probe.inside(pid, proc).ask("hello").get("can", ())
+    except (ProbeError, TargetGone):
+        return False
+
+
 def _status(proc: Path, key: str) -> str | None:
     """The first word behind a key of our own /proc/self/status."""
     try:
@@ -126,7 +153,8 @@ def _remedy(pid: int, program: Path, proc: Path, ours: int) -> str:
         return (
             "kernel.yama.ptrace_scope is 1, which allows only parents to attach. Run "
             "`sudo sysctl kernel.yama.ptrace_scope=0` (keep it in /etc/sysctl.d/), or " + capability + ", or run the "
-            "profiler's engine as root; an agent may also let us in itself, with prctl(PR_SET_PTRACER)."
+            "profiler's engine as root; or let agents let us in themselves, with prctl(PR_SET_PTRACER): "
+            "`voltscope probe enable`, then restart them."
         )
     if scope == 2:
         return f"kernel.yama.ptrace_scope is 2: {capability}, or `sudo sysctl kernel.yama.ptrace_scope=0`."

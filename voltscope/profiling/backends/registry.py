@@ -10,6 +10,7 @@ from voltscope.profiling.backends.austin import Austin
 from voltscope.profiling.backends.base import Backend, Kind
 from voltscope.profiling.backends.memray import Memray
 from voltscope.profiling.backends.perf import Perf
+from voltscope.profiling.backends.probe import ProbeBackend
 from voltscope.profiling.backends.pyflame import Pyflame
 from voltscope.profiling.backends.pyspy import PySpy
 
@@ -23,7 +24,7 @@ class Backends:
     @classmethod
     def standard(cls) -> Backends:
         """Those voltscope knows, the default first."""
-        return cls([PySpy(), Austin(), Perf(), Memray(), Pyflame()])
+        return cls([PySpy(), Austin(), Perf(), Memray(), Pyflame(), ProbeBackend()])
 
     @property
     def default(self) -> Backend:

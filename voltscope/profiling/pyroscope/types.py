@@ -33,6 +33,7 @@ TYPES = (
     ProfileType(Kind.CPU, "process_cpu", "cpu", "nanoseconds", "cpu", "nanoseconds"),
     ProfileType(Kind.WALL, "wall", "wall", "nanoseconds", "wall", "nanoseconds"),
     ProfileType(Kind.GIL, "gil", "gil", "nanoseconds", "gil", "nanoseconds"),
+    ProfileType(Kind.GREENLET, "greenlet", "wall", "nanoseconds", "wall", "nanoseconds"),
     ProfileType(Kind.MEMORY, "memory", "alloc_space", "bytes", "space", "bytes"),
 )
 BY_KIND = {one.kind: one for one in TYPES}

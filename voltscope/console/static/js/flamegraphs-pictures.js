@@ -9,6 +9,7 @@ export const KINDS = [
   ["wall", "Wall clock", "Everything, waiting included."],
   ["gil", "GIL", "What holds Python's global lock."],
   ["memory", "Memory", "Bytes allocated, by who allocated them."],
+  ["greenlet", "Greenlets", "Every greenlet, also those that wait, from where it was spawned. The agent must have loaded the probe."],
 ];
 export const KIND_NAMES = Object.fromEntries(KINDS.map(([kind, name]) => [kind, name]));
 
