@@ -222,6 +222,14 @@ def test_an_agent_of_somebody_else_exports_metrics(live, meters):
     assert live.value("meter_polls_total", agent=meters) == 1
 
 
+def test_it_tells_of_its_greenlets_over_rpc_without_a_probe(live, meters):
+    found = live.rpc(meters, "voltscope.greenlets", {"most": 4})["result"]
+    assert len(found["greenlets"]) == 4 and found["left_out"] > 0
+    assert all(one["state"] == "waiting" and one["stack"] for one in found["greenlets"])
+    (main,) = [thread for thread in found["threads"] if thread["name"] == "MainThread"]
+    assert any(function.endswith("voltscope_greenlets") for function, _, _ in main["frames"])
+
+
 @pytest.mark.parametrize(
     ("how", "reason"), [("lies", "form"), ("forges", "reserved"), ("shouts", "too-big"), ("floods", "too-many")]
 )

@@ -1,8 +1,9 @@
-"""Exports metrics as an author of an agent would, and misbehaves in that when told to."""
+"""Exports metrics and its greenlets as an author of an agent would, and misbehaves in that when told to."""
 
 import gevent
 
 from voltscope.exporting import Metrics
+from voltscope.platform.greenlets import GreenletDump
 from voltscope.platform.imports import RPC, Agent, Core, vip_main
 
 MISCHIEF = {
@@ -29,7 +30,7 @@ MISCHIEF = {
 }
 
 
-class ExportingAgent(Agent):
+class ExportingAgent(GreenletDump, Agent):
     def __init__(self, config_path=None, **kwargs):
         super().__init__(**kwargs)
         metrics = Metrics()
