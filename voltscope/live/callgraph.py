@@ -34,6 +34,7 @@ class Graph:
 
     def add(self, stack: Stack, count: int) -> None:
         """`count` samples of a stack, root first. Recursion counts once a sample, in nodes and in edges."""
+        stack = told_apart(stack)
         if not stack:
             return
         innermost, functions, calls = self._path(stack)
@@ -44,7 +45,7 @@ class Graph:
         for call in calls:
             if call in self._edges or len(self._edges) < _MOST_EDGES:
                 self._edges[call] = self._edges.get(call, 0) + count
-        for name, file, line in told_apart(stack):
+        for name, file, line in stack:
             lines = self._lines[self._id(name, file)]
             if line in lines or len(lines) < _MOST_LINES:
                 lines[line] += count
@@ -81,7 +82,7 @@ class Graph:
         if known is None:
             if len(self._paths) >= _MOST_STACKS:
                 self._paths.clear()
-            ids = [self._id(name, file) for name, file, _ in told_apart(stack)]
+            ids = [self._id(name, file) for name, file, _ in stack]
             known = self._paths[stack] = (ids[-1], frozenset(ids), frozenset(pairwise(ids)))
         return known
 

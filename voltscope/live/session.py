@@ -14,6 +14,7 @@ from voltscope.errors import TargetGone, TooManySessions, VoltscopeError
 from voltscope.live.documents import Documents, Latest, Read, Steps
 from voltscope.live.source import Source, Watch, Wish
 from voltscope.live.views import CallGraph, Flow, Greenlets, Place, Update, View
+from voltscope.profiling.backends.refusal import let_in
 from voltscope.profiling.capture import iso_utc
 from voltscope.profiling.targets import Target
 from voltscope.ulid import new_ulid
@@ -28,6 +29,7 @@ MOST_READERS = 16
 # A source ends by itself when its time is over; attaching may have taken some of ours.
 _GRACE_S = 15.0
 _STOP_PATIENCE_S = 20.0
+_LAST_BREATH_S = 1.0
 _MOST_FILES = 20_000
 
 
@@ -142,7 +144,8 @@ class Session:
     def _run(self) -> None:
         error: VoltscopeError | None = None
         try:
-            self._follow()
+            with let_in(self.target.pid):
+                self._follow()
         except VoltscopeError as found:
             error = found
         except Exception:
@@ -151,7 +154,7 @@ class Session:
         finally:
             if self._watch is not None:
                 self._watch.stop()
-        gone = isinstance(error, TargetGone) or not self._alive()
+        gone = isinstance(error, TargetGone) or self._gone(error)
         with self._lock:
             if self._reason is not None:  # whatever a source says that was stopped
                 self.ended = self._reason
@@ -162,6 +165,16 @@ class Session:
             self._documents.settle()
         self._over(self)
         self._wake()
+
+    def _gone(self, error: VoltscopeError | None) -> bool:
+        """Whether the target has ended. Its sockets are closed a moment before it counts as gone."""
+        early = error is not None or time.monotonic() < self._until - _GRACE_S - 0.5
+        deadline = time.monotonic() + (_LAST_BREATH_S if early and self._reason is None else 0.0)
+        while self._alive():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.02)
+        return True
 
     def _follow(self) -> None:
         watch = self.source.watch(self.target, self._wish)

@@ -116,6 +116,8 @@ class _ThreadsWatch:
         for thread in threads:
             stack = tuple(frame(one.name, one.filename, one.line) for one in reversed(thread.frames))
             shown = told_apart(stack)
+            if stack and not shown:
+                continue
             number = thread.os_thread_id or thread.thread_id
             known = self._known.setdefault(number, _Known(now, now, stack))
             if known.stack != stack:

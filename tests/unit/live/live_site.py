@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from voltscope.web import Access, Server, guarded
 
 OPERATOR, VIEWER = "operator-secret-0001", "viewer-secret-000001"
 LIMIT_S = 60.0
+ROOT = Path(__file__).resolve().parents[3]
 
 IDLE = """
 import threading
@@ -51,10 +53,12 @@ def credentials(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def agent(home: Path, source: str, identity: str = "busy") -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is an agent of the platform at `home`, once it has said that it is ready."""
-    environment = {"AGENT_VIP_IDENTITY": identity, "VOLTTRON_HOME": str(home)}
-    arguments = [sys.executable, source] if source.endswith(".py") else [sys.executable, "-c", source]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, env=environment) as process:
+    """A process that is an agent of the platform at `home`, which the test is; once it has said that it is ready."""
+    (home / "VOLTTRON_PID").write_text(str(os.getpid()))
+    script = home / f"{identity}.py"
+    script.write_text(source)
+    environment = {"AGENT_VIP_IDENTITY": identity, "VOLTTRON_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=environment) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"

@@ -61,12 +61,13 @@ class Sampler(Protocol):
 
 
 def told_apart(stack: Stack) -> Stack:
-    """The stack, or `[hub idle]` alone where gevent's own loop waits: the rule of `voltscope.profiling.stacks`."""
-    if stack:
-        function, file, _ = stack[-1]
-        if function in ("run", "Hub.run") and file.endswith("gevent/hub.py"):
-            return IDLE
-    return stack
+    """The stack; `[hub idle]` alone where gevent's own loop waits, by the rule of `voltscope.profiling.stacks`; nothing
+    for a thread of the probe's, which is none of the agent's.
+    """
+    if not stack or stack[0][1].endswith("/voltscope/probe/start.py"):
+        return ()
+    function, file, _ = stack[-1]
+    return IDLE if function in ("run", "Hub.run") and file.endswith("gevent/hub.py") else stack
 
 
 def frame(function: str, file: str, line: int) -> Frame:
