@@ -207,7 +207,8 @@ class ProbeStream:
 
 
 def counts(volttron_home: Path, pids: Mapping[str, int], deadline_s: float) -> dict[str, dict[str, Any]]:
-    """`count` of many probes at once, by the names of `pids`: of those that have answered when the deadline is over.
+    """`count` of many probes at once, by the names of `pids`: of those that have answered when the deadline is over;
+    empty of one that refuses, as when all its connections are taken.
 
     One thread and no waiting beyond it, whatever an agent does: for scrapes.
     """
@@ -232,12 +233,10 @@ def counts(volttron_home: Path, pids: Mapping[str, int], deadline_s: float) -> d
                     ready.unregister(number)
                     left -= 1
                     name, connection, probe = waiting[number]
-                    try:  # answers of some hundred bytes come whole
-                        answer = probe.receive(connection, deadline).get("answer")
-                    except (ProbeFailed, TargetGone):
-                        continue
-                    if isinstance(answer, dict):
-                        found[name] = answer
+                    with contextlib.suppress(ProbeFailed, TargetGone):
+                        told = probe.receive(connection, deadline)  # some hundred bytes, which come whole
+                        answer = told.get("answer")
+                        found[name] = answer if isinstance(answer, dict) else {}
     finally:
         for _, connection, _ in waiting.values():
             connection.close()

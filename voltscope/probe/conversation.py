@@ -124,14 +124,18 @@ class Conversation:
     # -- frames --
 
     def _request(self) -> bytes:
-        length = int.from_bytes(self._exactly(4, SILENCE_S), "big")
+        # whom we let attach says nothing while it does
+        length = int.from_bytes(self._exactly(4, None if self._allowed else SILENCE_S), "big")
         if length > MAX_REQUEST_BYTES:
             self._error("too-large", f"a request of {length} bytes; {MAX_REQUEST_BYTES} are allowed.")
             raise Hangup
         return self._exactly(length, FRAME_S)
 
-    def _exactly(self, count: int, seconds: float) -> bytes:
-        """So many bytes; the first may take `seconds`, all others FRAME_S together. Raises Hangup, OSError."""
+    def _exactly(self, count: int, seconds: float | None) -> bytes:
+        """So many bytes; the first may take `seconds` (None: for ever), all others FRAME_S together.
+
+        Raises Hangup, OSError.
+        """
         received = b""
         self._connection.settimeout(seconds)
         while len(received) < count:

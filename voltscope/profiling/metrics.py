@@ -50,7 +50,8 @@ def families(
 
 def greenlets(volttron_home: Path, pids: dict[str, int]) -> list[dict[str, Any]]:
     """What the probes of those agents count, by identity; one that does not answer at once is left out."""
-    told = {agent: answer for agent, answer in counts(volttron_home, pids, _PROBES_S).items() if _is_count(answer)}
+    answered = counts(volttron_home, pids, _PROBES_S)
+    told = {agent: answer for agent, answer in answered.items() if _is_count(answer)}
     by_state = [
         {"labels": {"agent": agent, "state": state}, "value": float(answer["states"].get(state, 0))}
         for agent, answer in told.items()
@@ -61,7 +62,7 @@ def greenlets(volttron_home: Path, pids: dict[str, int]) -> list[dict[str, Any]]
         for agent, answer in told.items()
         if isinstance(answer.get("oldest_s"), int | float)
     ]
-    answers = [{"labels": {"agent": agent}, "value": float(agent in told)} for agent in pids]
+    answers = [{"labels": {"agent": agent}, "value": float(agent in answered)} for agent in pids]
     found = (
         _family("volttron_agent_greenlets", "gauge", "Greenlets of an agent, by what they do.", by_state),
         _family(

@@ -20,7 +20,8 @@ class Profiler(Bridge):
     def profile(self, agent: str, seconds: int = 5, rate: int = 100, kind: str = "cpu") -> Any:
         """Record `agent` for `seconds` at `rate` hertz and return the capture when it is done.
 
-        `kind` is `cpu`, `wall` (idle included) or `gil`. The caller's own time limit must be longer than `seconds`.
+        `kind` is `cpu`, `wall` (idle included), `gil` or, of agents with the probe, `greenlet`. The caller's own time
+        limit must be longer than `seconds`.
         What cannot be done is answered with `{"error": {"code", "message", "remedy"}}`, as by the other methods.
         """
         caller = str(self.vip.rpc.context.vip_message.peer)

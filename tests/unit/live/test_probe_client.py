@@ -233,6 +233,8 @@ def test_counts_of_many_wait_for_nobody(home: Path) -> None:
         release.set()
     with scripted(home, answering({"count": {"greenlets": 3}})):
         assert counts(home, {"here": US, "absent": 2**22 - 1}, 60) == {"here": {"greenlets": 3}}
+    with scripted(home, answering({})):
+        assert counts(home, {"busy": US}, 60) == {"busy": {}}
 
 
 def test_the_home_of_a_process_is_read_from_its_environment(tmp_path: Path) -> None:
