@@ -83,8 +83,8 @@ LISTED = {
         Listed(SYSCALLS, "Nothing that could be measured: the kernel counts.", 1.0, COUNTING),
         Listed(
             FLOW,
-            "The target runs several times slower: the kernel stops it at every line and every return.",
-            5.0,
+            "The kernel stops the target at every line and return: up to 300 times slower while it computes.",
+            300.0,
             USER_PROBES,
             most_seconds=60.0,
             user_probes=("line", "function__return"),
