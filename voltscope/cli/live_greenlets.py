@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from voltscope.cli.live_places import said, waits_at
+from voltscope.cli.live_places import in_hub, said, spawned_at, waits_at
 from voltscope.cli.terminal import Cell, Column, bar, brief, number, shown, table
 from voltscope.live.views import Block, Greenlet, Greenlets, Place, Switches, Update
 
@@ -19,7 +19,8 @@ _COLUMNS = [
     Column("SPAWNED AT", spare=3),
     Column("NAME", spare=2),
 ]
-_ORDER = {"running": 0, "ready": 1, "waiting": 2, "new": 3}
+_IDLE = "idle hub"
+_ORDER = {"running": 0, "ready": 1, "waiting": 2, "new": 3, _IDLE: 4}
 _STYLE = {"running": "green", "ready": "yellow"}
 _BAR = 24
 _BLOCKS = 5
@@ -42,7 +43,7 @@ class GreenletsPicture:
         if now is None:
             return []
         below = _switches(now.switches, columns) if now.switches else []
-        states = Counter(each.state for each in now.greenlets)
+        states = Counter(_state(each) for each in now.greenlets)
         told = ", ".join(f"{number(states[state])} {state}" for state in _ORDER if states[state])
         left_out = f"; {number(now.left_out)} that wait the shortest are not shown" if now.left_out else ""
         head = f"{number(now.count)} greenlet{'s' * (now.count != 1)}: {told or 'none told'}{left_out}"
@@ -61,14 +62,19 @@ def _groups(greenlets: tuple[Greenlet, ...]) -> list[list[Cell]]:
     found: dict[tuple[str, Place | None, str], list[Greenlet]] = defaultdict(list)
     for each in greenlets:
         own, means = waits_at(each.stack)
-        found[each.state, own, said(means)].append(each)
+        found[_state(each), own, said(means)].append(each)
     ordered = sorted(found.items(), key=lambda entry: (_ORDER.get(entry[0][0], 9), -_longest(entry[1])))
     return [_row(state, own, means, members) for (state, own, means), members in ordered]
 
 
+def _state(greenlet: Greenlet) -> str:
+    """The hub is the one that runs when none does."""
+    return _IDLE if greenlet.state == "running" and in_hub(greenlet.stack) else greenlet.state
+
+
 def _row(state: str, own: Place | None, means: str, members: list[Greenlet]) -> list[Cell]:
     names = {each.name for each in members}
-    spawned = {waits_at(each.spawned)[0] for each in members}
+    spawned = {spawned_at(each.spawned) for each in members}
     return [
         Cell(said(own) if own else {"new": "not begun"}.get(state, "no Python frames"), _STYLE.get(state)),
         Cell(number(len(members))),

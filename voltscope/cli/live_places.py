@@ -52,6 +52,21 @@ def waits_at(stack: Sequence[Place]) -> tuple[Place | None, Place | None]:
     return stack[-1], stack[0] if len(stack) > 1 else None
 
 
+def spawned_at(stack: Sequence[Place]) -> Place | None:
+    """Of where a greenlet was spawned, innermost first: the line that wanted it, not a `spawn` in between."""
+    own = [place for place in stack if not _plumbing(place)] or list(stack)
+    return next((place for place in own if not _name(place).startswith("spawn")), own[0] if own else None)
+
+
+def in_hub(stack: Sequence[Place]) -> bool:
+    """Whether gevent's hub itself is on top: it waits for whatever comes next."""
+    return bool(stack) and file_of(stack[0]) == "gevent/hub.py" and _name(stack[0]) == "run"
+
+
+def _name(place: Place) -> str:
+    return place.function.rpartition(".")[2]
+
+
 def _plumbing(place: Place) -> bool:
     installed = _INSTALLED.match(place.file)
     return bool(_PLUMBING.match(file_of(place)) or (_STANDARD.match(place.file) and not installed))

@@ -37,21 +37,23 @@ STANDARD = Place("wait", "/usr/lib/python3.11/threading.py", 324)
 HISTORIAN = Place("_process_loop", f"{SITE}/volttron/historian/base.py", 812)
 OUTER = Place("run", f"{SITE}/gevent/greenlet.py", 900)
 POLL = Place("poll", "/opt/site/agents/driver/driver.py", 12)
+SPAWN = Place("BasicCore.spawn", f"{SITE}/volttron/core.py", 349)
 SPIN = Place("spin", "/opt/site/agents/driver/driver.py", 30)
 
 
 def greenlet(number: int, **changes: object) -> Greenlet:
     told = {
         "number": number, "name": f"Greenlet-{number}", "state": "waiting", "waits_s": 2.0 * number, "at_least": False,
-        "age_s": 60.0, "spawned": (POLL,), "stack": (SWITCH, GET, HISTORIAN, OUTER), **changes,
+        "age_s": 60.0, "spawned": (SPAWN, POLL), "stack": (SWITCH, GET, HISTORIAN, OUTER), **changes,
     }  # fmt: skip
     return Greenlet(**told)  # type: ignore[arg-type]
 
 
 GREENLETS = Greenlets(
-    at=1.0, count=7, left_out=2,
+    at=1.0, count=8, left_out=2,
     greenlets=(
         greenlet(1), greenlet(2, at_least=True), greenlet(3, stack=(SWITCH, STANDARD, POLL, OUTER)),
+        greenlet(6, state="running", waits_s=None, stack=(Place("Hub.run", f"{SITE}/gevent/hub.py", 647),)),
         greenlet(4, state="running", waits_s=None, stack=(SPIN,)), greenlet(5, state="new", waits_s=None, stack=()),
     ),
     folded={"poll;get": 3}, samples=3,
@@ -127,11 +129,11 @@ def test_greenlets_are_grouped_by_the_place_they_wait_at(run: Callable[..., Done
     assert done.returncode == 0, done.stderr
     assert done.stderr == ("listener (pid 42), greenlets for 60 s by probe: sees everything, slows it ×1.01. Little.\n")
     lines = done.stdout.splitlines()
-    assert lines[0] == "7 greenlets: 1 running, 3 waiting, 1 new; 2 that wait the shortest are not shown"
+    assert lines[0] == "8 greenlets: 1 running, 3 waiting, 1 new, 1 idle hub; 2 that wait the shortest are not shown"
     places = [line.split("  ")[0] for line in lines[3:7]]
     assert places == ["spin (driver/driver.py:30)", "poll (driver/driver.py:12)",
                       "_process_loop (volttron/historian/base.py:812)", "not begun"]  # fmt: skip
-    assert re.search(r"base.py:812\) +2 +≥ 4 s +get \(gevent/queue.py:319\) ", lines[5]), lines[5]
+    assert re.search(r"base.py:812\) +2 +≥ 4 s +get \(gevent/queue.py:319\) +poll ", lines[5]), lines[5]
     assert "wait (threading.py:324)" in lines[4]
     assert re.search(r"to 1 ms +█{24} +40\n", done.stdout)
     assert re.search(r"over 100 ms +▋ +1\n", done.stdout)
