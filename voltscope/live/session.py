@@ -29,7 +29,7 @@ MOST_READERS = 16
 # A source ends by itself when its time is over; attaching may have taken some of ours.
 _GRACE_S = 15.0
 _STOP_PATIENCE_S = 20.0
-_LAST_BREATH_S = 1.0
+_LAST_BREATH_S = 0.5
 _MOST_FILES = 20_000
 
 

@@ -13,11 +13,18 @@ from live_site import IDLE, Events, Told, agent, begin, call, graph, serving
 from voltscope.live import code as code_module
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    with agent(folder, IDLE):
+        yield folder
+
+
 @pytest.fixture
-def shown(tmp_path):
+def shown(home):
     """Asks for the code of a file that the session has shown, unless told otherwise."""
     source = Told()
-    with agent(tmp_path, IDLE), serving(tmp_path, source) as (_, url):
+    with serving(home, source) as (_, url):
         session = begin(url)
         events = Events(url, session["id"])
         watch = source.last()
@@ -45,14 +52,14 @@ def test_the_lines_around_a_place_are_given(shown, tmp_path):
     assert shown(file)[1]["lines"][0] == "# coding: rumour"
 
 
-def test_a_file_that_was_never_shown_is_refused_and_told_in_the_audit(shown, tmp_path, caplog):
+def test_a_file_that_was_never_shown_is_refused_and_told_in_the_audit(shown, home, tmp_path, caplog):
     caplog.set_level(logging.INFO, "voltscope.profiling.audit")
-    file = tmp_path / "busy.py"
+    file = home / "busy.py"
     assert shown(file, showing=False)[0] == 403
-    assert shown(tmp_path / "x" / ".." / "busy.py", showing=False)[0] == 403
+    assert shown(home / "x" / ".." / "busy.py", showing=False)[0] == 403
     assert shown("/etc/passwd", showing=False)[1]["error"]["code"] == "code-not-shown"
     assert shown(file)[0] == 200
-    assert shown(f"{tmp_path}/./busy.py", showing=False)[0] == 403  # the name itself, not what it leads to
+    assert shown(f"{home}/./busy.py", showing=False)[0] == 403  # the name itself, not what it leads to
     lines = [json.loads(one.getMessage()) for one in caplog.records if one.name == "voltscope.profiling.audit"]
     told = [(one["action"], one["file"], one["outcome"]) for one in lines if one["action"] == "live-code"]
     assert told[0] == ("live-code", str(file), "code-not-shown")
@@ -76,17 +83,17 @@ def test_what_is_no_source_of_the_agents_is_not_read(shown, tmp_path, monkeypatc
     assert "secret" not in refusal["error"]["message"].replace(name, "")
 
 
-def test_names_that_are_no_files_are_not_read(shown, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_names_that_are_no_files_are_not_read(shown, home, monkeypatch):
+    monkeypatch.chdir(home)
     for name in ("<string>", "<frozen importlib._bootstrap>", "busy.py"):
         assert shown(name)[0] == 404
     assert shown("")[0] == 400
-    assert shown(tmp_path / "busy.py", "1e9")[0] == 400
-    assert shown(tmp_path / "busy.py", "")[0] == 400
+    assert shown(home / "busy.py", "1e9")[0] == 400
+    assert shown(home / "busy.py", "")[0] == 400
 
 
-def test_a_link_to_source_is_followed(shown, tmp_path):
-    (tmp_path / "link.py").symlink_to(tmp_path / "busy.py")
+def test_a_link_to_source_is_followed(shown, home, tmp_path):
+    (tmp_path / "link.py").symlink_to(home / "busy.py")
     assert shown(tmp_path / "link.py")[0] == 200
 
 

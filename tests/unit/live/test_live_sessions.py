@@ -20,10 +20,11 @@ from voltscope.profiling.metrics import sessions as families
 GONE = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
-@pytest.fixture
-def home(tmp_path):
-    with agent(tmp_path, IDLE):
-        yield tmp_path
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    with agent(folder, IDLE):
+        yield folder
 
 
 @pytest.fixture
