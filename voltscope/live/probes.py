@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from voltscope.errors import ProbeAbsent, ProbeFailed, TargetGone
+from voltscope.platform.processes import ProcessTable
 
 PROTOCOL = 1
 REMEDY = "Run `voltscope probe enable`, then restart the agent."
@@ -25,6 +26,8 @@ TIMEOUT_S = 5.0
 CONNECT_S = 1.0
 # Beyond a stream's own `every`: how long it may be silent before it counts as dead.
 SILENCE_S = 10.0
+# An agent that has hung up: how long it may take to end for good, and how often we look.
+_ENDING_S, _LOOK_S = 0.5, 0.02
 _LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("iII")  # struct ucred of <linux/socket.h>: pid, uid, gid
 
@@ -105,9 +108,14 @@ class Probe:
             raise
         return connection
 
-    def gone(self) -> bool:
-        """Whether the process is there no more."""
-        return not (self._proc / str(self.pid)).exists()
+    def gone(self, patience_s: float = 0.0) -> bool:
+        """Whether the process has ended, or does within so long: its sockets close some time before that shows."""
+        deadline = time.monotonic() + patience_s
+        while ProcessTable(self._proc).birth(self.pid) is not None:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOOK_S)
+        return True
 
     def _check_peer(self, connection: socket.socket) -> None:
         pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
@@ -151,7 +159,7 @@ class Probe:
                 if not isinstance(error, ConnectionError):
                     raise ProbeFailed(f"the probe of process {self.pid} cannot be heard: {error}.") from error
             if not chunk:
-                if self.gone():
+                if self.gone(_ENDING_S):
                     raise TargetGone(f"process {self.pid} ended.", "Look at the agent's log.")
                 raise ProbeFailed(f"the probe of process {self.pid} hung up.", "Ask again.")
             received += chunk

@@ -186,13 +186,10 @@ connection.recv(100)
     with subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"ready\n"
         probe = Probe(home, process.pid)
-        waiter = threading.Thread(target=process.wait)  # a zombie is still there
-        waiter.start()
         with pytest.raises((TargetGone, ProbeFailed)) as raised:
             probe.ask("hello")
-        waiter.join()
-        assert probe.gone()
-        assert raised.type is TargetGone or "hung up" in str(raised.value)
+        assert raised.type is TargetGone or "hung up" in str(raised.value)  # on a machine where it takes longer to end
+        assert probe.gone(patience_s=60)  # a zombie: nobody has asked how it ended
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

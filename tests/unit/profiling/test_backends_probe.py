@@ -174,7 +174,13 @@ def test_the_whole_way_to_pictures_and_metrics(engine, agent):
         assert engine.handle("capture", {"id": capture["id"], "format": form})["content"]
     drawn = engine.handle("capture", {"id": capture["id"], "format": "svg"})["content"]
     assert "spawned at spawn_them" in drawn and "greenlet · " in drawn
-    families = {family["name"]: family["samples"] for family in engine.handle("metrics", {})}
+    families = {}
+
+    def counted():  # a scrape does not wait for it
+        families.update({family["name"]: family["samples"] for family in engine.handle("metrics", {})})
+        return "volttron_agent_greenlets" in families
+
+    until(counted)
     states = {one["labels"]["state"]: one["value"] for one in families["volttron_agent_greenlets"]}
     assert set(states) == {"running", "waiting", "ready", "new"}
     assert states["waiting"] >= 20
@@ -184,8 +190,13 @@ def test_the_whole_way_to_pictures_and_metrics(engine, agent):
 
 def test_metrics_are_documented_and_pass_the_exporter(home, agent):
     pid = agent().pid
-    until(lambda: len(greenlets(home, {"meters": pid, "without": os.getpid()})) == 3)
-    families = greenlets(home, {"meters": pid, "without": os.getpid()})
+    families = []
+
+    def counted():
+        families[:] = greenlets(home, {"meters": pid, "without": os.getpid()})
+        return len(families) == 3
+
+    until(counted)
     result = bound(families)
     names = Names()
     assert [names.refusal(family, ours=True) for family in result.families] == [None] * 3
