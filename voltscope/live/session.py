@@ -77,8 +77,7 @@ class Session:
                 return
             self._reason = reason
             watch = self._watch
-        if watch is not None:
-            watch.stop()
+        self._halt(watch)
 
     def wait(self) -> None:
         """Until it has ended, within reason."""
@@ -152,8 +151,7 @@ class Session:
             _log.exception("live session %s of %s failed", self.id, self.target.agent)
             error = VoltscopeError(f"live session {self.id} failed inside.", "See the profiler's log.")
         finally:
-            if self._watch is not None:
-                self._watch.stop()
+            self._halt(self._watch)
         gone = isinstance(error, TargetGone) or self._gone(error)
         with self._lock:
             if self._reason is not None:  # whatever a source says that was stopped
@@ -165,6 +163,14 @@ class Session:
             self._documents.settle()
         self._over(self)
         self._wake()
+
+    def _halt(self, watch: Watch | None) -> None:
+        """Stop it; whoever asks for that, for all sessions' sake, is not to fail with one of them."""
+        try:
+            if watch is not None:
+                watch.stop()
+        except Exception:
+            _log.exception("live session %s of %s could not be stopped", self.id, self.target.agent)
 
     def _gone(self, error: VoltscopeError | None) -> bool:
         """Whether the target has ended. Its sockets are closed a moment before it counts as gone."""

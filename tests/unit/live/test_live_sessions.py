@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -168,16 +169,23 @@ def test_no_more_sessions_than_may_be_and_one_flow(site):
 
 
 def test_a_session_that_nobody_reads_ends(home, told):
-    with serving(home, told, limits=Limits(unwatched_s=0.2)) as (sessions, url):
+    with serving(home, told, limits=Limits(unwatched_s=0.2)) as (_, url):
         session = begin(url)
         until(lambda: call(url, f"/api/live/{session['id']}")[1]["ended"] == "unwatched")
-        read = begin(url)
-        events = Events(url, read["id"])
-        events.next()
-        sessions.session(read["id"]).judge(now=1e12 - 1e12)  # before any time was over
-        assert sessions.session(read["id"]).ended is None
-        events.close()
-        until(lambda: call(url, f"/api/live/{read['id']}")[1]["ended"] == "unwatched")
+        assert told.last().stops >= 1
+
+
+def test_a_session_goes_on_while_one_reads_it(site):
+    sessions, url = site
+    session = sessions.session(begin(url)["id"])
+    late = Limits().unwatched_s + 1
+    events = Events(url, session.id)
+    session.judge(time.monotonic() + late)
+    assert session.told()["state"] == "running"
+    events.close()
+    until(lambda: not session._readers)
+    session.judge(time.monotonic() + late)
+    until(lambda: session.ended == "unwatched")
 
 
 def test_a_target_that_ends_ends_its_session(tmp_path, told):

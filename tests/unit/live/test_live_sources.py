@@ -127,10 +127,10 @@ def test_the_call_graphs_shares_are_those_of_the_program(home, url, source):
     busy = seventy["total"] + thirty["total"]
     printed = share(round(seventy["total"] * found["samples"]), round(busy * found["samples"]))
     assert abs(printed.share - 0.7) < printed.high - printed.low  # twice the printed tolerance is no accident
-    assert 0.2 < busy < 0.8
+    assert 0.1 < busy < 0.9
     assert worker["own"] < 0.1
     assert nodes["burn"]["own"] == pytest.approx(busy, abs=0.1)
-    assert nodes["[hub idle]"]["own"] == nodes["[hub idle]"]["total"] > 0.2
+    assert nodes["[hub idle]"]["own"] == nodes["[hub idle]"]["total"] > 0.1
     assert seventy["place"]["file"] == str(home[0] / "busy.py")
     assert seventy["place"]["line"] == 15
     ids = {node["place"]["function"]: node["id"] for node in found["nodes"]}
