@@ -40,6 +40,7 @@ FRAME_DEADLINE_S = 5.0
 # One that asks nothing makes room for others.
 IDLE_S = 300.0
 _JOIN_S = 10.0
+_PAUSE_S = 0.1
 
 Say = Callable[[str], None]
 
@@ -68,7 +69,9 @@ class Daemon:
                 try:
                     connection, _ = self._listener.accept()
                 except OSError:
-                    continue  # the client was gone before it was let in, or there are no descriptors just now
+                    # the client was gone before it was let in, or there are no descriptors just now
+                    self._over.wait(_PAUSE_S)
+                    continue
                 threads = {thread for thread in threads if thread.is_alive()}
                 thread = threading.Thread(target=self._welcome, args=(connection,), name="client")
                 threads.add(thread)

@@ -64,11 +64,6 @@ class Subject:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def uid(self) -> int:
-        """Its real user when it was looked at last."""
-        return self._numbers("Uid")[0]
-
     def ended(self) -> bool:
         """Whether it is gone by now."""
         poll = select.poll()

@@ -13,6 +13,7 @@ from voltscope.errors import HelperUnfit
 
 _FIRST_FD = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 _BACKLOG = 16
+_COMPARE = "Compare deploy/systemd/voltscope-probed.socket."
 
 
 def given() -> socket.socket | None:
@@ -22,15 +23,15 @@ def given() -> socket.socket | None:
     """
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return None
-    count = os.environ.get("LISTEN_FDS")
-    listener = socket.socket(fileno=_FIRST_FD) if count == "1" else None
-    if (
-        listener is None
-        or (listener.family, listener.type) != (socket.AF_UNIX, socket.SOCK_STREAM)
-        or not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-    ):
-        raise HelperUnfit("systemd gave no single listening Unix stream socket.", "Compare voltscope-probed.socket.")
-    os.set_inheritable(listener.fileno(), False)
+    try:
+        listener = socket.socket(fileno=_FIRST_FD)
+        listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise HelperUnfit(f"what systemd gave is no socket: {error.strerror}.", _COMPARE) from error
+    kind = (os.environ.get("LISTEN_FDS"), listener.family, listener.type)
+    if not listens or kind != ("1", socket.AF_UNIX, socket.SOCK_STREAM):
+        raise HelperUnfit("systemd gave no single listening Unix stream socket.", _COMPARE)
+    listener.set_inheritable(False)
     listener.setblocking(True)
     return listener
 

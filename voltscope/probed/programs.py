@@ -16,8 +16,10 @@ from voltscope.probed.protocol import MOST_SECONDS, Run
 
 # Events of a flow: 300,000 are 20 s of an interpreter that does nothing but call.
 _MOST_EVENTS = 300_000
-# A name and a key take their room on the 512 bytes of stack that a kernel program has: 100 is too much already.
-_ENVIRONMENT = {"BPFTRACE_STRLEN": "80"}
+# bpftrace 0.17 takes strings of 200 bytes at most, and has them on the 512 of a kernel program's stack.
+_LONGEST = 200
+# With a name in the key of a map 100 is too much already.
+_LONGEST_KEY = 80
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Listed:
     """One program. `slowdown`: how many times longer the target takes for the same work.
 
     `privileges`: the capabilities its tracer needs. `user_probes`: the USDT probes its interpreter must have, if any.
-    `events`: it is given the most events it may tell, in place of the pace at which it tells what it counts.
+    `events`: it is given the most events it may tell, in place of the pace at which it tells what it counts. `longest`:
+    where its strings are cut, in bytes.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Listed:
     most_seconds: float = MOST_SECONDS
     user_probes: tuple[str, ...] = ()
     events: int | None = None
+    longest: int = _LONGEST
 
     def filled(self, subject: Subject, asked: Run) -> Program:
         """What to run on `subject`: checked integers and the interpreter's path are all that is put into the text.
@@ -49,10 +53,11 @@ class Listed:
             raise BadRequest(f"the helper runs {self.name} for {most}, and was asked for {asked.seconds:g}.")
         until = str(math.ceil(asked.seconds))
         pace = self.events if self.events is not None else round(asked.every * 1000)
+        strings = {"BPFTRACE_STRLEN": str(self.longest)}
         if not self.user_probes:
-            return Program(text_of(self.name), (str(subject.pid), until, str(pace)), environment=_ENVIRONMENT)
+            return Program(text_of(self.name), (str(subject.pid), until, str(pace)), environment=strings)
         path = self.interpreter(subject).path
-        return Program(text_of(self.name), (path, until, str(pace)), pid=subject.pid, environment=_ENVIRONMENT)
+        return Program(text_of(self.name), (path, until, str(pace)), pid=subject.pid, environment=strings)
 
     def unavailable(self, subject: Subject | None) -> str | None:
         """Why it cannot be had, here or for `subject`; None when it can. Raises TargetGone."""
@@ -87,7 +92,7 @@ LISTED = {
             300.0,
             USER_PROBES,
             most_seconds=60.0,
-            user_probes=("line", "function__return"),
+            user_probes=("function__entry", "function__return", "line"),
             events=_MOST_EVENTS,
         ),
         Listed(
@@ -97,7 +102,7 @@ LISTED = {
             USER_PROBES,
             user_probes=("gc__start", "gc__done"),
         ),
-        Listed(FILES, "Nothing that could be measured: the kernel counts.", 1.0, TYPES),
+        Listed(FILES, "Nothing that could be measured: the kernel counts.", 1.0, TYPES, longest=_LONGEST_KEY),
     )
 }
 

@@ -45,8 +45,6 @@ class Relay:
         `through`: the command that runs it, which ends it when this thread does (PR_SET_PDEATHSIG). Raises
         VoltscopeError when it cannot be run or fails, or when the process is no longer one this client may watch.
         """
-        # What was counted until the process ended may stand for what its number was given to next: of a batch that
-        # was read when it had ended, nothing is passed on.
         tracer = Tracer(program, seconds, binary, through)
         begun, attached_at = time.monotonic(), None
         batches = tracer.batches()
@@ -54,12 +52,11 @@ class Relay:
             for batch in batches:
                 now = time.monotonic()
                 attached_at = now if attached_at is None and tracer.attached else attached_at
-                ended = self._ended()
-                if ended is None and now > (
-                    begun + _ATTACH_S if attached_at is None else attached_at + seconds + _GRACE_S
-                ):
-                    ended = TIME
+                deadline = begun + _ATTACH_S if attached_at is None else attached_at + seconds + _GRACE_S
+                ended = self._ended() or (TIME if now > deadline else None)
                 if ended is not None:
+                    # What was counted until the process ended may be of what its number was given to next: of a batch
+                    # that was read when it had ended, nothing is passed on.
                     return ended
                 if batch:
                     self._pass_on(batch, tracer.lost)
@@ -96,8 +93,8 @@ class Relay:
         frame: list[msgspec.Raw] = []
         size = 0
         for message in batch:
-            encoded = msgspec.json.encode((message.kind, message.data))
-            if len(encoded) > min(_MOST_MESSAGE, self._room):
+            encoded = _encoded(message)
+            if encoded is None or len(encoded) > min(_MOST_MESSAGE, self._room):
                 self.dropped += 1
                 continue
             self._room -= len(encoded)
@@ -113,3 +110,11 @@ class Relay:
         send(self._connection, {"update": {"messages": frame, "lost": lost, "dropped": self.dropped}})
         self.sent += len(frame)
         self._lost_told = lost
+
+
+def _encoded(message: Message) -> bytes | None:
+    """The message as JSON; None for text that is no text, which a process can put into the name of a file."""
+    try:
+        return msgspec.json.encode((message.kind, message.data))
+    except (UnicodeEncodeError, msgspec.MsgspecError):
+        return None
