@@ -184,13 +184,14 @@ def _finish(
     ended: Session,
 ) -> None:
     """What --once prints; else what was held back."""
-    if asked.as_json:
-        if asked.once:
-            click.echo(_line(session, last))
-    elif not asked.once:
-        for line in picture.end():
+    if not asked.once:
+        for line in [] if asked.as_json else picture.end():
             click.echo(line)
-    elif ended.ended != "failed":
+    elif ended.ended == "failed":
+        return  # the error says all there is
+    elif asked.as_json:
+        click.echo(_line(session, last))
+    else:
         lines = [*picture.lines(width(), None), *picture.end()]
         click.echo(whole() if whole else "\n".join(lines or ["Nothing was seen."]))
 

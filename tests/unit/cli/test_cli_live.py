@@ -291,6 +291,9 @@ def test_each_end_has_its_words_and_exit_code(
     peer.end, peer.error = end, error
     done = run("live", "syscalls", "listener")
     assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+    once = run("live", "syscalls", "listener", "--once", "--json")
+    assert once.returncode == code
+    assert ("error" in json.loads(once.stdout.splitlines()[-1])) is (end in ("failed", "target-ended"))
 
 
 def test_refusals_of_the_profiler_are_said_in_its_words(run: Callable[..., Done], peer: Peer, parts: SiteParts) -> None:
