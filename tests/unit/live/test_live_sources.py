@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
-from live_site import Events, agent, begin, call, serving, until
+from live_site import ROOT, Events, agent, begin, call, serving, until
 from servers.missing import without
 
 from voltscope.live.callgraph import CallGraphSource
@@ -257,3 +262,44 @@ def test_sources_are_told_in_order_and_an_agent_without_a_probe_says_what_to_do(
 def test_nothing_of_ours_is_left_in_the_agent(home, url):
     watched(url, "greenlets", "probe", lambda data: True)
     until(lambda: Probe.of(*home).ask("count")["watched"] is False)
+
+
+ENGINE = """
+import sys, time
+from pathlib import Path
+from live_site import Events, begin, serving
+from voltscope.live.sources import Sources
+home = Path(sys.argv[1])
+with serving(home, *Sources.standard(home).all) as (_, url):
+    for view, source in (("greenlets", "probe"), ("call-graph", "py-spy"), ("flow", "probe"), *{austin}):
+        events = Events(url, begin(url, view=view, source=source)["id"])
+        events.until(lambda kind, data: kind == "update")
+    print("ready", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_nothing_of_ours_stays_behind_when_the_engine_is_killed(home):
+    folder, pid = home
+    austin = [] if AustinSampler().unavailable(Target("busy", pid)) else [("call-graph", "austin")]
+    environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}:{ROOT}"}
+    command = [sys.executable, "-c", ENGINE.replace("{austin}", repr(austin)), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as engine:
+        assert engine.stdout is not None
+        assert engine.stdout.readline() == b"ready\n"
+        assert Probe.of(folder, pid).ask("count")["watched"] is True
+        until(lambda: len(looking_into(pid)) > len(austin))
+        engine.kill()
+    until(lambda: looking_into(pid) == [])
+    until(lambda: Probe.of(folder, pid).ask("count")["watched"] is False)
+
+
+def looking_into(pid):
+    """Programs that were told to look into the process."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"--pid" in words and str(pid).encode() in words:
+                found.append(words)
+    return found
