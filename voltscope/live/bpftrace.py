@@ -49,8 +49,11 @@ class Message:
 class Feed(Protocol):
     """What a program says, wherever it runs. `lost`: events the kernel had no room for, so far. `unreadable`: lines."""
 
-    lost: int
-    unreadable: int
+    @property
+    def lost(self) -> int: ...
+
+    @property
+    def unreadable(self) -> int: ...
 
     def batches(self) -> Generator[list[Message], None, None]:
         """What was said since the last one, ten times a second at least, so at times nothing. Blocks; one thread."""
@@ -138,7 +141,7 @@ class Bpftrace:
         """
         self._program, self._seconds = program, seconds
         self._binary = binary or find_program("bpftrace")
-        self._through = tied_to_us() if through is None else through
+        self._through = _gone_with_us() if through is None else through
         self._reader = Reader()
         self._stopped = threading.Event()
         self.attached = False
@@ -200,11 +203,11 @@ class Bpftrace:
                 if not self.attached and any(message.kind == "attached_probes" for message in batch):
                     self.attached, until = True, now + self._seconds
                 self.overdue = now > (until if until is not None else launched + ATTACH_DEADLINE_S)
-                if kill_at is None and (self._stopped.is_set() or self.overdue):
-                    kill_at = now + WRITE_DEADLINE_S
-                    process.send_signal(signal.SIGINT)
-                elif kill_at is not None and now > kill_at:
+                if kill_at is not None and now > kill_at:
                     process.kill()
+                elif self._stopped.is_set() or self.overdue:
+                    kill_at = kill_at or now + WRITE_DEADLINE_S
+                    _interrupt(process)
 
     def _started(self) -> subprocess.Popen[bytes]:
         obstacle = why_not(self._binary)
@@ -265,15 +268,31 @@ def _last(said: str) -> str:
     return " ".join(kept)[-300:].rstrip(".") + "." if kept else "no word."
 
 
+def _gone_with_us() -> tuple[str, ...]:
+    """What ends bpftrace when we are killed, at once: the kernel itself takes its probes away. See _interrupt."""
+    command = tied_to_us()
+    return (*command[:-1], "KILL") if command else ()
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """Ask for the end, which bpftrace 0.17 does not hear unless it waits for events just then: it is asked again.
+
+    When it has heard it gives the signal back its own meaning, and asking again would cut short what it prints.
+    """
+    try:
+        lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return
+    caught = next((int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:")), 0)
+    if caught >> (signal.SIGINT - 1) & 1:
+        process.send_signal(signal.SIGINT)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Gone, whatever happens: the kernel takes its probes away with it."""
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(2.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()

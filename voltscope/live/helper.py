@@ -6,7 +6,7 @@ import contextlib
 import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,7 @@ class HelperFeed:
         self.lost = self.unreadable = self.dropped = 0
         self.ended: str | None = None
 
-    def batches(self) -> Iterator[list[Message]]:
+    def batches(self) -> Generator[list[Message], None, None]:
         """What was said since the last one; an empty one ten times a second when nothing was. Blocks; one thread.
 
         Raises HelperBusy, BadRequest, TargetGone, ProfilingRefused and BackendFailed as the helper does, HelperAbsent

@@ -8,6 +8,9 @@ SYSCALLS = "syscalls"
 FLOW = "flow"
 GC = "gc"
 FILES = "files"
+# What bpftrace is told besides. Two strings and a key of them take their room on the 512 bytes of stack that a kernel
+# program has: 100 each is too much already.
+ENVIRONMENT = {"BPFTRACE_STRLEN": "80"}
 NAMES = (SYSCALLS, FLOW, GC, FILES)
 
 
