@@ -26,7 +26,7 @@ from voltscope.errors import (
     VoltscopeError,
 )
 from voltscope.live.bpftrace import Message
-from voltscope.probed.protocol import MOST_ANSWER_BYTES, PROTOCOL, SOCKET, Hello, decoded, receive, send
+from voltscope.probed.protocol import MOST_ANSWER_BYTES, MOST_SECONDS, PROTOCOL, SOCKET, Hello, decoded, receive, send
 
 # The helper looks at no more than a few files before it answers.
 ANSWER_DEADLINE_S = 10.0
@@ -66,11 +66,11 @@ class Helper:
     def run(self, program: str, pid: int, seconds: float, **parameters: float) -> HelperFeed:
         """Begin to watch `pid` with a program of the helper's list; `parameters` as docs/probed.md has them.
 
-        Raises HelperAbsent; what else may be wrong, `batches` raises.
+        `seconds` over the helper's limit become that: a live session may last longer, and then ends with it. Raises HelperAbsent; what else may be wrong, `batches` raises.
         """
         connection = self._connected()
         try:
-            send(connection, {"program": program, "pid": pid, "seconds": seconds, **parameters})
+            send(connection, {"program": program, "pid": pid, "seconds": min(seconds, MOST_SECONDS), **parameters})
         except OSError as error:
             connection.close()
             raise _lost(error) from error
