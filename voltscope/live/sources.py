@@ -14,6 +14,7 @@ from voltscope.live.samplers.austin import AustinSampler
 from voltscope.live.samplers.probe import ProbeSampler
 from voltscope.live.samplers.pyspy import PySpySampler
 from voltscope.live.source import Source
+from voltscope.live.syscalls import syscall_sources
 from voltscope.live.threads import PySpyThreads
 from voltscope.live.views import View
 from voltscope.profiling.targets import Target
@@ -38,6 +39,7 @@ class Sources:
                 CallGraphSource(pyspy),
                 ProbeFlow(volttron_home),
                 SampledFlow([austin, pyspy]),
+                *syscall_sources(),
             ]
         )
 

@@ -259,6 +259,16 @@ def test_sources_are_told_in_order_and_an_agent_without_a_probe_says_what_to_do(
         assert views["flow"]["chosen"] == "sampled"
 
 
+def test_system_calls_are_counted_by_the_best_that_is_here(home, url):
+    views = {one["view"]: one for one in call(url, "/api/live/sources?agent=busy")[1]["views"]}
+    told = views["syscalls"]
+    assert [source["name"] for source in told["sources"]] == ["bpftrace", "probed", "perf-stat", "strace"]
+    if told["chosen"] is None:
+        pytest.skip(" ".join(source["unavailable"] for source in told["sources"]))
+    found = watched(url, "syscalls", told["chosen"], lambda data: sum(one["count"] for one in data["calls"]) > 10)
+    assert any("poll" in one["name"] for one in found["calls"])  # gevent's loop
+
+
 def test_nothing_of_ours_is_left_in_the_agent(home, url):
     watched(url, "greenlets", "probe", lambda data: True)
     until(lambda: Probe.of(*home).ask("count")["watched"] is False)
