@@ -66,7 +66,8 @@ class Helper:
     def run(self, program: str, pid: int, seconds: float, **parameters: float) -> HelperFeed:
         """Begin to watch `pid` with a program of the helper's list; `parameters` as docs/probed.md has them.
 
-        `seconds` over the helper's limit become that: a live session may last longer, and then ends with it. Raises HelperAbsent; what else may be wrong, `batches` raises.
+        `seconds` over the helper's limit become that: a live session may last longer, and then ends with it.
+        Raises HelperAbsent; what else may be wrong, `batches` raises.
         """
         connection = self._connected()
         try:

@@ -71,6 +71,9 @@ def test_what_is_missing_is_told(kernel_probes: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr(fitness, "SAFE_PATH", str(tmp_path))
     with pytest.raises(HelperUnfit, match="apt-get install bpftrace"):
         fitness.tracer()
+    monkeypatch.setattr(fitness, "_FIRST", Path("pid:[1]"))
+    with pytest.raises(HelperUnfit, match="PID namespace"):
+        fitness.tracer()
     refusing = tmp_path / "bpftrace"
     refusing.write_text("#!/bin/sh\necho 'ERROR: Operation not permitted' >&2\nexit 1\n")
     refusing.chmod(0o755)
