@@ -11,6 +11,8 @@ FILES = "files"
 # What bpftrace is told besides. Two strings and a key of them take their room on the 512 bytes of stack that a kernel
 # program has: 100 each is too much already.
 ENVIRONMENT = {"BPFTRACE_STRLEN": "80"}
+# Paths of files are longer, and one string at a time has room. 4 MB for each processor: half a second of calls.
+FLOW_ENVIRONMENT = {"BPFTRACE_STRLEN": "200", "BPFTRACE_PERF_RB_PAGES": "1024"}
 NAMES = (SYSCALLS, FLOW, GC, FILES)
 
 
