@@ -196,7 +196,7 @@ export function drawing(dagre, choose) {
     for (const one of functions.values()) {
       const { place } = one.data;
       const out = wanted !== "" && !`${place.function} ${place.file}`.toLowerCase().includes(wanted);
-      one.group.classList.toggle("chosen", one.id === chosen);
+      one.group.classList.toggle("picked", one.id === chosen);
       one.group.classList.toggle("far", out || (chosen !== null && functions.has(chosen) && !near.has(one.id)));
       one.group.setAttribute("aria-pressed", String(one.id === chosen));
     }

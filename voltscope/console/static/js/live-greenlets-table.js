@@ -67,13 +67,13 @@ export function greenletTable(choose) {
       if (isOpen) open.delete(name);
       else open.add(name);
       draw();
-    } } }, el("span", { class: "strong" }, `${isOpen ? "▾" : "▸"} ${count(members.length)} × `), brief(kind, 36), kinds.size > 1 ? el("span", { class: "sub" }, `and ${count(kinds.size - 1)} other kinds of names`) : null);
+    } } }, el("span", { class: "strong" }, `${isOpen ? "▾" : "▸"} ${count(members.length)} × `), brief(kind, 36), kinds.size > 1 ? el("span", { class: "sub" }, `and ${count(kinds.size - 1)} more ${kinds.size > 2 ? "kinds" : "kind"} of name`) : null);
     const waiting = new Map();
     for (const one of members) waiting.set(one.state, (waiting.get(one.state) ?? 0) + 1);
     const state = [...waiting].map(([each, number]) => mark(STATES[each]?.[0] ?? "unknown", `${waiting.size > 1 ? `${count(number)} ` : ""}${STATES[each]?.[1] ?? brief(each)}`));
     const spawns = new Set(members.map((one) => key(spawn(one))));
     const places = new Set(members.map((one) => key(waitsAt(one.stack))));
-    const many = (size) => (size > 1 ? el("span", { class: "sub" }, `and ${count(size - 1)} other places`) : null);
+    const many = (size) => (size > 1 ? el("span", { class: "sub" }, `and ${count(size - 1)} more ${size > 2 ? "places" : "place"}`) : null);
     return el("tr", { class: "group" }, el("th", { scope: "row" }, toggle), el("td", { dataset: { label: "State" } }, state),
       by.value === "place" ? place(at, "Waits at") : place(waitsAt(longest.stack), "Waits at", many(places.size)),
       el("td", { class: "num", dataset: { label: "For" } }, members.length > 1 && longest.waits_s !== null ? [el("span", {}, since(longest)), el("span", { class: "sub" }, "longest")] : since(longest)),
@@ -105,8 +105,8 @@ export function greenletTable(choose) {
     more.textContent = `Show ${count(Math.min(MORE, lines.length - shown))} more of ${count(lines.length)} rows`;
     words.textContent = found.length === all.length ? "" : `${count(found.length)} of ${count(all.length)} are like that.`;
   }
-  for (const input of [search, by, states]) {
-    input.addEventListener("input", () => {
+  for (const [input, event] of [[search, "input"], [by, "change"], [states, "change"]]) {
+    input.addEventListener(event, () => {
       shown = SHOWN;
       draw();
     });

@@ -155,7 +155,7 @@ export function bubbles(choose) {
   return {
     node, update,
     chosen(name) {
-      for (const one of circles.values()) one.group.classList.toggle("chosen", one.key === name);
+      for (const one of circles.values()) one.group.classList.toggle("picked", one.key === name);
     },
     close() {
       size.disconnect();
