@@ -16,6 +16,7 @@ from voltscope.live.samplers.pyspy import PySpySampler
 from voltscope.live.source import Source
 from voltscope.live.syscalls import syscall_sources
 from voltscope.live.threads import PySpyThreads
+from voltscope.live.usdt import usdt_sources
 from voltscope.live.views import View
 from voltscope.profiling.targets import Target
 
@@ -38,6 +39,7 @@ class Sources:
                 CallGraphSource(austin),
                 CallGraphSource(pyspy),
                 ProbeFlow(volttron_home),
+                *usdt_sources(),
                 SampledFlow([austin, pyspy]),
                 *syscall_sources(),
             ]
