@@ -1,0 +1,39 @@
+"""A look through all objects takes none of them from the thread that uses it."""
+
+from __future__ import annotations
+
+import threading
+
+import greenlet
+
+from voltscope.probe.registry import Registry
+
+SCANS = 20
+
+
+class Dropped:
+    """Notes in which thread it ends: a cursor of sqlite3's resets its statement there."""
+
+    def __del__(self) -> None:
+        ENDED_IN.add(threading.get_ident())
+
+
+ENDED_IN: set[int] = set()
+
+
+def test_what_the_agent_lets_go_of_ends_in_its_own_thread() -> None:
+    done = threading.Event()
+    registry, own = Registry(), greenlet.getcurrent()
+
+    def scan() -> None:
+        for _ in range(SCANS):
+            registry.scan(fresh_s=0.0)
+        done.set()
+
+    thread = threading.Thread(target=scan)
+    thread.start()
+    while not done.is_set():
+        Dropped()
+    thread.join()
+    assert {threading.get_ident()} == ENDED_IN
+    assert registry.known(own) is not None
