@@ -44,7 +44,7 @@ def measure(folder: Path, quick: bool) -> Iterator[dict[str, Any]]:
             if profiler is None:
                 yield figure(title, None, "ratio", goal, of, f"{name} is not installed")
                 continue
-            yield _ratio(title, goal, of, _both(one, other, profiler, count))
+            yield _ratio(title, goal, of, _both(one, other, profiler, count if name == "voltscope" else count // 2))
         yield from _continuous(folder, one, other, count)
     yield _pyroscope(folder, count)
     if quick:
@@ -118,7 +118,7 @@ def _pyroscope(folder: Path, count: int) -> dict[str, Any]:
     if find_spec("pyroscope") is None:
         return figure(name, None, "ratio", "(a peer)", of, "pyroscope-io is not installed")
     with _sink() as url, twins(folder / "inside", url) as (inside, plain):
-        return _ratio(name, "(a peer)", of, turns(inside, plain, 2 * count))
+        return _ratio(name, "(a peer)", of, turns(inside, plain, count))
 
 
 @contextlib.contextmanager
