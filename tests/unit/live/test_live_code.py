@@ -8,7 +8,7 @@ import os
 from urllib.parse import quote
 
 import pytest
-from live_site import IDLE, Events, Told, agent, begin, call, graph, serving
+from session_site import IDLE, Events, Told, agent, begin, call, graph, serving
 
 from voltscope.live import code as code_module
 

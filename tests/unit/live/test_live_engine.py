@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.client import HTTPException
 
 import pytest
-from live_site import IDLE, Events, agent, begin, call, credentials, until
+from session_site import IDLE, Events, agent, begin, call, credentials, until
 
 from voltscope.engine.registry import engine_class
 from voltscope.engine.service import EngineContext, FactsAnswer

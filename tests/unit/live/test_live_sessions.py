@@ -10,7 +10,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from live_site import IDLE, OPERATOR, VIEWER, Events, Told, agent, begin, call, graph, serving, until
+from session_site import IDLE, OPERATOR, VIEWER, Events, Told, agent, begin, call, graph, serving, until
 
 from voltscope.errors import BackendFailed, TargetGone
 from voltscope.live.session import MOST_READERS

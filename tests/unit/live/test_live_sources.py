@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from live_site import ROOT, Events, agent, begin, call, serving, until
 from servers.missing import without
+from session_site import ROOT, Events, agent, begin, call, serving, until
 
 from voltscope.live.callgraph import CallGraphSource
 from voltscope.live.flow import SampledFlow
@@ -256,7 +256,7 @@ def test_sources_are_told_in_order_and_an_agent_without_a_probe_says_what_to_do(
         views = {one["view"]: one for one in call(other, "/api/live/sources?agent=busy")[1]["views"]}
         assert "voltscope probe enable" in views["greenlets"]["sources"][0]["unavailable"]
         assert views["greenlets"]["chosen"] == "py-spy"
-        assert views["flow"]["chosen"] == "sampled"
+        assert views["flow"]["chosen"] in ("usdt", "sampled")  # as the interpreter the tests run on is built
 
 
 def test_system_calls_are_counted_by_the_best_that_is_here(home, url):
@@ -277,7 +277,7 @@ def test_nothing_of_ours_is_left_in_the_agent(home, url):
 ENGINE = """
 import sys, time
 from pathlib import Path
-from live_site import Events, begin, serving
+from session_site import Events, begin, serving
 from voltscope.live.sources import Sources
 home = Path(sys.argv[1])
 with serving(home, *Sources.standard(home).all) as (_, url):
