@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from cli_live_peer import ID, Peer, PeerServer, offer
 from cli_site import OPERATOR_SECRET, Cli, SiteParts
-from live_peer import ID, Peer, PeerServer, offer
 
 from voltscope.cli.program import run as run_program
 from voltscope.live.views import (
