@@ -247,7 +247,7 @@ def test_sources_are_told_in_order_and_an_agent_without_a_probe_says_what_to_do(
     names = {view: [source["name"] for source in one["sources"]] for view, one in views.items()}
     assert names["greenlets"] == ["probe", "py-spy"]
     assert names["call-graph"] == ["probe", "austin", "py-spy"]
-    assert (names["flow"][0], names["flow"][-1]) == ("probe", "sampled")
+    assert names["flow"] == ["probe", "usdt", "probed", "sampled"]
     assert {view: one["chosen"] for view, one in views.items() if view in ("greenlets", "call-graph", "flow")} == {
         "greenlets": "probe", "call-graph": "probe", "flow": "probe",
     }  # fmt: skip
