@@ -16,6 +16,8 @@ COUNTING = ("BPF", "PERFMON")
 TYPES = ("SYS_ADMIN",)
 # Uprobes of perf_event_open(2), and finding out where another user's process has its interpreter.
 USER_PROBES = ("SYS_ADMIN", "SYS_PTRACE")
+# Buffers over RLIMIT_MEMLOCK, of which all tracers of a user have one together: a flow has 4 MB for each processor.
+_BUFFERS = ("IPC_LOCK",)
 
 
 def missing(needed: tuple[str, ...]) -> HelperUnfit | None:
@@ -35,8 +37,8 @@ def shed(needed: tuple[str, ...]) -> list[str]:
     """
     command = ["setpriv", "--pdeathsig", "KILL", "--no-new-privs", "--inh-caps", "-all"]
     if _effective() >> _NUMBERS["SETPCAP"] & 1:
-        known = " ".join(f"+{name.lower()}" for name in needed).replace(" ", ",")
-        command += ["--bounding-set", f"-all,{known}"]
+        kept = ",".join(f"+{name.lower()}" for name in (*needed, *_BUFFERS))
+        command += ["--bounding-set", f"-all,{kept}"]
     return command
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from voltscope.errors import BadRequest, ProfilingRefused
 from voltscope.live.bpftrace import Program
-from voltscope.live.programs import FILES, FLOW, GC, SYSCALLS, text_of
+from voltscope.live.programs import ENVIRONMENT, FILES, FLOW, FLOW_ENVIRONMENT, GC, SYSCALLS, text_of
 from voltscope.probed.identity import Subject
 from voltscope.probed.interpreter import Interpreter, interpreter
 from voltscope.probed.privileges import COUNTING, TYPES, USER_PROBES, missing
@@ -16,10 +16,6 @@ from voltscope.probed.protocol import MOST_SECONDS, Run
 
 # Events of a flow: 300,000 are 20 s of an interpreter that does nothing but call.
 _MOST_EVENTS = 300_000
-# bpftrace 0.17 takes strings of 200 bytes at most, and has them on the 512 of a kernel program's stack.
-_LONGEST = 200
-# With a name in the key of a map 100 is too much already.
-_LONGEST_KEY = 80
 
 
 @dataclass(frozen=True)
@@ -27,8 +23,8 @@ class Listed:
     """One program. `slowdown`: how many times longer the target takes for the same work.
 
     `privileges`: the capabilities its tracer needs. `user_probes`: the USDT probes its interpreter must have, if any.
-    `events`: it is given the most events it may tell, in place of the pace at which it tells what it counts. `longest`:
-    where its strings are cut, in bytes.
+    `events`: it is given the most events it may tell, in place of the pace at which it tells what it counts.
+    `environment`: what bpftrace is told besides.
     """
 
     name: str
@@ -38,7 +34,7 @@ class Listed:
     most_seconds: float = MOST_SECONDS
     user_probes: tuple[str, ...] = ()
     events: int | None = None
-    longest: int = _LONGEST
+    environment: Mapping[str, str] = field(default_factory=lambda: ENVIRONMENT)
 
     def filled(self, subject: Subject, asked: Run) -> Program:
         """What to run on `subject`: checked integers and the interpreter's path are all that is put into the text.
@@ -53,11 +49,11 @@ class Listed:
             raise BadRequest(f"the helper runs {self.name} for {most}, and was asked for {asked.seconds:g}.")
         until = str(math.ceil(asked.seconds))
         pace = self.events if self.events is not None else round(asked.every * 1000)
-        strings = {"BPFTRACE_STRLEN": str(self.longest)}
+        text = text_of(self.name)
         if not self.user_probes:
-            return Program(text_of(self.name), (str(subject.pid), until, str(pace)), environment=strings)
+            return Program(text, (str(subject.pid), until, str(pace)), environment=self.environment)
         path = self.interpreter(subject).path
-        return Program(text_of(self.name), (path, until, str(pace)), pid=subject.pid, environment=strings)
+        return Program(text, (path, until, str(pace)), pid=subject.pid, environment=self.environment)
 
     def unavailable(self, subject: Subject | None) -> str | None:
         """Why it cannot be had, here or for `subject`; None when it can. Raises TargetGone."""
@@ -94,6 +90,7 @@ LISTED = {
             most_seconds=60.0,
             user_probes=("function__entry", "function__return", "line"),
             events=_MOST_EVENTS,
+            environment=FLOW_ENVIRONMENT,
         ),
         Listed(
             GC,
@@ -102,7 +99,7 @@ LISTED = {
             USER_PROBES,
             user_probes=("gc__start", "gc__done"),
         ),
-        Listed(FILES, "Nothing that could be measured: the kernel counts.", 1.0, TYPES, longest=_LONGEST_KEY),
+        Listed(FILES, "Nothing that could be measured: the kernel counts.", 1.0, TYPES),
     )
 }
 

@@ -100,17 +100,17 @@ def test_it_serves_a_socket_of_systemds_with_the_units_privileges_and_a_signal_e
     try:
         with target(uid=NOBODY, gid=GROUP, program=str(usdt_python)) as pid:
             # queued by the kernel until it is ready to serve
-            feed = Helper(place).run("gc", pid, 60)
+            feed = Helper(place).run("flow", pid, 60)
             batches = feed.batches()
             next(batch for batch in batches if any(message.kind == "printf" for message in batch))
             (tracer,) = helper.tracers()
             # nothing of whoever started it reaches the tracer
             environment = Path(f"/proc/{tracer}/environ").read_bytes().split(b"\0")
             names = {entry.partition(b"=")[0] for entry in environment if entry}
-            assert names == {b"PATH", b"LC_ALL", b"BPFTRACE_STRLEN"}
+            assert names == {b"PATH", b"LC_ALL", b"BPFTRACE_STRLEN", b"BPFTRACE_PERF_RB_PAGES"}
             assert os.readlink(f"/proc/{tracer}/cwd") == "/"  # noqa: PTH115
             status = Path(f"/proc/{tracer}/status").read_text()
-            assert f"CapEff:\t{1 << 21 | 1 << 19:016x}\n" in status  # SYS_ADMIN and SYS_PTRACE
+            assert f"CapEff:\t{1 << 21 | 1 << 19 | 1 << 14:016x}\n" in status  # SYS_ADMIN, SYS_PTRACE, IPC_LOCK
             assert "NoNewPrivs:\t1\n" in status
             process.send_signal(signal.SIGTERM)
             list(batches)
@@ -148,7 +148,7 @@ def test_a_program_whose_privileges_are_missing_is_told(monkeypatch: pytest.Monk
     assert privileges.shed(privileges.COUNTING)[-1] == "-all"  # it may not take away what it has
     monkeypatch.setattr(privileges, "_effective", lambda: 1 << 21 | 1 << 8)
     assert privileges.missing(privileges.COUNTING) is None
-    assert privileges.shed(privileges.COUNTING)[-1] == "-all,+bpf,+perfmon"
+    assert privileges.shed(privileges.COUNTING)[-1] == "-all,+bpf,+perfmon,+ipc_lock"
 
 
 def test_an_administrator_can_offer_fewer_programs() -> None:
