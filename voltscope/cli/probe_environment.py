@@ -85,7 +85,12 @@ def at(prefix: Path) -> Environment:
     if python is None:
         raise ProbeEnvironment(f"{prefix} is no Python environment: it has no bin/python3.", "Name another folder.")
     told = _asked(python, prefix)
-    return Environment(prefix, Path(told["purelib"]) / FILE, told["voltscope"] is True)
+    folder = Path(told["purelib"])
+    if (prefix / "pyvenv.cfg").is_file() and not folder.resolve().is_relative_to(prefix.resolve()):
+        raise ProbeEnvironment(  # whoever owns an environment must not choose where root writes
+            f"the Python of {prefix} has its packages elsewhere, in {folder}.", "Name the folder that has them."
+        )
+    return Environment(prefix, folder / FILE, told.get("voltscope") is True)
 
 
 def of_process(pid: int, proc: Path = Path("/proc")) -> Path | None:
@@ -132,8 +137,8 @@ def _asked(python: Path, prefix: Path) -> dict[str, Any]:
             command, capture_output=True, text=True, timeout=_ASK_S, check=True, cwd="/", env={"LC_ALL": "C.UTF-8"},
             **owner,
         )  # fmt: skip
-        told = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        told = json.loads(done.stdout.splitlines()[-1])  # other .pth files may have printed before
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
         words = getattr(error, "stderr", None) or str(error)
         last = words.strip().splitlines()[-1:] or ["no word"]
         raise ProbeEnvironment(f"the Python of {prefix} cannot be asked: {last[0][:200]}.", "Mend it first.") from error

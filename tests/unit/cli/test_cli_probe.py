@@ -18,12 +18,14 @@ import pytest
 from cli_site import Cli, SiteParts, make_facts
 
 from voltscope.cli.probe import restart_command
-from voltscope.cli.probe_environment import FILE, LINE, Environment, file_in, of_process
+from voltscope.cli.probe_environment import FILE, LINE, Environment, at, file_in, of_process
 from voltscope.errors import ProbeEnvironment
 from voltscope.platform.agents import Facts
 
 ROOT = Path(__file__).parents[3]
 OURS = "import sys; print(sorted(name for name in sys.modules if name.startswith('voltscope')))"
+# What the line does in an agent, and what every agent does then.
+BEGIN = "import voltscope.probe.start as start; start.begin(); import gevent.monkey; gevent.monkey.patch_all()\n"
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -155,6 +157,19 @@ def test_without_voltscope_it_is_refused_and_said_how_to_get_it(cli: Cli, tmp_pa
     assert json.loads(done.stdout)["error"]["code"] == "probe-environment"
 
 
+def test_an_environment_does_not_choose_where_root_writes(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "pyvenv.cfg").touch()
+    python = tmp_path / "bin" / "python3"
+    python.write_text('#!/bin/sh\necho a line of another .pth\necho \'{"purelib": "/usr/lib", "voltscope": true}\'\n')
+    python.chmod(0o755)
+    with pytest.raises(ProbeEnvironment, match="packages elsewhere, in /usr/lib"):
+        at(tmp_path)
+    python.write_text("#!/bin/sh\n")
+    with pytest.raises(ProbeEnvironment, match="cannot be asked"):
+        at(tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_is_refused(environment: Path) -> None:
     folder = packages(environment)
     found = Environment(environment, folder / FILE, True)
@@ -201,9 +216,8 @@ def test_the_default_is_the_environment_of_the_running_platform(cli: Cli, parts:
 
 
 def test_each_agents_state_is_told_with_what_to_do(cli: Cli, parts: SiteParts, environment: Path, start: Start) -> None:
-    begin = "import voltscope.probe.start as start; start.begin(); "
     pids = {
-        "answers": start("answers", begin + "import gevent; gevent.spawn(gevent.sleep, 3600); gevent.sleep(0)").pid,
+        "answers": start("answers", BEGIN + "import gevent; gevent.spawn(gevent.sleep, 3600); gevent.sleep(0)").pid,
         "before": start("before", "import gevent").pid,
         "plain": start("plain", "").pid,
     }
@@ -231,7 +245,7 @@ def test_waiting_greenlets_are_dumped_and_profiled(
     cli: Cli, parts: SiteParts, facts: list[Facts], profiler: str, start: Start
 ) -> None:
     source = (
-        "import voltscope.probe.start as start; start.begin()\nimport gevent; from gevent.event import Event\n"
+        f"{BEGIN}import gevent; from gevent.event import Event\n"
         "def wait_for_the_meter(): Event().wait()\nkept = gevent.spawn(wait_for_the_meter)\ngevent.sleep(0)"
     )
     pid = start("listener", source).pid
