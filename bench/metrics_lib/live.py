@@ -69,7 +69,7 @@ def measure(home: Path | None, quick: bool, parts: Sequence[str] = tuple(PARTS))
     site = running_site(home)
     with _paused(site["pids"]["prometheus"]):
         if "cpu" in parts:
-            with _installed(site, _idle_agents(site)):
+            with installed(site, _idle_agents(site)):
                 time.sleep(SETTLED_S)
                 yield _cpu(site)
         if set(parts) <= {"cpu"}:
@@ -196,7 +196,7 @@ def _agents(site: LiveSite) -> Iterator[None]:
     config.write_text(json.dumps({"data_dir": str(site.home / "voltscope" / "bench"), "engine": {"port": 0}}))
     config.chmod(0o644)
     try:
-        with _installed(site, {TICKING: ("--agent-config", str(config)), LOAD: ()}):
+        with installed(site, {TICKING: ("--agent-config", str(config)), LOAD: ()}):
             wait_for(_answers(site), timeout=60, what="the bench's agents")
             yield
     finally:
@@ -204,7 +204,7 @@ def _agents(site: LiveSite) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _installed(site: LiveSite, agents: dict[str, tuple[str, ...]]) -> Iterator[None]:
+def installed(site: LiveSite, agents: dict[str, tuple[str, ...]]) -> Iterator[None]:
     """The bench's distribution under these identities, each with options of `vctl install`; removed in the end."""
     folder = Path(site["home"]) / "bench_agent"
     shutil.copytree(Path(__file__).with_name("agent"), folder, dirs_exist_ok=True)

@@ -1,9 +1,14 @@
-"""Two agents for bench/metrics: an exporter with a ticker on its hub (`bench.exporter`), and a source of load."""
+"""Agents for bench/metrics and bench/live: an exporter with a ticker on its hub (`bench.exporter`), one that tells of
+its own greenlets (`bench.greenlets`), and a source of load.
+"""
 
+import gc
 import os
 import time
 
 import gevent
+import greenlet
+from gevent.event import Event
 from gevent.pool import Pool
 from voltscope_exporter.agent import Exporter
 
@@ -40,6 +45,40 @@ class TickingExporter(Exporter):
         self._worst = self._worst_cpu = 0.0
         gevent.sleep(seconds)
         return [self._worst, self._worst_cpu]
+
+
+class Greenlets(Agent):
+    """Has many greenlets, some of them short-lived, and tells of those it has."""
+
+    PARKED, LIVES_S = 300, 3.0
+
+    def __init__(self, config_path=None, **kwargs):
+        super().__init__(**kwargs)
+        self._never = Event()
+        self._number = 0
+
+    @Core.receiver("onstart")
+    def _start(self, sender, **kwargs):
+        self.vip.heartbeat.start()
+        for _ in range(self.PARKED):
+            self._spawn(self._never.wait)
+        self.core.spawn(self._come_and_go)
+
+    def _come_and_go(self):
+        while True:
+            self._spawn(gevent.sleep, self.LIVES_S)
+            gevent.sleep(0.02)
+
+    def _spawn(self, run, *arguments):
+        self._number += 1
+        gevent.spawn(run, *arguments).name = f"bench-{self._number}"
+
+    @RPC.export
+    def greenlets(self):
+        """Names of those we have named, and identities of all that have begun and not ended."""
+        alive = [each for each in gc.get_objects() if isinstance(each, greenlet.greenlet) and each]
+        names = [each.name for each in alive if isinstance(each, gevent.Greenlet)]
+        return {"named": [name for name in names if name.startswith("bench-")], "alive": [id(each) for each in alive]}
 
 
 class Load(Agent):
@@ -90,6 +129,8 @@ class Load(Agent):
 def main():
     if os.environ.get("AGENT_VIP_IDENTITY") == "bench.exporter":
         run(TickingExporter)
+    elif os.environ.get("AGENT_VIP_IDENTITY") == "bench.greenlets":
+        vip_main(Greenlets)
     else:
         vip_main(Load)
 
