@@ -1,4 +1,4 @@
-"""Screenshots of the console's page Live: `python docs/make_live_screenshots.py --site SITE.json`.
+"""Screenshots of the console's page Live: `make_live_screenshots.py --site SITE.json --python VENV/bin/python`.
 
 Needs what make_screenshots.py needs, and agents that have loaded the probe: docs/live.md says how. With `--stuck` also
 of an agent that blocks its hub, and of the same hung; tests/e2e/stuck_agent is one.
@@ -10,12 +10,13 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from make_screenshots import DESKTOP, IMAGES, PHONE, browsing, has, log_in, look, until
+from make_screenshots import DESKTOP, IMAGES, PHONE, at_work, browsing, has, log_in, look, until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 
@@ -26,9 +27,20 @@ DRAWN = {
     "flow": ".flow-rows .step",
     "syscalls": "svg.bubbles .bubble",
 }
-# How long each is left to fill before it is photographed.
-_FILLS_S = 6.0
 _START = "form.filters button.primary"
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Pictures of one view. `parts`: image names and the element each begins with, None for the top of the page;
+    `fills_s`: how long the view is left to fill; `beside`: what goes on meanwhile.
+    """
+
+    agent: str
+    view: str
+    parts: dict[str, str | None]
+    fills_s: float = 6.0
+    beside: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def watch(driver: WebDriver, url: str, agent: str, view: str) -> None:
@@ -47,6 +59,18 @@ def stop(driver: WebDriver) -> None:
         until(driver, lambda _: not button.is_enabled(), "the end of the session")
 
 
+def show(driver: WebDriver, part: str | None) -> None:
+    """Scroll to an element, or to the top; the stack of what blocked the hub longest is unfolded."""
+    driver.execute_script(
+        "for (const one of document.querySelectorAll('.blocks > :first-child details')) one.open = true"
+    )
+    if part is None:
+        driver.execute_script("window.scrollTo(0, 0)")
+    else:
+        place = driver.find_element(By.CSS_SELECTOR, part)
+        driver.execute_script("window.scrollTo(0, arguments[0].getBoundingClientRect().top + scrollY - 12)", place)
+
+
 @contextmanager
 def hung(home: Path) -> Iterator[None]:
     """The stuck agent hangs meanwhile. `home`: VOLTTRON_HOME."""
@@ -58,49 +82,61 @@ def hung(home: Path) -> Iterator[None]:
         marker.unlink()
 
 
+def take(driver: WebDriver, url: str, shot: Shot, into: Path) -> None:
+    """Watch as `shot` says, and photograph its parts in light, in dark and on a phone."""
+    with shot.beside():
+        watch(driver, url, shot.agent, shot.view)
+        time.sleep(shot.fills_s)
+        for size, scheme, suffix in ((DESKTOP, "light", ""), (DESKTOP, "dark", "-dark"), (PHONE, "light", "-phone")):
+            look(driver, size, scheme)
+            for image, part in shot.parts.items():
+                show(driver, part or (".stage" if size == PHONE else None))
+                time.sleep(0.7)  # pictures find their new size
+                file = into / f"{image}{suffix}.png"
+                file.write_bytes(driver.get_screenshot_as_png())
+                print(file)
+        look(driver, DESKTOP, "light")
+        stop(driver)
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description="Screenshots of the page Live of a running site's console.")
     parser.add_argument("--site", type=Path, required=True, help="the site file (site.json)")
-    parser.add_argument("--historian", default="platform.historian", help="whose greenlets and system calls to show")
-    parser.add_argument("--driver", default="platform.driver", help="whose call graph and flow to show")
+    parser.add_argument(
+        "--historian", default="platform.historian", help="whose greenlets, calls and system calls to show"
+    )
+    parser.add_argument("--driver", default="platform.driver", help="whose flow to show")
+    parser.add_argument(
+        "--python", type=Path, help="the platform's: the historian is queried while its calls are shown"
+    )
     parser.add_argument("--stuck", metavar="AGENT", help="also show this agent of tests/e2e/stuck_agent")
     parser.add_argument("--out", type=Path, default=IMAGES, help="where the images go")
     given = parser.parse_args()
     site = json.loads(given.site.read_bytes())
     users = json.loads(Path(site["credentials"]).read_bytes())["users"]
     operator = next(user for user in users if user["role"] == "operator")
+    python, home, historian = given.python, Path(site["volttron_home"]), given.historian
+    work = nullcontext if python is None else lambda: at_work(python, home, historian)
     shots = [
-        ("live-greenlets", given.historian, "greenlets"),
-        ("live-call-graph", given.driver, "call-graph"),
-        ("live-flow", given.driver, "flow"),
-        ("live-syscalls", given.historian, "syscalls"),
+        Shot(historian, "greenlets", {"live-greenlets": None, "live-greenlets-flame": ".flame-panel"}),
+        Shot(historian, "call-graph", {"live-call-graph": None}, 12.0, work),
+        Shot(given.driver, "flow", {"live-flow": None}, 2.0),
+        Shot(historian, "syscalls", {"live-syscalls": None}, 6.0, work),
     ]
     if given.stuck:
-        shots += [("live-blocked", given.stuck, "greenlets"), ("live-hung", given.stuck, "greenlets")]
+        blocked = {"live-blocked": ".panel.switches"}
+        shots += [
+            Shot(given.stuck, "greenlets", blocked),
+            Shot(given.stuck, "greenlets", {"live-hung": None}, 4.0, lambda: hung(home)),
+        ]
     given.out.mkdir(parents=True, exist_ok=True)
     with browsing(site["console"]) as driver:
         look(driver, DESKTOP, "light")
         log_in(driver, site["console"], operator["name"], operator["secret"])
         until(driver, has("td .mark"), "agents on the overview")
-        for image, agent, view in shots:
-            state = hung(Path(site["volttron_home"])) if image == "live-hung" else nullcontext()
-            with state:
-                watch(driver, site["console"], agent, view)
-                time.sleep(_FILLS_S)
-                for size, scheme, suffix in (
-                    (DESKTOP, "light", ""),
-                    (DESKTOP, "dark", "-dark"),
-                    (PHONE, "light", "-phone"),
-                ):
-                    look(driver, size, scheme)
-                    driver.execute_script("window.scrollTo(0, 0)")
-                    time.sleep(0.7)  # pictures find their new size
-                    file = given.out / f"{image}{suffix}.png"
-                    file.write_bytes(driver.get_screenshot_as_png())
-                    print(file)
-                look(driver, DESKTOP, "light")
-                stop(driver)
+        for shot in shots:
+            take(driver, site["console"], shot, given.out)
     return 0
 
 
