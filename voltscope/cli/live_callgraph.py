@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from voltscope.cli.live_places import position, said
+from voltscope.cli.live_places import function_of, position, said
 from voltscope.cli.terminal import NOTHING, Cell, Column, number, shown, table
 from voltscope.live.views import CallGraph, Node, Update
 
@@ -55,7 +55,7 @@ class CallGraphPicture:
 
 
 def _rows(graph: CallGraph) -> list[list[Cell]]:
-    names = {node.id: shown(node.place.function) for node in graph.nodes}
+    names = {node.id: function_of(node.place) for node in graph.nodes}
     callers: dict[int, list[tuple[int, str]]] = defaultdict(list)
     callees: dict[int, list[tuple[int, str]]] = defaultdict(list)
     for edge in graph.edges:

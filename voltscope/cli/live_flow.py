@@ -6,7 +6,7 @@ from collections import deque
 
 import click
 
-from voltscope.cli.live_places import said
+from voltscope.cli.live_places import function_of, said
 from voltscope.cli.terminal import brief, number, shown
 from voltscope.live.views import Flow, Place, Step, Update
 
@@ -98,7 +98,7 @@ class FlowPicture:
 
     def _function(self, step: Step) -> str:
         place = self._places.get(step.place)
-        return shown(place.function) if place else said(None)
+        return function_of(place) if place else said(None)
 
     def _line(self, step: Step, text: str) -> None:
         self._say("  " * min(step.depth + 1, _DEEPEST) + text)

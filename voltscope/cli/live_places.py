@@ -14,14 +14,22 @@ _STANDARD = re.compile(r".*/lib/python3[.\d]*/")
 _PLUMBING = re.compile(r"(?:gevent|greenlet|zmq)/|<frozen ")
 
 
+def function_of(place: Place) -> str:
+    """The function's name, without saying of each one inside another that it is local to it."""
+    return shown(place.function.replace(".<locals>", ""))
+
+
 def file_of(place: Place) -> str:
-    """The file below its package folder, else its last two names: `gevent/hub.py`, `queue.py`, `agent/main.py`."""
+    """The last two names of the file, of the standard library's own the one: `gevent/hub.py`, `queue.py`."""
+    return shown("/".join(_below(place).rsplit("/", 2)[-2:]))
+
+
+def _below(place: Place) -> str:
+    """The file below the folder that packages, or the standard library, are in."""
     if place.file.startswith("<"):
-        return shown(place.file)
-    below, count = _INSTALLED.subn("", place.file, count=1)
-    if not count:
-        below, count = _STANDARD.subn("", place.file, count=1)
-    return shown(below if count else "/".join(place.file.rsplit("/", 2)[-2:]))
+        return place.file
+    below, installed = _INSTALLED.subn("", place.file, count=1)
+    return below if installed else _STANDARD.sub("", place.file, count=1)
 
 
 def said(place: Place | None, line: int | None = None) -> str:
@@ -29,9 +37,9 @@ def said(place: Place | None, line: int | None = None) -> str:
     if place is None:
         return NOTHING
     if not place.file:  # `[hub idle]` and its like stand for many places
-        return shown(place.function)
+        return function_of(place)
     number = place.line if line is None else line
-    return f"{shown(place.function)} ({file_of(place)}{f':{number}' if number else ''})"
+    return f"{function_of(place)} ({file_of(place)}{f':{number}' if number else ''})"
 
 
 def position(place: Place) -> str:
@@ -60,7 +68,7 @@ def spawned_at(stack: Sequence[Place]) -> Place | None:
 
 def in_hub(stack: Sequence[Place]) -> bool:
     """Whether gevent's hub itself is on top: it waits for whatever comes next."""
-    return bool(stack) and file_of(stack[0]) == "gevent/hub.py" and _name(stack[0]) == "run"
+    return bool(stack) and _below(stack[0]) == "gevent/hub.py" and _name(stack[0]) == "run"
 
 
 def _name(place: Place) -> str:
@@ -69,4 +77,4 @@ def _name(place: Place) -> str:
 
 def _plumbing(place: Place) -> bool:
     installed = _INSTALLED.match(place.file)
-    return bool(_PLUMBING.match(file_of(place)) or (_STANDARD.match(place.file) and not installed))
+    return bool(_PLUMBING.match(_below(place)) or (_STANDARD.match(place.file) and not installed))

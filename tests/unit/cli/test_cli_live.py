@@ -34,7 +34,7 @@ SITE = "/vh/venv/lib/python3.11/site-packages"
 SWITCH = Place("switch", f"{SITE}/gevent/hub.py", 64)
 GET = Place("get", f"{SITE}/gevent/queue.py", 319)
 STANDARD = Place("wait", "/usr/lib/python3.11/threading.py", 324)
-HISTORIAN = Place("_process_loop", f"{SITE}/volttron/historian/base.py", 812)
+HISTORIAN = Place("Historian.<locals>._process_loop", f"{SITE}/volttron/historian/base.py", 812)
 OUTER = Place("run", f"{SITE}/gevent/greenlet.py", 900)
 POLL = Place("poll", "/opt/site/agents/driver/driver.py", 12)
 SPAWN = Place("BasicCore.spawn", f"{SITE}/volttron/core.py", 349)
@@ -132,7 +132,7 @@ def test_greenlets_are_grouped_by_the_place_they_wait_at(run: Callable[..., Done
     assert lines[0] == "8 greenlets: 1 running, 3 waiting, 1 new, 1 idle hub; 2 that wait the shortest are not shown"
     places = [line.split("  ")[0] for line in lines[3:7]]
     assert places == ["spin (driver/driver.py:30)", "poll (driver/driver.py:12)",
-                      "_process_loop (volttron/historian/base.py:812)", "not begun"]  # fmt: skip
+                      "Historian._process_loop (historian/base.py:812)", "not begun"]  # fmt: skip
     assert re.search(r"base.py:812\) +2 +≥ 4 s +get \(gevent/queue.py:319\) +poll ", lines[5]), lines[5]
     assert "wait (threading.py:324)" in lines[4]
     assert re.search(r"to 1 ms +█{24} +40\n", done.stdout)
