@@ -73,7 +73,7 @@ def _state(greenlet: Greenlet) -> str:
 
 
 def _row(state: str, own: Place | None, means: str, members: list[Greenlet]) -> list[Cell]:
-    names = {each.name for each in members}
+    names = {each.name.replace(".<locals>", "") for each in members}
     spawned = {spawned_at(each.spawned) for each in members}
     return [
         Cell(said(own) if own else {"new": "not begun"}.get(state, "no Python frames"), _STYLE.get(state)),
