@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import selectors
+import shutil
 import signal
 import subprocess
 import threading
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from voltscope.errors import BackendFailed, ProfilingRefused, TargetGone
+from voltscope.errors import BackendFailed, TargetGone
 from voltscope.live.prices import price as price_of
 from voltscope.live.source import Price, Watch, Wish
 from voltscope.live.syscall_counts import Counted, Counts
@@ -34,7 +35,8 @@ clock_nanosleep sched_yield getrandom socket connect accept4 sendto recvfrom sen
 setsockopt shutdown clone clone3 wait4 rt_sigprocmask getpid getdents64 unlink rename fsync fdatasync flock
 """
 _WHOLE, _OTHERS = "raw_syscalls:sys_enter", "others"
-_ROW = re.compile(r"\s*[\d.]+,(?P<count>\d+),[^,]*,(?P<event>[\w:]+)")
+# not counted: the process did not run
+_ROW = re.compile(r"\s*[\d.]+,(?P<count>\d+|<not counted>),[^,]*,(?P<event>[\w:]+)")
 _NEW = re.compile(r"^new(?=stat$|fstat$|lstat$)")
 
 
@@ -53,6 +55,8 @@ class PerfStatSyscalls:
     def unavailable(self, target: Target) -> str | None:
         if self._program is None:
             return f"perf is not installed. {_INSTALL}"
+        if shutil.which("timeout") is None:
+            return "timeout(1) is missing, which ends perf in time. Run: sudo apt-get install coreutils."
         # what it takes to measure anything, and to read the numbers of the kernel's events
         measuring = Perf(self._program).needs(target.pid)[1]
         if not measuring.met:
@@ -76,15 +80,16 @@ class _Intervals:
         self._stopped = threading.Event()
         self._counts = Counts()
         self._words = ""
+        self._told = False
 
     def stop(self) -> None:
         self._stopped.set()
 
     def updates(self) -> Iterator[Syscalls]:
-        # perf ends with the program it starts, whoever forgets it
+        # timeout(1) ends it in time, whoever forgets it, and passes on the signal it is sent when we are killed
         command = [
-            *tied_to_us(), str(self._program), "stat", "-x,", "-I", str(EVERY_MS), "-e", ",".join(self._events),
-            "-p", str(self._target.pid), "--", "sleep", f"{self._wish.seconds:.1f}",
+            *tied_to_us(), "timeout", "-s", "INT", f"{self._wish.seconds:.1f}", str(self._program), "stat", "-x,",
+            "-I", str(EVERY_MS), "-e", ",".join(self._events), "-p", str(self._target.pid),
         ]  # fmt: skip
         try:
             process = subprocess.Popen(
@@ -101,9 +106,9 @@ class _Intervals:
             return
         if not self._alive():
             raise TargetGone(f"process {self._target.pid} ended.", "Look at the agent's state and its log.")
-        if process.returncode and not self._counts.so_far:
-            words = " ".join(self._words.split())[-300:]
-            raise ProfilingRefused(f"perf could not count what process {self._target.pid} asks of the kernel: {words}")
+        if not self._told:
+            words = " ".join(self._words.split())[-300:] or "no word"
+            raise BackendFailed(f"perf could not count what process {self._target.pid} asks of the kernel: {words}")
 
     def _read(self, process: subprocess.Popen[bytes]) -> Iterator[Syscalls]:
         assert process.stderr is not None  # noqa: S101 - for the type checker: stderr is a pipe
@@ -123,13 +128,14 @@ class _Intervals:
                     if row is None:
                         self._words = (self._words + line.decode(errors="replace") + "\n")[-2000:]
                         continue
-                    interval[row["event"]] = int(row["count"])
+                    interval[row["event"]] = int(row["count"]) if row["count"].isdigit() else 0
                     if len(interval) == len(self._events):  # the last row of this interval
                         yield self._update(interval, time.monotonic() - began)
                         interval = {}
 
     def _update(self, interval: dict[str, int], seconds: float) -> Syscalls:
         named = {event.partition("sys_enter_")[2]: count for event, count in interval.items() if event != _WHOLE}
+        self._told = True
         # both are read one after the other, while the process goes on
         named[_OTHERS] = max(0, interval[_WHOLE] - sum(named.values()))
         for name, count in named.items():
