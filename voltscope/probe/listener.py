@@ -5,13 +5,15 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # typeshed does not know it
 import _socket
 import os
+import posix  # for `close`: that of `os` is gevent's, and waits for the hub of its thread
 import sys
 from typing import Any
 
 from voltscope.probe import start
 
-MOST_AT_ONCE = 4
-_ERROR_PAUSE_S = 1.0
+# Four live sessions, and room for those who count and dump.
+MOST_AT_ONCE = 8
+_ERROR_PAUSE_S, _REFUSAL_S = 1.0, 0.2
 
 
 class Listener:
@@ -30,7 +32,7 @@ class Listener:
             _sweep(folder)
             listening = _listen(folder)
         finally:
-            os.close(folder)
+            posix.close(folder)
         self._listening = listening.fileno()
         os.register_at_fork(after_in_child=self._forked)
         accept: Any = listening._accept  # type: ignore[attr-defined]  # what socket.accept is made of
@@ -88,7 +90,7 @@ class Listener:
         """In the child: nothing of ours may be heard, seen or held there."""
         for descriptor in (self._listening, *self._open):
             if descriptor >= 0:
-                os.close(descriptor)
+                posix.close(descriptor)
         self._listening = -1
         self._open.clear()
         quiet = sys.modules.get("voltscope.probe.quiet")
@@ -112,7 +114,7 @@ def _folder(home: str) -> int:
         if status.st_mode & 0o077:
             os.fchmod(folder, 0o700)
     except OSError:
-        os.close(folder)
+        posix.close(folder)
         raise
     return folder
 
@@ -121,7 +123,7 @@ def _sweep(folder: int) -> None:
     """Remove the sockets of processes that have ended: nobody removes them when an agent is killed."""
     for name in os.listdir(folder):
         pid, _, ending = name.partition(".")
-        if ending == "sock" and pid.isascii() and pid.isdigit() and not _runs(int(pid)):
+        if ending in ("sock", "new") and pid.isascii() and pid.isdigit() and not _runs(int(pid)):
             try:
                 os.unlink(name, dir_fd=folder)
             except OSError:
@@ -146,8 +148,10 @@ def _listen(folder: int) -> _socket.socket:
         # The socket's file gets the mode of the socket: there is no moment in which others could connect.
         os.fchmod(listening.fileno(), 0o600)
         # Paths of sockets end at 107 bytes, and VOLTTRON_HOME may be longer.
-        listening.bind(f"/proc/self/fd/{folder}/{os.getpid()}.sock")
-        listening.listen(8)
+        listening.bind(f"/proc/self/fd/{folder}/{os.getpid()}.new")
+        listening.listen(MOST_AT_ONCE)
+        # There from the moment on in which one can connect.
+        os.rename(f"{os.getpid()}.new", f"{os.getpid()}.sock", src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
         listening.close()
         raise
@@ -163,7 +167,8 @@ def _peer(connection: _socket.socket) -> tuple[int, int]:
 def _refuse(connection: _socket.socket) -> None:
     text = b'{"error": {"code": "busy", "message": "%d connections are open, as many as may be."}}' % MOST_AT_ONCE
     try:
-        connection.settimeout(0.0)
+        connection.settimeout(_REFUSAL_S)
         connection.send(len(text).to_bytes(4, "big") + text, _socket.MSG_NOSIGNAL)
+        connection.recv(1 << 16)  # its question: hung up on, it could not read the answer
     finally:
         connection.close()

@@ -5,6 +5,7 @@ Only modules that the interpreter has loaded by itself or carries inside: agents
 
 import _thread
 import os
+import posix
 import sys
 import time
 
@@ -97,6 +98,6 @@ def _platform_pid(home: str) -> int | None:
         try:
             return int(os.read(file, 32))
         finally:
-            os.close(file)
+            posix.close(file)  # os.close is gevent's when we come here later, and would make a hub in this thread
     except (OSError, ValueError):
         return None

@@ -60,7 +60,8 @@ class ProbedAgent:
 
     def listening(self) -> ProbedAgent:
         """Wait until its probe listens."""
-        until(lambda: self.process.poll() is None and self.socket.exists(), "a socket of the probe")
+        until(lambda: self.process.poll() is not None or self.socket.exists(), "a socket of the probe")
+        assert self.process.poll() is None, "the agent has ended"
         return self
 
     def connect(self) -> Client:
@@ -96,7 +97,11 @@ class Client:
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(WAIT_S)
-        self.socket.connect(str(path))
+        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            self.socket.connect(f"/proc/self/fd/{folder}/{path.name}")  # the path may be too long for a socket
+        finally:
+            os.close(folder)
 
     def __enter__(self) -> Client:
         return self
