@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -25,6 +25,13 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 DESKTOP, PHONE = (1360, 860), (360, 740)
 IMAGES = Path(__file__).parent / "images"
+# What is there once a live view has something to show.
+LIVE = {
+    "greenlets": ".greenlets tbody tr",
+    "call-graph": ".functions tbody tr",
+    "flow": ".step",
+    "syscalls": ".functions tbody tr",
+}
 
 
 def chromium() -> tuple[str, str] | None:
@@ -135,10 +142,27 @@ def sampled(driver: WebDriver, url: str, agent: str) -> str:
     return f"{url}/flamegraphs?view=range&{asked()}"
 
 
+def watch(driver: WebDriver, url: str, agent: str, view: str, seconds: float) -> bool:
+    """Have the page look into `agent` by a live view for that long; False where nothing here can show it."""
+    driver.get(f"{url}/live?{urlencode({'agent': agent, 'view': view})}")
+    start = "form.filters button.primary:not(:disabled)"
+    until(driver, lambda page: has(start)(page) or has(".plan .notice")(page), "what can watch")
+    if not has(start)(driver):
+        return False
+    driver.find_element(By.CSS_SELECTOR, start).click()
+    until(driver, has(LIVE[view]), view)
+    time.sleep(seconds)
+    return True
+
+
 def take(
-    url: str, name: str, secret: str, agent: str, into: Path, work: Callable[[], AbstractContextManager[None]]
-) -> list[Path]:
-    """Capture `agent` as it is and during `work`, then photograph every page; the files written."""
+    url: str, name: str, secret: str, agent: str, into: Path, work: Callable[[], AbstractContextManager[None]],
+    live: Sequence[str] = tuple(LIVE), live_s: float = 6.0,
+) -> list[Path]:  # fmt: skip
+    """Capture `agent` as it is and during `work`, then photograph every page; the files written.
+
+    `live`: the live views to photograph, each after `live_s` seconds.
+    """
     into.mkdir(parents=True, exist_ok=True)
     taken: list[Path] = []
 
@@ -170,6 +194,19 @@ def take(
                 until(driver, has(selector), page)
                 time.sleep(0.7)  # the flamegraph draws itself inside its sandbox, where nobody can look
                 shoot(driver, f"{page}{suffix}")
+        for view in live:
+            look(driver, DESKTOP, "light")
+            with work():
+                if not watch(driver, url, agent, view, live_s):
+                    print(f"nothing here can show {view} of {agent}", file=sys.stderr)
+                    continue
+                shoot(driver, f"live-{view}")
+                look(driver, DESKTOP, "dark")
+                shoot(driver, f"live-{view}-dark")
+                if view == "greenlets":
+                    look(driver, DESKTOP, "light")
+                    driver.execute_script("document.querySelector('.flame-panel').scrollIntoView()")
+                    shoot(driver, "live-flamegraph")
     return taken
 
 

@@ -15,10 +15,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from voltscope.console.profiler import Profiler, asked, said
-from voltscope.errors import VoltscopeError
+from voltscope.errors import SessionNotFound, VoltscopeError
 from voltscope.site import Site
 from voltscope.web import Access, User
 from voltscope.web.access import OPERATOR
+from voltscope.web.guard import refusal_of
 
 MAX_STREAMS = 16
 LOOK_S = 1.0  # how soon the end of a login ends its streams
@@ -76,12 +77,18 @@ class LiveApi:
 
     async def code(self, request: Request) -> Response:
         """GET /api/live/ID/code."""
-        user = _operator(request)
+        user: User = request.state.user
+        refusal = refusal_of(user, OPERATOR)
+        if refusal is not None:
+            return refusal
         return await self._profiler.ask_as(user, "GET", f"{_path(request)}/code", params=asked(request, _OF_CODE))
 
     async def events(self, request: Request) -> Response:
         """GET /api/live/ID/events: the profiler's stream, byte by byte, for as long as the login holds."""
-        user = _operator(request)
+        user: User = request.state.user
+        refusal = refusal_of(user, OPERATOR)
+        if refusal is not None:
+            return refusal
         path = f"{_path(request)}/events"
         if len(self._streams) >= MAX_STREAMS:
             raise _TooManyStreams(f"{MAX_STREAMS} live views are being watched.", "Close one of them.")
@@ -158,33 +165,12 @@ class _TooManyStreams(VoltscopeError):
     code, status = "too-many-streams", 429
 
 
-class _Forbidden(VoltscopeError):
-    """A viewer asks for what code runs."""
-
-    code, status, permanent = "forbidden", 403, True
-
-
-class _NoSuchSession(VoltscopeError):
-    """What is asked for cannot be the id of a session."""
-
-    code, status, permanent = "live-not-found", 404, True
-
-
 def _path(request: Request) -> str:
     name = request.path_params["id"]
     if not _ID.fullmatch(name):
-        raise _NoSuchSession(f"no live session {name[:64]!r}.")
+        raise SessionNotFound(f"no live session {name[:64]!r}.")
     return f"/api/live/{name}"
 
 
 def _may_watch(user: User | None) -> bool:
     return user is not None and user.may(OPERATOR)
-
-
-def _operator(request: Request) -> User:
-    user: User = request.state.user
-    if not _may_watch(user):
-        raise _Forbidden(
-            f"{user.name} is no operator.", "Live views show what code runs: that needs the role operator."
-        )
-    return user

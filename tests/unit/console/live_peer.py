@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif steps[0] == "live" and steps[1] in self.live.sessions:
             self._session(self.live.sessions[steps[1]], steps[2:], parse_qs(parts.query))
         else:
-            self._say(404, _error("live-not-found", "no such session"))
+            self._say(404, _error("session-not-found", "no such session"))
 
     def do_GET(self) -> None:
         self._serve()

@@ -269,7 +269,9 @@ def test_everything_has_a_name_and_the_keyboard_reaches_it(browser: WebDriver, s
 
 
 def test_the_screenshots_are_taken_from_a_running_site(site: RunningSite, browser: WebDriver, tmp_path: Path) -> None:
-    files = take(site.url, *OPERATOR, "platform.historian", tmp_path, contextlib.nullcontext)
+    files = take(
+        site.url, *OPERATOR, "platform.historian", tmp_path, contextlib.nullcontext, live=["call-graph"], live_s=0
+    )
     assert {file.stem for file in files} >= {
         "overview",
         "overview-dark",
@@ -277,5 +279,6 @@ def test_the_screenshots_are_taken_from_a_running_site(site: RunningSite, browse
         "logs",
         "flamegraph",
         "login",
+        "live-call-graph",
     }
     assert all(file.read_bytes().startswith(b"\x89PNG") and file.stat().st_size > 5000 for file in files)

@@ -144,7 +144,7 @@ def test_what_cannot_be_a_session_never_reaches_the_profiler(console: RunningSit
                 assert client.get(path).status_code == 404, path
         assert peer.asked == []
         for path in (f"/api/live/{_GONE}", f"/api/live/{_GONE}/events"):
-            assert client.get(path).json()["error"]["code"] == "live-not-found"
+            assert client.get(path).json()["error"]["code"] == "session-not-found"
 
 
 def test_too_many_streams_are_refused(console: RunningSite, peer: LivePeer, monkeypatch: pytest.MonkeyPatch) -> None:

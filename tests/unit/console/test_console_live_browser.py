@@ -102,7 +102,7 @@ def test_before_it_begins_it_says_by_what_and_at_what_price(
     enter(browser, live, "flow")
     until(browser, has(".plan .mark"), "the plan")
     plan = browser.find_element(By.CSS_SELECTOR, ".plan").get_attribute("textContent") or ""
-    assert "sample sampled about 1 % slower while it is watched. Looked at 100 times a second." in plan
+    assert "sample sampled, about 1 % slower. Looked at 100 times a second." in plan
     assert "probe (exact): The greenlet probe is not enabled here: run `voltscope probe enable`" in plan
     Select(browser.find_element(By.ID, "agent")).select_by_value("platform.driver")
     until(browser, has(".plan .notice.warning"), "that nothing can")

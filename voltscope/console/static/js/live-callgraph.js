@@ -4,7 +4,7 @@ import { el, notice, refill } from "/static/js/dom.js";
 import { count, duration } from "/static/js/format.js";
 import { select } from "/static/js/flamegraphs-pictures.js";
 import { drawing } from "/static/js/live-callgraph-drawing.js";
-import { brief, file, frame, legend, paced, share, short } from "/static/js/live-places.js";
+import { brief, frame, legend, paced, share, short, where } from "/static/js/live-places.js";
 
 const DRAWN = 90; // functions: more of them nobody reads
 const ROWS = 40;
@@ -16,7 +16,7 @@ export function callGraph({ source, user }) {
   const least = select("graph-least", LEAST, "0.01");
   const words = el("p", { class: "hint", role: "status" }, "Waiting for the first samples…");
   const picture = el("div", { class: "picture-frame" });
-  const zoom = el("span", {});
+  const zoom = el("span", { class: "zoom-place" });
   const panel = el("section", { class: "panel chosen", "aria-label": "The function chosen", "aria-live": "polite" });
   const body = el("tbody", {});
   const tableWords = el("p", { class: "hint" });
@@ -74,7 +74,7 @@ export function callGraph({ source, user }) {
     const found = matching().sort((one, other) => other.total - one.total || other.own - one.own);
     refill(body, found.slice(0, ROWS).map((one) => {
       const pick = el("button", { type: "button", class: "frame-link", dataset: { key: `row-${one.id}` }, on: { click: () => choose(one.id) } },
-        el("span", { class: "function" }, brief(one.place.function)), el("span", { class: "sub" }, `${file(one.place.file)}:${one.place.line}`));
+        el("span", { class: "function" }, brief(one.place.function)), el("span", { class: "sub" }, where(one.place)));
       const cell = (label, text) => el("td", { class: "num", dataset: { label } }, text);
       return el("tr", { class: one.id === chosen ? "current" : null }, el("th", { scope: "row" }, pick),
         cell("In all", share(one.total)), cell("Own", share(one.own)),
@@ -86,7 +86,7 @@ export function callGraph({ source, user }) {
   function choose(id) {
     chosen = chosen === id ? null : id;
     const one = graph.nodes.find((each) => each.id === chosen);
-    if (one) source(one.place);
+    if (one?.place.file) source(one.place);
     draw();
     drawn?.chosen(chosen);
     table.stop();

@@ -19,7 +19,7 @@ export function flow({ source }) {
   const track = el("select", { id: "flow-track" }, el("option", { value: "" }, "All, as they happen"));
   const search = el("input", { id: "flow-search", type: "search", placeholder: "Function or file", autocomplete: "off" });
   const found = el("span", { class: "hint", role: "status" });
-  const toggle = (words, on, act) => el("button", { type: "button", class: "toggle", "aria-pressed": String(on), on: { click: act } }, el("span", { class: "lamp" }), words);
+  const toggle = (words, on, act) => el("button", { type: "button", class: "toggle small", "aria-pressed": String(on), on: { click: act } }, el("span", { class: "lamp" }), words);
   const button = (words, act) => el("button", { type: "button", class: "small", on: { click: act } }, words);
   const followed = toggle("Follow", true, () => setFollow(followed.getAttribute("aria-pressed") !== "true"));
   const paused = toggle("Pause the view", false, () => setPause(paused.getAttribute("aria-pressed") !== "true"));
@@ -36,10 +36,10 @@ export function flow({ source }) {
     el("section", { class: "panel", "aria-label": "Flow" },
       el("div", { class: "table-tools" },
         el("label", { for: "flow-track" }, "Greenlet"), track, el("label", { for: "flow-search" }, "Search"), search,
-        button("↑", () => leap(-1)), button("↓", () => leap(1)), found),
-      el("div", { class: "table-tools" }, followed, paused, returns, button("Fold all", () => fold(0)), button("Unfold all", () => fold(null))),
+        button("↑", () => leap(-1)), button("↓", () => leap(1)), found, el("span", { class: "gap-between" }),
+        followed, paused, returns, button("Fold all", () => fold(0)), button("Unfold all", () => fold(null))),
       scroller, words));
-  node.querySelectorAll("button.small").forEach((one, index) => one.setAttribute("aria-label", ["Find the one before", "Find the next one", "Fold all", "Unfold all"][index]));
+  node.querySelectorAll("button.small:not(.toggle)").forEach((one, index) => one.setAttribute("aria-label", ["Find the one before", "Find the next one", "Fold all", "Unfold all"][index]));
   let follow = true;
   let waiting = null; // updates that came while the view is paused
   let behind = 0;

@@ -15,10 +15,10 @@ const BEST = "";
 
 /** How much longer the same work takes, for people. */
 function slowdown(factor) {
-  if (factor === null || factor === undefined) return "its slowdown is not known";
-  if (factor < 1.005) return "no slowdown that could be measured";
-  if (factor < 1.995) return `about ${Number(((factor - 1) * 100).toPrecision(2))} % slower while it is watched`;
-  return `about ${factor.toFixed(factor < 9.95 ? 1 : 0)} times slower while it is watched`;
+  if (factor === null || factor === undefined) return "nobody has measured how much slower it gets";
+  if (factor < 1.005) return "no slower that could be measured";
+  if (factor < 1.995) return `about ${Number(((factor - 1) * 100).toPrecision(2))} % slower`;
+  return `about ${Number(factor.toPrecision(2))} times slower`;
 }
 
 const sure = (exact) => (exact ? mark("good", "exact", "Every event is seen.") : mark("unknown", "sampled", "Looked at many times a second: what is short may be missed."));
@@ -26,7 +26,7 @@ const sure = (exact) => (exact ? mark("good", "exact", "Every event is seen.") :
 /** What will watch or watches: `source` has name, exact, slowdown and words. */
 export function price(source) {
   return [
-    el("span", { class: "strong" }, visible(source.name)), " ", sure(source.exact), " ",
+    el("span", { class: "strong" }, visible(source.name)), " ", sure(source.exact), ", ",
     el("span", { class: source.slowdown >= 1.1 ? "warned" : null }, `${slowdown(source.slowdown)}.`), " ",
     el("span", { class: "hint" }, visible(source.words ?? "")),
   ];
@@ -45,7 +45,7 @@ export function liveForm(user, chosen, on) {
   const stop = el("button", { type: "button", disabled: true }, "Stop");
   const why = el("p", { class: "hint", id: "live-why" });
   const plan = el("div", { class: "plan", role: "status" });
-  const node = el("form", { class: "panel filters" },
+  const node = el("form", { class: "panel filters live-form" },
     field("agent", "Agent", agent),
     el("div", { class: "field kinds", role: "radiogroup", "aria-labelledby": "view-label" }, el("span", { class: "label", id: "view-label" }, "View"), el("div", { class: "choices" }, views)),
     field("seconds", "Seconds", seconds),

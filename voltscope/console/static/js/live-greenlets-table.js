@@ -3,7 +3,7 @@
 import { el, mark, refill } from "/static/js/dom.js";
 import { count, duration } from "/static/js/format.js";
 import { select } from "/static/js/flamegraphs-pictures.js";
-import { brief, file, waitsAt, whole } from "/static/js/live-places.js";
+import { brief, waitsAt, where, whole } from "/static/js/live-places.js";
 
 const SHOWN = 100; // rows at first; more on demand
 const MORE = 400;
@@ -36,7 +36,7 @@ export function greenletTable(choose) {
 
   const since = (one) => (one.waits_s === null ? "–" : `${one.at_least ? "≥ " : ""}${duration(one.waits_s)}`);
   function place(found, label, extra = null) {
-    return el("td", { dataset: { label } }, found ? [el("span", { class: "function", title: whole(found) }, brief(found.function, 44)), el("span", { class: "sub" }, `${file(found.file)}:${found.line}`)] : el("span", { class: "hint" }, "–"), extra);
+    return el("td", { dataset: { label } }, el("span", {}, found ? [el("span", { class: "function", title: whole(found) }, brief(found.function, 44)), el("span", { class: "sub" }, where(found))] : el("span", { class: "hint" }, "–"), extra));
   }
 
   function row(one) {
@@ -76,7 +76,7 @@ export function greenletTable(choose) {
     const many = (size) => (size > 1 ? el("span", { class: "sub" }, `and ${count(size - 1)} more ${size > 2 ? "places" : "place"}`) : null);
     return el("tr", { class: "group" }, el("th", { scope: "row" }, toggle), el("td", { dataset: { label: "State" } }, state),
       by.value === "place" ? place(at, "Waits at") : place(waitsAt(longest.stack), "Waits at", many(places.size)),
-      el("td", { class: "num", dataset: { label: "For" } }, members.length > 1 && longest.waits_s !== null ? [el("span", {}, since(longest)), el("span", { class: "sub" }, "longest")] : since(longest)),
+      el("td", { class: "num", dataset: { label: "For" } }, members.length > 1 && longest.waits_s !== null ? el("span", {}, since(longest), el("span", { class: "sub" }, "longest")) : since(longest)),
       place(spawn(longest), "Spawned at", by.value === "spawned" ? null : many(spawns.size)),
       el("td", { class: "num", dataset: { label: "Age" } }, duration(Math.max(...members.map((one) => one.age_s)))));
   }
@@ -87,9 +87,9 @@ export function greenletTable(choose) {
     const found = all.filter((one) => (!states.value || one.state === states.value) && (!wanted || text(one).includes(wanted)))
       .sort((one, other) => (other.waits_s ?? -1) - (one.waits_s ?? -1) || one.number - other.number);
     const lines = [];
-    const where = GROUPS[by.value][1];
-    if (where) {
-      const groups = Map.groupBy(found, (one) => key(where(one)));
+    const place_ = GROUPS[by.value][1];
+    if (place_) {
+      const groups = Map.groupBy(found, (one) => key(place_(one)));
       for (const [name, members] of groups) {
         lines.push(() => (members.length === 1 ? row(members[0]) : group(name, members)));
         if (members.length > 1 && open.has(name)) for (const one of members) lines.push(() => {

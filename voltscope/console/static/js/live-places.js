@@ -11,11 +11,18 @@ export function brief(text, most = 60) {
   return shown.length <= most ? shown.join("") : `${shown.slice(0, most - 1).join("")}…`;
 }
 
-/** The last two parts of a path: enough to know a module, short enough for a line. */
-export const file = (path) => brief(String(path).slice(-400).split("/").slice(-2).join("/"), 48);
+/** The last two parts of a path, or the last alone: enough to know a module, short enough for a line. */
+export function file(path) {
+  const parts = String(path).slice(-400).split("/");
+  const two = parts.slice(-2).join("/");
+  return brief(two.length <= 30 ? two : parts.at(-1), 40);
+}
 
-/** `function at file:line`, whole. */
-export const whole = (place) => brief(`${place.function} (${place.file}:${place.line})`, TITLE);
+/** `file:line`; nothing for what stands in no file, such as an idle hub. */
+export const where = (place) => (place.file ? `${file(place.file)}:${place.line}` : "");
+
+/** `function (file:line)`, whole. */
+export const whole = (place) => brief(place.file ? `${place.function} (${place.file}:${place.line})` : place.function, TITLE);
 
 /** Which code a file is: of gevent, of VOLTTRON and what it ships, of a library, of Python itself, or the agent's own. */
 export function origin(path) {
@@ -31,8 +38,8 @@ export const same = (one, other) => one?.function === other?.function && one?.fi
 
 /** A frame as a button that shows its source; `show(place)`. */
 export function frame(place, show, key) {
-  return el("button", { type: "button", class: "frame-link", title: whole(place), dataset: key ? { key } : {}, on: { click: () => show(place) } },
-    el("span", { class: "function" }, brief(place.function)), el("span", { class: "sub" }, `${file(place.file)}:${place.line}`));
+  return el("button", { type: "button", class: "frame-link", title: whole(place), disabled: !place.file, dataset: key ? { key } : {}, on: { click: () => show(place) } },
+    el("span", { class: "function" }, brief(place.function)), el("span", { class: "sub" }, where(place)));
 }
 
 /** A stack, innermost first, as a list of buttons. */

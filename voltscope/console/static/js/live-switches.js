@@ -35,7 +35,7 @@ export function switchesPanel(source) {
         const slow = (buckets[index - 1]?.[0] ?? 0) >= BLOCKING_S * 0.99;
         return svg("rect", { class: slow ? "slow" : "fine", x: index * wide + wide * 0.08, y: HEIGHT - tall, width: wide * 0.84, height: tall }, svg("title", {}, `${bound(bucket, index, buckets)}: ${count(bucket[1])}`));
       })),
-    el("div", { class: "bounds", "aria-hidden": "true" }, buckets.map(([upper]) => el("span", {}, upper === null ? "∞" : span(upper).replace(/\.0+(?= )/, "").replace(" ", "\u202f")))));
+    el("div", { class: buckets.length > 10 ? "bounds many" : "bounds", "aria-hidden": "true" }, buckets.map(([upper]) => el("span", {}, upper === null ? "∞" : span(upper).replace(/\.?0+(?= )/, (zeros) => (zeros.startsWith(".") ? "" : zeros)).replace(" ", "\u202f")))));
     refill(body, buckets.map((bucket, index) => el("tr", {}, el("th", { scope: "row" }, bound(bucket, index, buckets)), el("td", { class: "num" }, count(bucket[1])))));
   }
 

@@ -137,8 +137,9 @@ export function bubbles(choose) {
     one.errors.setAttribute("r", ring.toFixed(1));
     one.errors.setAttribute("stroke-dasharray", `${(around * one.failing).toFixed(1)} ${around.toFixed(1)}`);
     one.errors.style.visibility = one.failing > 0 ? "visible" : "hidden";
-    const size = Math.min(18, (radius * 3) / Math.max(4, one.label.length));
-    const [named, told] = [size >= 8.5, radius > 33];
+    const told = radius > 33;
+    const size = Math.max(told ? 7.5 : 0, Math.min(18, (radius * 3) / Math.max(4, one.label.length)));
+    const named = size >= 8.5 || told;
     one.name.textContent = named ? one.label : "";
     one.name.setAttribute("style", `font-size:${size.toFixed(1)}px`);
     one.name.setAttribute("y", told ? -4 : size * 0.35);
