@@ -107,7 +107,7 @@ def test_a_hung_agent_is_dumped_with_the_greenlet_that_hangs_and_the_one_that_wa
 def test_the_call_graph_shows_who_calls_what_takes_the_time(probed):
     found = watched(probed, "call-graph", "test.stuck")
     nodes = {node["place"]["function"]: node for node in found["nodes"]}
-    assert nodes["crunch"]["total"] > 0.5
+    assert nodes["crunch"]["total"] > 0.2
     callers = {edge["caller"] for edge in found["edges"] if edge["callee"] == nodes["crunch"]["id"]}
     assert nodes["crunch_now_and_then"]["id"] in callers
 
