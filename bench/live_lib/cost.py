@@ -23,8 +23,8 @@ from live_lib.targets import START_S, Target, agent_environment, target
 from voltscope.live.greenlets import EVERY_S, MOST, USUAL_RATE
 from voltscope.live.probes import Probe
 
-BLOCKS = 100
-COUPLES, BLOCKS_A_COUPLE = 10, 16
+BLOCKS = 90
+COUPLES, BLOCKS_A_COUPLE = 8, 16
 STARTS = 120
 HUBS, HUB_S, PARKED, OBJECTS = 5, 2.5, 1000, 100_000
 GOALS = {100: "< 1", 1000: "< 2"}
@@ -128,9 +128,11 @@ def _start(place: Place, count: int) -> dict[str, Any]:
     """An interpreter that does nothing, and one that imports gevent and patches, each as an agent."""
     environment = agent_environment(place.home)
     found = {}
-    for name, code in {"nothing": "pass", "gevent": "from gevent import monkey; monkey.patch_all()"}.items():
+    for name, code, times in (
+        ("nothing", "pass", count), ("gevent", "from gevent import monkey; monkey.patch_all()", max(5, count // 4))
+    ):  # fmt: skip
         differences = []
-        for number in range(count):
+        for number in range(times):
             order = (place.probed, place.plain) if number % 2 else (place.plain, place.probed)
             taken = {python: _took([str(python), "-c", code], environment) for python in order}
             differences.append(1000 * (taken[place.probed] - taken[place.plain]))

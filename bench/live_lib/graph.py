@@ -37,7 +37,7 @@ def measure(place: Place, quick: bool) -> Iterator[dict[str, Any]]:
             )
             yield figure(name, error, "share", "< 0.05", said)
     if not quick:
-        yield from slowdowns(place, "call-graph", "calling")
+        yield from slowdowns(place, "call-graph", "calling", small=True)
 
 
 def error_of(document: dict[str, Any]) -> tuple[float, int]:

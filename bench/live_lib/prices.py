@@ -8,46 +8,81 @@ from typing import Any
 from metrics_lib.figures import figure
 
 from live_lib.intervals import Interval, slowdown
-from live_lib.pairing import pairs
+from live_lib.pairing import pairs, turns
 from live_lib.place import Place
 from live_lib.profiler import Site, session
 from live_lib.targets import Target, target
 
-PAIRS, WORST_PAIRS, BLOCK_S = 11, 5, 0.7
+PAIRS, WORST_PAIRS, BLOCK_S = 11, 5, 0.5
+TURNS = 40
 PARKED = 100
+TWIN = "bench.twin"
 
 
-def slowdowns(place: Place, view: str, worst: str | None = None) -> Iterator[dict[str, Any]]:
-    """Of each source of `view`: on the historian-like agent, and on the program `worst` that is dearest for it."""
+def slowdowns(place: Place, view: str, worst: str, small: bool = False) -> Iterator[dict[str, Any]]:
+    """Of each source of `view`: on the historian-like agent, and on the program `worst` that is dearest for it.
+
+    `small`: it takes many turns of twins to see any.
+    """
     with place.profiler() as site, target(place.probed, "agent", place.home, PARKED, 0, "busy") as agent:
         agent.rate(1.0)
         sources = site.sources(view)
-        usual = {one["name"]: _of(site, view, one["name"], agent, PAIRS) for one in sources if not one["unavailable"]}
-    dearest: dict[str, Interval] = {}
-    if worst is not None:
-        with place.profiler() as site, target(place.probed, worst, place.home) as program:
-            program.rate(0.5)
-            dearest = {name: _of(site, view, name, program, WORST_PAIRS) for name in usual}
+        able = [one["name"] for one in sources if not one["unavailable"]]
+        if small:
+            with target(place.probed, "agent", place.home, PARKED, 0, "busy", identity=TWIN) as twin:
+                usual = {name: _of_twins(site, view, name, agent, twin) for name in able}
+        else:
+            usual = {name: _of(site, view, name, agent, PAIRS) for name in able}
+    with place.profiler() as site, target(place.probed, worst, place.home) as program:
+        program.rate(0.5)
+        dearest = {name: _of(site, view, name, program, WORST_PAIRS) for name in able}
     for source in sources:
         name = source["name"]
         title = f"{view.replace('-', '_')}_slowdown_{name.replace('-', '_')}"
         of = f"how many times longer a busy historian-like agent takes for its rows while {name} looks"
-        if name not in usual:
-            yield figure(title, None, "ratio", "(told first)", of, source["unavailable"])
+        found = usual.get(name, source["unavailable"])
+        if not isinstance(found, Interval):
+            yield figure(title, None, "ratio", "(told first)", of, found)
             continue
-        found = usual[name]
         said = (
             f"{of}; centre of {found.count} alternating pairs, 95 % bounds {found.low:.3f} and {found.high:.3f}; its "
             f"price says {source['slowdown']:g}"
         )
-        if name in dearest:
-            said += f"; a program that does nothing but {worst}: {dearest[name].centre:.2f}"
+        most = dearest[name]
+        said += f"; a program that does nothing but {worst}: "
+        said += f"{most.centre:.2f}" if isinstance(most, Interval) else most
         yield figure(title, found.centre, "ratio", "(told first)", said)
 
 
-def _of(site: Site, view: str, source: str, agent: Target, count: int) -> Interval:
+def _of_twins(site: Site, view: str, source: str, one: Target, other: Target) -> Interval | str:
+    """The same of twins that take turns, each of them watched in one half."""
+    ratios: list[float] = []
+    try:
+        for twin in (one, other):
+            twin.pause()
+        for watched, plain in ((one, other), (other, one)):
+            watched.resume()
+            with session(site, view, keep=False, source=source, agent=watched.identity):
+                watched.pause()
+                ratios += turns(watched, plain, TURNS)
+                watched.resume()
+            watched.pause()
+        return slowdown(ratios)
+    except RuntimeError as error:
+        return str(error)
+    finally:
+        for twin in (one, other):
+            twin.resume()
+
+
+def _of(site: Site, view: str, source: str, agent: Target, count: int) -> Interval | str:
+    """The slowdown, or why the source could not look."""
+
     def watched() -> float:
         with session(site, view, keep=False, source=source):
             return agent.rate(BLOCK_S)
 
-    return slowdown(pairs(count, lambda: agent.rate(BLOCK_S), watched))
+    try:
+        return slowdown(pairs(count, lambda: agent.rate(BLOCK_S), watched))
+    except RuntimeError as error:
+        return str(error)

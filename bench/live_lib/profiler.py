@@ -103,7 +103,8 @@ class Session:
         """Until `enough()`, asked at each update. Raises RuntimeError when the session ends or time does."""
         with self._came:
             if not self._came.wait_for(lambda: enough() or self.ended is not None, timeout_s) or not enough():
-                raise RuntimeError(f"session of {self.told['view']} by {self.told['source']}: {self.ended or 'silent'}")
+                error = (self.ended or {}).get("error") or self.ended or "silent"
+                raise RuntimeError(f"session of {self.told['view']} by {self.told['source']}: {error}")
 
     def wait_updates(self, count: int) -> None:
         """Until so many updates have come."""

@@ -16,7 +16,7 @@ from live_lib.place import Place
 from live_lib.profiler import Site, session
 from live_lib.targets import Target, target
 
-PAIRS, BLOCK_S, ATTACH_S = 11, 0.7, 1.2
+PAIRS, BLOCK_S, ATTACH_S = 11, 0.6, 1.2
 
 
 def measure(place: Place, quick: bool) -> Iterator[dict[str, Any]]:
