@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from voltscope.errors import BackendFailed, ProfilingRefused, ProgramRefused, VoltscopeError
+from voltscope.live.syscall_names import name_of
 from voltscope.profiling.backends.refusal import CAP_SYS_ADMIN, capable
 from voltscope.profiling.backends.running import ATTACH_DEADLINE_S, WRITE_DEADLINE_S, find_program, tied_to_us
 
@@ -200,8 +201,9 @@ class Bpftrace:
                         self.said = (self.said + chunk.decode(errors="replace"))[-_TAIL:]
                 yield batch
                 now = time.monotonic()
-                if not self.attached and any(message.kind == "attached_probes" for message in batch):
-                    self.attached, until = True, now + self._seconds
+                self.attached = self.attached or any(message.kind == "attached_probes" for message in batch)
+                if until is None and self.attached and (_says_something(batch) or _polls(process.pid)):
+                    until = now + self._seconds
                 self.overdue = now > (until if until is not None else launched + ATTACH_DEADLINE_S)
                 if kill_at is not None and now > kill_at:
                     process.kill()
@@ -266,6 +268,19 @@ def _last(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     kept = [line for line in lines if line.startswith("ERROR")] or lines
     return " ".join(kept)[-300:].rstrip(".") + "." if kept else "no word."
+
+
+def _says_something(batch: list[Message]) -> bool:
+    return any(message.kind != "attached_probes" for message in batch)
+
+
+def _polls(pid: int) -> bool:
+    """Whether bpftrace waits for events: all its probes are in place then. It says how many, but before it begins."""
+    try:
+        number = Path(f"/proc/{pid}/syscall").read_text(encoding="ascii").split()[0]
+    except (OSError, IndexError):
+        return True  # not ours to see: what it has said must do
+    return number.isdigit() and name_of(int(number)) in ("epoll_wait", "epoll_pwait")
 
 
 def _gone_with_us() -> tuple[str, ...]:

@@ -92,14 +92,17 @@ class Watched:
 
 
 @pytest.mark.parametrize("source", ["bpftrace", "probed", "perf-stat"], indirect=True)
-def test_the_kernel_counts_every_call_of_every_thread(source: Source, worker: Obedient) -> None:
+def test_the_kernel_counts_every_call_of_every_thread_to_its_end(source: Source, worker: Obedient) -> None:
     watched = Watched(source, able(source, worker.pid))
     wait_for(lambda: watched.updates, "the first update")
     for _ in range(2):
         worker.work(500)
-    wait_for(lambda: watched.calls.get("getpid", None) and watched.calls["getpid"].count >= 1000, "what it called")
-    watched.end()
-    assert watched.error is None
+    wait_for(lambda: "getpid" in watched.calls and watched.calls["getpid"].count >= 1000, "what it called")
+    assert free(worker.pid)
+    worker.process.kill()
+    worker.process.wait(PATIENCE_S)
+    watched.thread.join(PATIENCE_S)
+    assert isinstance(watched.error, TargetGone)
     assert watched.calls["getpid"].count == 1000
     told = watched.calls["newfstatat"]
     if source.name == "perf-stat":
@@ -113,7 +116,8 @@ def test_the_kernel_counts_every_call_of_every_thread(source: Source, worker: Ob
         assert watched.calls["getpid"].errors == 0
         assert "getpgid" not in watched.calls  # a child's
         assert watched.calls["wait4"].slowest_s
-    assert free(worker.pid)
+    with pytest.raises(TargetGone):
+        source.watch(Target("worker", worker.pid), _WISH)
 
 
 def test_strace_counts_in_pieces_and_lets_go(kernel_probes: Path, worker: Obedient) -> None:
@@ -135,19 +139,21 @@ def test_strace_counts_in_pieces_and_lets_go(kernel_probes: Path, worker: Obedie
 
 _CLIENT = """
 import sys
+from pathlib import Path
 from voltscope.live.source import Wish
-from voltscope.live.syscalls import syscall_sources
-from voltscope.live.usdt import usdt_sources
+from voltscope.live.syscalls import BpftraceSyscalls, PerfStatSyscalls, StraceSyscalls
 from voltscope.profiling.targets import Target
-source = next(one for one in (*syscall_sources(), *usdt_sources()) if one.name == sys.argv[1])
+sources = [BpftraceSyscalls(), StraceSyscalls(), PerfStatSyscalls(events=Path(sys.argv[3]))]
+source = next(one for one in sources if one.name == sys.argv[1])
 for update in source.watch(Target("worker", int(sys.argv[2])), Wish(seconds=120)).updates():
     print("seen", flush=True)
 """
 
 
 @pytest.mark.parametrize("name", ["bpftrace", "strace", "perf-stat"])
-def test_nothing_is_left_when_we_are_killed(kernel_probes: Path, worker: Obedient, name: str) -> None:
-    client = subprocess.Popen([sys.executable, "-c", _CLIENT, name, str(worker.pid)], stdout=subprocess.PIPE)
+def test_nothing_is_left_when_we_are_killed(few_events: Path, worker: Obedient, name: str) -> None:
+    command = [sys.executable, "-c", _CLIENT, name, str(worker.pid), str(few_events)]
+    client = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert client.stdout is not None
         assert client.stdout.readline() == b"seen\n"
@@ -159,18 +165,6 @@ def test_nothing_is_left_when_we_are_killed(kernel_probes: Path, worker: Obedien
         wait_for(lambda tracer=tracer: ended(tracer), f"the end of {name}")
     wait_for(lambda: free(worker.pid), "the process, which goes on by itself")
     worker.work(1)
-
-
-@pytest.mark.parametrize("source", ["bpftrace", "strace", "perf-stat"], indirect=True)
-def test_the_end_of_the_process_ends_it(source: Source, worker: Obedient) -> None:
-    watched = Watched(source, able(source, worker.pid))
-    wait_for(lambda: watched.updates, "the first update")
-    worker.process.kill()
-    worker.process.wait(PATIENCE_S)
-    watched.thread.join(PATIENCE_S)
-    assert isinstance(watched.error, TargetGone)
-    with pytest.raises(TargetGone):
-        source.watch(Target("worker", worker.pid), _WISH)
 
 
 @pytest.mark.parametrize("kind", [StraceSyscalls, PerfStatSyscalls])
