@@ -20,6 +20,7 @@ CALL, RETURN, C_CALL, C_RETURN = "call", "return", "c-call", "c-return"
 # [at, track, kind, code or C function's name, line]; a negative line is an offset into the code
 Event = tuple[float, int, str, Any, int, int]
 MOST_FRAMES = 1000
+_CALLS, _RETURNS = ("PY_START", "PY_RESUME", "PY_THROW"), ("PY_RETURN", "PY_YIELD", "PY_UNWIND")
 
 
 class Recorder:
@@ -154,23 +155,23 @@ class Monitor:
             return
         monitoring.use_tool_id(self._tool, "voltscope")
         quiet.endings.add(self.end)
-        for name in ("PY_START", "PY_RESUME", "PY_THROW"):
-            monitoring.register_callback(self._tool, getattr(events, name), self._on_call)
-        for name in ("PY_RETURN", "PY_YIELD", "PY_UNWIND"):
-            monitoring.register_callback(self._tool, getattr(events, name), self._on_return)
-        monitoring.set_events(
-            self._tool,
-            events.PY_START | events.PY_RESUME | events.PY_THROW
-            | events.PY_RETURN | events.PY_YIELD | events.PY_UNWIND,
-        )  # fmt: skip
+        wanted = 0
+        callbacks = {**dict.fromkeys(_CALLS, self._on_call), **dict.fromkeys(_RETURNS, self._on_return)}
+        for name, function in callbacks.items():
+            monitoring.register_callback(self._tool, getattr(events, name), function)
+            wanted |= getattr(events, name)
+        monitoring.set_events(self._tool, wanted)
 
     def end(self) -> None:
         """End at once."""
         quiet.endings.discard(self.end)
         tool, self._tool = self._tool, None
-        if tool is not None:
-            self._monitoring.set_events(tool, self._monitoring.events.NO_EVENTS)
-            self._monitoring.free_tool_id(tool)
+        if tool is None:
+            return
+        self._monitoring.set_events(tool, self._monitoring.events.NO_EVENTS)
+        for name in _CALLS + _RETURNS:  # freeing the tool does not forget them
+            self._monitoring.register_callback(tool, getattr(self._monitoring.events, name), None)
+        self._monitoring.free_tool_id(tool)
 
     def _on_call(self, code: CodeType, offset: int, *_: Any) -> None:
         if not self._recorder.ended and start.get_ident() in self._threads:
