@@ -19,7 +19,7 @@ from voltscope.live.source import Wish
 from voltscope.live.views import Block, Greenlets, Place, Switches, View
 from voltscope.profiling.targets import Target
 
-USUAL_RATE, EVERY_S, MOST = 5.0, 0.5, 2000
+USUAL_RATE, EVERY_S, MOST = 5.0, 0.25, 2000
 _MOST_BLOCKS = 20
 # Every document holds all stacks so far.
 _MOST_FOLDED_BYTES = 1_000_000

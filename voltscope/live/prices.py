@@ -7,6 +7,11 @@ from voltscope.live.views import View
 
 _COUNTED = "Little: the kernel counts, which takes a microsecond a call. An agent makes some thousand calls a second."
 
+_STOPPED = (
+    "A busy agent runs about ten times slower while it is watched, code that does nothing but call hundreds of times: "
+    "the kernel stops it at every call, line and return. Keep it short, and do not use it where that would do harm."
+)
+
 # `slowdown` as in Price: how many times longer the target takes for the same work.
 _TABLE: dict[tuple[View, str], Price] = {
     # 1,015 greenlets walked in 2.2 ms, 5 times a second (tried on CPython 3.11 with gevent 24.2)
@@ -29,23 +34,15 @@ _TABLE: dict[tuple[View, str], Price] = {
         "Little, and it lags: the picture comes in short recordings back to back, seconds late, and what happens "
         "between two of them is not seen.",
     ),
-    # a Python function for every call and return
+    # bench/live: a historian-like agent 3.3 times, a program that does nothing but call 53 times
     (View.FLOW, "probe"): Price(
-        5.0,
-        "The agent runs several times slower while it is watched: every call and return is noted. Keep it short, and "
-        "do not use it where that would do harm.",
+        3.5,
+        "A busy agent runs three to four times slower while it is watched, code that does nothing but call fifty "
+        "times: every call and return is noted. Keep it short, and do not use it where that would do harm.",
     ),
-    # two uprobes a call, of about a microsecond each
-    (View.FLOW, "usdt"): Price(
-        5.0,
-        "The agent runs several times slower while it is watched: the kernel stops it at every line and return. Keep "
-        "it short, and do not use it where that would do harm.",
-    ),
-    (View.FLOW, "probed"): Price(
-        5.0,
-        "The agent runs several times slower while it is watched: the kernel stops it at every line and return. Keep "
-        "it short, and do not use it where that would do harm.",
-    ),
+    # bench/live: 11 and 490 times
+    (View.FLOW, "usdt"): Price(10.0, _STOPPED),
+    (View.FLOW, "probed"): Price(10.0, _STOPPED),
     (View.FLOW, "sampled"): Price(
         1.0,
         "Little. Sampled: only what ran at the moment of a sample is seen, and short calls are missed.",
