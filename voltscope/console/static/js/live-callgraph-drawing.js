@@ -1,7 +1,7 @@
 // The call graph as a drawing: callers above callees. Places are kept as it changes: what moves, moves gently.
 
 import { svg } from "/static/js/dom.js";
-import { brief, file, share, short, still, whole } from "/static/js/live-places.js";
+import { brief, share, short, still, where, whole } from "/static/js/live-places.js";
 import { zoomable } from "/static/js/live-zoom.js";
 
 const SIZES = [[0.6, 17], [0.3, 15], [0.1, 13], [0.03, 12], [0, 11]]; // share of all time, pixels
@@ -20,7 +20,7 @@ export function drawing(dagre, choose) {
   const node = svg("svg", { class: "callgraph", role: "group", "aria-label": "Call graph. Arrow keys walk from function to function, Enter shows one; plus, minus and 0 zoom. The table has the same." }, svg("defs", {}, arrowhead), layer);
   const functions = new Map(); // by id
   const calls = new Map(); // by "caller>callee"
-  const zoom = zoomable(node, layer, extent);
+  const zoom = zoomable(node, layer, extent, () => heaviest()?.to ?? [0, 0]);
   let laidOut = -Infinity;
   let later = 0;
   let moving = 0;
@@ -36,6 +36,13 @@ export function drawing(dagre, choose) {
       [top, bottom] = [Math.min(top, to[1] - height / 2), Math.max(bottom, to[1] + height / 2)];
     }
     return left === Infinity ? [0, 0, 0, 0] : [left - 16, top - 16, right - left + 32, bottom - top + 32];
+  }
+
+  /** Of those that have a place, the one with the most time in all. */
+  function heaviest() {
+    let found = null;
+    for (const one of functions.values()) if (one.to && one.data.total > (found?.data.total ?? -1)) found = one;
+    return found;
   }
 
   function make(id) {
@@ -72,7 +79,7 @@ export function drawing(dagre, choose) {
       one.title.textContent = whole(place);
     }
     one.sub.textContent = `${share(total)} in all, ${share(own)} own`;
-    one.group.setAttribute("aria-label", `${brief(place.function)}, ${file(place.file)} line ${place.line}: ${share(total)} in all, ${share(own)} of its own`);
+    one.group.setAttribute("aria-label", `${brief(place.function)}, ${where(place)}: ${share(total)} in all, ${share(own)} of its own`);
     one.all.setAttribute("width", Math.max(1, (one.width - 16) * total));
     one.own.setAttribute("width", (one.width - 16) * own);
     one.group.style.setProperty("--own", `${Math.round(Math.sqrt(own) * 70)}%`);
@@ -142,7 +149,7 @@ export function drawing(dagre, choose) {
     for (const { caller, callee } of calls.values()) if (caller !== callee) graph.setEdge(String(caller), String(callee), { width: 30, height: 12, labelpos: "c", weight: 1 });
     dagre.layout(graph);
     // whom somebody looks at, or else the one with the most time, stays where it is
-    const anchor = [functions.get(chosen), ...[...functions.values()].sort((one, other) => other.data.total - one.data.total)].find((one) => one?.to);
+    const anchor = functions.get(chosen)?.to ? functions.get(chosen) : heaviest();
     const fresh = anchor ? graph.node(String(anchor.id)) : null;
     const [dx, dy] = fresh ? [anchor.to[0] - fresh.x, anchor.to[1] - fresh.y] : [0, 0];
     for (const one of functions.values()) {

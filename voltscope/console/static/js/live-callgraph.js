@@ -6,7 +6,7 @@ import { select } from "/static/js/flamegraphs-pictures.js";
 import { drawing } from "/static/js/live-callgraph-drawing.js";
 import { brief, frame, legend, paced, share, short, where } from "/static/js/live-places.js";
 
-const DRAWN = 90; // functions: more of them nobody reads
+const DRAWN = 60; // functions: more of them nobody reads
 const ROWS = 40;
 const LEAST = [["0", "All"], ["0.005", "0.5 %"], ["0.01", "1 %"], ["0.02", "2 %"], ["0.05", "5 %"]];
 const TABLE_MS = 1000;
@@ -36,9 +36,9 @@ export function callGraph({ source, user }) {
   const table = paced(drawTable, TABLE_MS);
   const draw = paced(() => {
     if (!graph) return;
-    const said = graph.unit === "calls" ? "calls are counted" : `of ${count(graph.samples)} samples`;
-    words.textContent = `${count(graph.nodes.length)} functions in ${duration(graph.seconds)}, ${said}.${graph.left_out ? ` ${count(graph.left_out)} more with less time are left out.` : ""}`;
     drawPicture();
+    const said = graph.unit === "calls" ? "calls are counted" : `of ${count(graph.samples)} samples`;
+    words.textContent = `${count(graph.nodes.length)} functions in ${duration(graph.seconds)}, ${said}.${kept.size < graph.nodes.length && drawn ? ` Drawn are the ${count(kept.size)} with the most.` : ""}${graph.left_out ? ` ${count(graph.left_out)} more with less time are left out.` : ""}`;
     drawPanel();
     table();
   });

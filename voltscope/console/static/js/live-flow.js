@@ -3,7 +3,7 @@
 import { el, refill } from "/static/js/dom.js";
 import { count } from "/static/js/format.js";
 import { Steps } from "/static/js/live-flow-steps.js";
-import { brief, file, origin, paced, span, whole } from "/static/js/live-places.js";
+import { brief, origin, paced, span, where, whole } from "/static/js/live-places.js";
 
 const ROW = 24; // pixels; the style sheet has the same
 const DEEPEST = 24; // levels that are set in further
@@ -35,7 +35,7 @@ export function flow({ source }) {
   const node = el("div", { class: "view flow-view" },
     el("section", { class: "panel", "aria-label": "Flow" },
       el("div", { class: "table-tools" },
-        el("label", { for: "flow-track" }, "Greenlet"), track, el("label", { for: "flow-search" }, "Search"), search,
+        el("label", { for: "flow-track" }, "Greenlet or thread"), track, el("label", { for: "flow-search" }, "Search"), search,
         button("↑", () => leap(-1)), button("↓", () => leap(1)), found, el("span", { class: "gap-between" }),
         followed, paused, returns, button("Fold all", () => fold(0)), button("Unfold all", () => fold(null))),
       scroller, words));
@@ -137,11 +137,11 @@ export function flow({ source }) {
     return el("div", {
       class: classes, id: `step-${number}`, role: "treeitem", "aria-level": step.depth + 1, "aria-expanded": can ? String(!folded) : null,
       "aria-selected": String(number === chosen), style, dataset: { number },
-      "aria-label": `${SAID[step.kind] ?? step.kind} ${brief(place.function)}, ${file(place.file)} line ${step.line}${step.took === null ? "" : `, took ${span(step.took)}`}, ${brief(name, 40)}`,
+      "aria-label": `${SAID[step.kind] ?? step.kind} ${brief(place.function)}, ${where({ ...place, line: step.line })}${step.took === null ? "" : `, took ${span(step.took)}`}, ${brief(name, 40)}`,
     },
     el("span", { class: "when" }, `${step.at.toFixed(4)}`),
     el("span", { class: `track t${colours.get(step.track) ?? 0}`, title: brief(name, 300) }, brief(name, 22)),
-    el("span", { class: "what" }, el("span", { class: can ? "glyph can" : "glyph" }, glyph), el("span", { class: "function", title: whole({ ...place, line: step.line }) }, brief(place.function, 70)), el("span", { class: "where" }, `${file(place.file)}:${step.line}`)),
+    el("span", { class: "what" }, el("span", { class: can ? "glyph can" : "glyph" }, glyph), el("span", { class: "function", title: whole({ ...place, line: step.line }) }, brief(place.function, 70)), el("span", { class: "where" }, where({ ...place, line: step.line }))),
     el("span", { class: "took" }, step.took === null ? (step.kind.endsWith("call") ? "…" : "") : span(step.took)));
   }
 
@@ -172,7 +172,7 @@ export function flow({ source }) {
 
   function show(number) {
     const step = steps.step(number);
-    if (step?.place) source({ ...step.place, line: step.line || step.place.line });
+    if (step?.place?.file) source({ ...step.place, line: step.line || step.place.line });
   }
 
   const numberOf = (event) => {

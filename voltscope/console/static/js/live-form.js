@@ -16,7 +16,7 @@ const BEST = "";
 /** How much longer the same work takes, for people. */
 function slowdown(factor) {
   if (factor === null || factor === undefined) return "nobody has measured how much slower it gets";
-  if (factor < 1.005) return "no slower that could be measured";
+  if (factor < 1.005) return "no slowdown that could be measured";
   if (factor < 1.995) return `about ${Number(((factor - 1) * 100).toPrecision(2))} % slower`;
   return `about ${Number(factor.toPrecision(2))} times slower`;
 }
@@ -39,7 +39,7 @@ export function liveForm(user, chosen, on) {
     el("label", { class: "choice", title: why }, el("input", { type: "radio", name: "view", value: view, checked: view === chosen.view }), el("span", {}, name)));
   const seconds = el("input", { id: "seconds", name: "seconds", type: "number", min: 1, max: 600, required: true, inputmode: "numeric" });
   const source = el("select", { id: "source", name: "source" }, el("option", { value: BEST }, "The best there is"));
-  const rate = el("input", { id: "rate", name: "rate", type: "number", min: 1, max: 1000, inputmode: "numeric", placeholder: "the source's own" });
+  const rate = el("input", { id: "rate", name: "rate", type: "number", min: 1, max: 1000, inputmode: "numeric", placeholder: "its own" });
   const switches = el("label", { class: "tick" }, el("input", { type: "checkbox", name: "switches", checked: true }), el("span", {}, "Time between switches"));
   const start = el("button", { type: "submit", class: "primary", "aria-describedby": "live-why" }, "Start");
   const stop = el("button", { type: "button", disabled: true }, "Stop");

@@ -5,7 +5,7 @@ import { el, mark, notice, refill } from "/static/js/dom.js";
 import { count, duration } from "/static/js/format.js";
 import { flame } from "/static/js/live-flame.js";
 import { greenletTable } from "/static/js/live-greenlets-table.js";
-import { brief, file, frames, origin, paced, same, span } from "/static/js/live-places.js";
+import { brief, frames, origin, paced, same, span, where } from "/static/js/live-places.js";
 import { switchesPanel } from "/static/js/live-switches.js";
 
 const TABLE_MS = 700;
@@ -93,7 +93,7 @@ export function greenlets({ source, user, go, agent }) {
     }
     const { greenlet, seconds } = now;
     const [place] = greenlet.stack;
-    const text = `The hub does not run: ${brief(greenlet.name)} does not let go${place ? `, in ${brief(place.function)} (${file(place.file)}:${place.line})` : ""}.`;
+    const text = `The hub does not run: ${brief(greenlet.name)} does not let go${place ? `, in ${brief(place.function)} (${where(place)})` : ""}.`;
     if (text !== alarm) {
       alarm = text;
       const look = el("button", { type: "button", class: "small", dataset: { key: "hung" }, on: { click: () => chosen !== greenlet.number && choose(greenlet.number) } }, "Its stack");

@@ -76,20 +76,30 @@ export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matche
 /** What colours and marks mean: `[class of the swatch, words]` each. */
 export const legend = (...keys) => el("div", { class: "legend-row hint" }, keys.map(([kind, words]) => el("span", {}, el("span", { class: `swatch ${kind}` }), words)));
 
-/** Calls `draw` once in the next frame, and again `least` ms later at the earliest, however often it is asked. */
+const PRESS_MS = 1000; // a pointer that is down longer does not press, or has left
+let pressed = -Infinity; // when a pointer went down that is down still
+addEventListener("pointerdown", () => { pressed = performance.now(); }, true);
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => setTimeout(() => { pressed = -Infinity; }), true);
+
+/**
+ * Calls `draw` once in the next frame, and again `least` ms later at the earliest, however often it is asked. Not while
+ * something is being pressed: what is drawn anew between down and up is never clicked.
+ */
 export function paced(draw, least = 0) {
   let frame_ = 0;
   let timer = 0;
   let last = -Infinity;
   function run() {
     frame_ = 0;
+    if (performance.now() - pressed < PRESS_MS) return later(30);
     last = performance.now();
     draw();
   }
+  const later = (wait) => { timer = setTimeout(() => { timer = 0; soon(); }, wait); };
   function soon() {
     if (frame_ || timer) return;
     const wait = last + least - performance.now();
-    if (wait > 0) timer = setTimeout(() => { timer = 0; soon(); }, wait);
+    if (wait > 0) later(wait);
     else frame_ = requestAnimationFrame(run);
   }
   soon.stop = () => {

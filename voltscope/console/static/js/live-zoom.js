@@ -4,12 +4,14 @@ import { el } from "/static/js/dom.js";
 
 const STEP = 1.25;
 const [LEAST, MOST] = [0.08, 4];
+const [LEGIBLE, LARGEST] = [0.55, 1.15]; // between them lies what is chosen by itself
 
 /**
- * `picture`: the svg element; `layer`: the group in it that moves; `extent()`: [x, y, width, height] of what is drawn.
- * Until somebody moves it, the whole drawing is shown, as it grows.
+ * `picture`: the svg element; `layer`: the group in it that moves; `extent()`: [x, y, width, height] of what is drawn;
+ * `middle()`: [x, y] of what matters most in it. Until somebody moves it, the whole drawing is shown as it grows, or, when
+ * that would be too small to read, what is about the middle.
  */
-export function zoomable(picture, layer, extent) {
+export function zoomable(picture, layer, extent, middle) {
   let [x, y, scale] = [0, 0, 1];
   let touched = false;
   const pointers = new Map();
@@ -18,13 +20,17 @@ export function zoomable(picture, layer, extent) {
     layer.setAttribute("transform", `translate(${x.toFixed(2)} ${y.toFixed(2)}) scale(${scale.toFixed(4)})`);
   }
 
-  function fit(most = 1.15) {
+  /** All of it; or, from `least` on, what is about the middle of what matters. */
+  function fit(least = LEAST) {
     const [left, top, width, height] = extent();
     const { clientWidth, clientHeight } = picture;
     if (!width || !clientWidth) return;
-    scale = Math.max(LEAST, Math.min(most, clientWidth / width, clientHeight / height));
-    x = (clientWidth - width * scale) / 2 - left * scale;
-    y = Math.max(0, (clientHeight - height * scale) / 2) - top * scale;
+    scale = Math.max(least, Math.min(LARGEST, clientWidth / width, clientHeight / height));
+    const [cx, cy] = middle();
+    const along = (size, from, length, at) => (length * scale <= size ? (size - length * scale) / 2 - from * scale
+      : Math.min(-from * scale, Math.max(size - (from + length) * scale, size / 2 - at * scale)));
+    x = along(clientWidth, left, width, cx);
+    y = along(clientHeight, top, height, cy);
     apply();
   }
 
@@ -85,15 +91,17 @@ export function zoomable(picture, layer, extent) {
   function whole() {
     touched = false;
     fit();
+    const [, , width, height] = extent();
+    touched = Math.min(picture.clientWidth / width, picture.clientHeight / height) < LEGIBLE; // it stays as it was asked for
   }
   const button = (words, name, act) => el("button", { type: "button", class: "small", "aria-label": name, on: { click: act } }, words);
-  const size = new ResizeObserver(() => touched || fit());
+  const size = new ResizeObserver(() => touched || fit(LEGIBLE));
   size.observe(picture);
   return {
     buttons: el("span", { class: "zoom", role: "group", "aria-label": "Zoom" },
       button("−", "Smaller", () => zoom(1 / STEP)), button("+", "Larger", () => zoom(STEP)), button("Fit", "Fit the whole drawing", whole)),
     /** What is drawn has changed. */
-    grown: () => touched || fit(),
+    grown: () => touched || fit(LEGIBLE),
     /** Bring a place of the drawing into sight. */
     reveal(px, py) {
       const [sx, sy] = [px * scale + x, py * scale + y];
