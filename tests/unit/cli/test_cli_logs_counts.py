@@ -117,7 +117,8 @@ def test_what_cannot_be_joined_is_refused(cli: Cli, filled: SpoolWriter, options
     assert cli("logs", *options).returncode == 2
 
 
-def test_bars_are_no_wider_than_their_room_and_show_the_least() -> None:
+def test_bars_are_no_wider_than_their_room_and_show_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # set where several tests run at a time
     counts = {"info": [10_000, 0], "error": [1, 0], "debug": [10_000, 1]}
     first, second = bars(Histogram(0.0, 60.0, counts, False, 30.0))[:2]
     assert first.count("█") == 40 and "1 error" in first
