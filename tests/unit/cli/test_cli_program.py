@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -90,14 +91,15 @@ def test_version_and_help(cli: Cli) -> None:
 
 
 def test_help_is_light(cli: Cli) -> None:
-    """It imports neither the commands nor what they need, and takes far less than 0.3 s."""
+    """It imports neither the commands nor what they need, and takes little of a processor."""
     cli("--help")  # byte code
     taken = []
-    for _ in range(5):
-        before = time.perf_counter()
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert cli("--help").returncode == 0
-        taken.append(time.perf_counter() - before)
-    assert min(taken) < 0.3
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(taken) < 0.6  # 0.1 s here; the commands and their imports would take a second
     code = (
         "import sys, voltscope.cli as c; c.main(['--help']); "
         "print(*[m for m in ('msgspec', 'starlette', 'uvicorn', 'httpx', 'prometheus_client', 'urllib.request',"
