@@ -24,12 +24,14 @@ class Known:
     """What is known of a greenlet. `ref`: weak, without a callback, so that its death costs nothing.
 
     `since`: when it was parked (perf_counter), `exact` when that was seen; else since when each look found it there.
-    `root`: what its stacks are rooted at in folded form. `first`: when it was first seen.
+    `root`: what its stacks are rooted at in folded form. `first`: when it was first seen. `identity`: its `id`.
     """
 
     __slots__ = (
+        "_head",
         "exact",
         "first",
+        "identity",
         "kind",
         "name",
         "number",
@@ -43,7 +45,7 @@ class Known:
     )
 
     def __init__(self, greenlet: Any, number: int, names: Names) -> None:
-        self.ref = ref(greenlet)
+        self.ref, self.identity = ref(greenlet), id(greenlet)
         self.number = number
         self.kind = kind_of(greenlet)
         self.first = self.since = perf_counter()
@@ -53,13 +55,15 @@ class Known:
         self.stack: Stack = EMPTY
         self.spawned = names.stack(_spawning(greenlet))
         site = _site(self.spawned.frames)
-        self.root = "spawned at " + folded(site) if site else NO_SITE[self.kind]
-        self.name = ""
+        self.root = sys.intern("spawned at " + folded(site) if site else NO_SITE[self.kind])
+        self.name = self._head = ""
         self.rename(greenlet)
 
     def rename(self, greenlet: Any) -> None:
         """Its name as it is now: programs name greenlets after spawning them."""
-        self.name = _name(greenlet, self)
+        name = _name(greenlet, self)
+        if name != self.name:
+            self.name, self._head = name, f'{{"number":{self.number},"name":{json.dumps(name)},"state":"'
 
     def stands(self, state: str, places: Places, names: Names, now: float) -> None:
         """It was found in that state at these places."""
@@ -85,21 +89,10 @@ class Known:
         waits = self.waits(now)
         state = READY if waits is not None and self.identity in ready else self.state
         return (
-            f'{{"number":{self.number},"name":{json.dumps(self.name)},"state":"{state}",'
-            f'"waits_s":{"null" if waits is None else round(waits, 6)},"at_least":{"false" if self.exact else "true"},'
-            f'"age_s":{round(now - self.first, 3)},"spawned":{self.spawned.text},"stack":{self.stack.text}}}'
+            f'{self._head}{state}","waits_s":{"null" if waits is None else f"{waits:.6f}"},'
+            f'"at_least":{"false" if self.exact else "true"},"age_s":{now - self.first:.3f},'
+            f'"spawned":{self.spawned.text},"stack":{self.stack.text}}}'
         )
-
-    @property
-    def identity(self) -> int:
-        """`id` of the greenlet, 0 when it is gone."""
-        greenlet = self.ref()
-        return 0 if greenlet is None else id(greenlet)
-
-    @property
-    def path(self) -> str:
-        """Its stack in folded form, rooted at the spawn site."""
-        return ";".join([part for part in (self.root, self.stack.folded) if part])
 
 
 def kind_of(greenlet: Any) -> str:

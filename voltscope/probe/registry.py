@@ -28,6 +28,7 @@ class Registry:
     def __init__(self) -> None:
         self.names = Names()
         self._known: dict[int, Known] = {}
+        self._hubs: dict[int, Known] = {}
         self._next = 1
         self._scanned = float("-inf")
 
@@ -43,7 +44,7 @@ class Registry:
 
     def hubs(self) -> list[Any]:
         """gevent's hubs, one a thread."""
-        found = [known.ref() for known in self.all() if known.kind == HUB]
+        found = [known.ref() for known in list(self._hubs.values())]
         return [hub for hub in found if hub is not None]
 
     def scan(self, fresh_s: float = FRESH_S) -> None:
@@ -85,8 +86,10 @@ class Registry:
 
     def _add(self, greenlet: Any) -> None:
         if greenlet is not None and self.known(greenlet) is None and not _ended(greenlet):
-            self._known[id(greenlet)] = Known(greenlet, self._next, self.names)
+            known = self._known[id(greenlet)] = Known(greenlet, self._next, self.names)
             self._next += 1
+            if known.kind == HUB:
+                self._hubs[id(greenlet)] = known
 
     def name(self, identity: int) -> str:
         """The name of the greenlet with that `id`, empty when it is not known."""
@@ -123,6 +126,7 @@ class Registry:
                     greenlet = known.ref()
                     if greenlet is None or not self._stands(greenlet, known, threads, clocks):
                         self._known.pop(identity, None)
+                        self._hubs.pop(identity, None)
                         ended += 1
                         continue
                     if rename:
@@ -140,7 +144,10 @@ class Registry:
         places, now = of_greenlet(greenlet), perf_counter()
         if places:
             known.stands(WAITING, places, self.names, now)
-            known.parked(next((clock[id(greenlet)] for clock in clocks if id(greenlet) in clock), None))
+            since = None
+            for clock in clocks:
+                since = clock.get(known.identity, since)
+            known.parked(since)
             return True
         if _ended(greenlet):
             return False

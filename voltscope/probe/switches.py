@@ -49,7 +49,7 @@ class Switches:
         self._left = [0.0]
         self._filled = perf_counter()
         self._before: Trace | None = None
-        self._on = self._ended = self._asked = False
+        self._on = self._ended = self._asked = self._hooked = False
         self._traced_s, self._on_since = 0.0, 0.0
         self._trace = self._tracer(id(hub))
         quiet.endings.add(self._stop)
@@ -88,7 +88,8 @@ class Switches:
         self._left[0] = min(max(self._left[0], 0) + more, TRACED_A_SECOND)
         if not self._asked and (self._left[0] >= TRACED_A_SECOND or not self._traced_s):
             self._left[0] = TRACED_A_SECOND
-            self._asked = self.in_hub(self._install)
+            self._asked = True  # before the hub's thread may say that it is done
+            self._asked = self.in_hub(self._install) and self._asked
 
     def end(self) -> None:
         """Trace no more, and leave nothing behind: at the next switch, or as soon as the loop turns."""
@@ -134,8 +135,10 @@ class Switches:
         greenlet = sys.modules["greenlet"]
         self.since.clear()
         self._turn[0], self._turn[1] = perf_counter(), id(greenlet.getcurrent())
-        if greenlet.gettrace() is not self._trace:
-            self._before = greenlet.gettrace()
+        found = greenlet.gettrace()
+        # One that came after us calls us still: were we put before it, each would call the other for ever.
+        if found is None or not self._hooked:
+            self._before, self._hooked = found, True
             greenlet.settrace(self._trace)
         self._on, self._on_since = True, perf_counter()
 
@@ -147,6 +150,7 @@ class Switches:
         # Where another tracer came after us it calls us, and we call the one before.
         if greenlet.gettrace() is self._trace:
             greenlet.settrace(self._before)
+            self._hooked = False
 
     def _tracer(self, hub: int) -> Trace:
         clock, bucket, bounds, longest = perf_counter, bisect_left, BOUNDS, BLOCK_S

@@ -48,33 +48,31 @@ class Watch:
         scan_at = look_at = now
         poll_at = now if self._timed else float("inf")
         tell_at, deadline = now + every, now + seconds
-        owed = 0.0
+        paid = thread_time()
         while True:
-            used = thread_time()
             now = perf_counter()
             if now >= scan_at:
+                began = thread_time()
                 self._registry.scan()
                 self._take_hubs()
                 scan_at = now + RESCAN_S
-                used = thread_time()  # once in a while, and short: not what the pace is for
+                paid += thread_time() - began  # once in a while, and short: not what the pace is for
             if now >= poll_at:
                 self._poll()
                 poll_at = perf_counter() + POLL_S
-            telling = now >= min(tell_at, deadline)
-            if now >= look_at or telling:  # what is told is of now
-                self._look()
-                owed += thread_time() - used
-                used = thread_time()
+            if now >= min(look_at, deadline):
+                # told right after a look, at the one nearest to when it is due: what is told is of now
+                telling = now >= min(tell_at - 0.5 / self._rate, deadline)
+                self._look(rename=telling)
+                if telling:
+                    self._tell()
+                    tell_at = max(tell_at + every, now + every / 2)
+                # all that this thread has used since the last look, whatever for
+                owed, paid = thread_time() - paid, thread_time()
                 look_at = now + max(1 / self._rate, owed / self._share())
-                owed = 0.0
-            if telling:
-                began_telling = thread_time()
-                self._tell()
-                tell_at = now + max(every, 2 * (thread_time() - began_telling) / self._share())
             if now >= deadline:
                 return "time"
-            owed += thread_time() - used
-            if self._channel.wait(min(scan_at, poll_at, look_at, tell_at, deadline) - perf_counter()):
+            if self._channel.wait(min(scan_at, poll_at, look_at, deadline) - perf_counter()):
                 return "stopped"
 
     def _take_hubs(self) -> None:
@@ -94,13 +92,13 @@ class Watch:
             switches.begin()
             blocks.poll()
 
-    def _look(self) -> None:
+    def _look(self, rename: bool) -> None:
         self._registry.add(self._spawns.seen)
         for switches, _ in self._hubs.values():
             self._registry.add(switches.fresh)
             if len(switches.since) > 2 * len(self._registry) + 1000:
                 switches.forget(self._registry.__contains__)
-        self._moved += self._registry.look(self._shared.clocks(), tally=self._stacks)
+        self._moved += self._registry.look(self._shared.clocks(), rename, self._stacks)
         self._samples += 1
 
     def _share(self) -> float:
