@@ -89,7 +89,8 @@ class Switches:
         if not self._asked and (self._left[0] >= TRACED_A_SECOND or not self._traced_s):
             self._left[0] = TRACED_A_SECOND
             self._asked = True  # before the hub's thread may say that it is done
-            self._asked = self.in_hub(self._install) and self._asked
+            if not self.in_hub(self._install):
+                self._asked = False
 
     def end(self) -> None:
         """Trace no more, and leave nothing behind: at the next switch, or as soon as the loop turns."""
