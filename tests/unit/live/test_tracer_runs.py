@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from root_helper import PATIENCE_S, ended, target
+from watched_program import named
 
 from voltscope.errors import BackendFailed, ProfilingRefused, ProgramRefused, TargetGone
 from voltscope.live import Aggregate, Event, Statistics, Tracer
@@ -99,14 +100,7 @@ def test_it_ends_in_time_when_told_to_and_with_what_it_calls(kernel_probes: Path
 
 def _bpftraces() -> list[int]:
     """Those that this process has started and that still run."""
-    return [pid for pid in ProcessTable().children(os.getpid()) if _comm(pid) == "bpftrace" and not ended(pid)]
-
-
-def _comm(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
+    return [pid for pid in ProcessTable().children(os.getpid()) if named(pid, "bpftrace") and not ended(pid)]
 
 
 def test_a_program_that_is_refused_names_the_line(kernel_probes: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from root_helper import PATIENCE_S, Traces, ended, wait_for
-from watched_program import Obedient, descendants, free, obedient
+from watched_program import Obedient, descendants, free, named, obedient
 
 from voltscope.errors import ProfilingRefused, TargetGone
 from voltscope.live import usdt_steps
@@ -112,7 +112,7 @@ for flow in UsdtFlow().watch(Target("worker", int(sys.argv[1])), Wish(seconds=60
 def test_nothing_is_left_in_the_process_when_we_are_killed(worker: Obedient) -> None:
     client = subprocess.Popen([sys.executable, "-c", _CLIENT, str(worker.pid)], stdout=subprocess.PIPE)
     try:
-        (tracer,) = wait_for(lambda: descendants(client.pid), "bpftrace")
+        (tracer,) = wait_for(lambda: [pid for pid in descendants(client.pid) if named(pid, "bpftrace")], "bpftrace")
         traces = Traces(tracer, worker.pid)
         wait_for(lambda: sum(line.startswith("semaphore") for line in traces.in_target()) >= 3, "its semaphores")
         worker.work(2)

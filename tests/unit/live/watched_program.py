@@ -88,6 +88,14 @@ def free(pid: int) -> bool:
     return status(pid, "State")[:1] in ("R", "S", "D") and status(pid, "TracerPid") == "0"
 
 
+def named(pid: int, name: str) -> bool:
+    """Whether a process runs the program of that name."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == name
+    except OSError:
+        return False
+
+
 def descendants(pid: int) -> list[int]:
     """Every process that a process has started, and those in turn."""
     found: list[int] = []
