@@ -1,7 +1,8 @@
-"""Screenshots of the console's page Live: `make_live_screenshots.py --site SITE.json --python VENV/bin/python`.
+"""More screenshots of the console's page Live: `python docs/make_live_screenshots.py --site SITE.json`.
 
-Needs what make_screenshots.py needs, and agents that have loaded the probe: docs/live.md says how. With `--stuck` also
-of an agent that blocks its hub, and of the same hung; tests/e2e/stuck_agent is one.
+Of the driver, beside those that make_screenshots.py takes of the historian, and with `--stuck` of an agent that blocks
+its hub, and of the same hung (tests/e2e/stuck_agent is one). Needs what make_screenshots.py needs, and agents that have
+loaded the probe: docs/live.md says how.
 """
 
 from __future__ import annotations
@@ -13,21 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlencode
 
-from make_screenshots import DESKTOP, IMAGES, PHONE, at_work, browsing, has, log_in, look, until
+from make_screenshots import DESKTOP, IMAGES, PHONE, browsing, has, log_in, look, until, watch
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
-
-# what shows that a view has drawn something
-DRAWN = {
-    "greenlets": "table.greenlets tbody tr",
-    "call-graph": "svg.callgraph .function-box",
-    "flow": ".flow-rows .step",
-    "syscalls": "svg.bubbles .bubble",
-}
-_START = "form.filters button.primary"
 
 
 @dataclass(frozen=True)
@@ -41,14 +33,6 @@ class Shot:
     parts: dict[str, str | None]
     fills_s: float = 6.0
     beside: Callable[[], AbstractContextManager[None]] = nullcontext
-
-
-def watch(driver: WebDriver, url: str, agent: str, view: str) -> None:
-    """Have the page watch `agent` by `view`, until it has something to show."""
-    driver.get(f"{url}/live?{urlencode({'agent': agent, 'view': view})}")
-    until(driver, has(f"{_START}:not(:disabled)"), f"{view} of {agent} to be had")
-    driver.find_element(By.CSS_SELECTOR, _START).click()
-    until(driver, has(DRAWN[view]), f"{view} of {agent}")
 
 
 def stop(driver: WebDriver) -> None:
@@ -85,8 +69,8 @@ def hung(home: Path) -> Iterator[None]:
 def take(driver: WebDriver, url: str, shot: Shot, into: Path) -> None:
     """Watch as `shot` says, and photograph its parts in light, in dark and on a phone."""
     with shot.beside():
-        watch(driver, url, shot.agent, shot.view)
-        time.sleep(shot.fills_s)
+        if not watch(driver, url, shot.agent, shot.view, shot.fills_s):
+            raise SystemExit(f"nothing here can show {shot.view} of {shot.agent}")
         for size, scheme, suffix in ((DESKTOP, "light", ""), (DESKTOP, "dark", "-dark"), (PHONE, "light", "-phone")):
             look(driver, size, scheme)
             for image, part in shot.parts.items():
@@ -103,32 +87,23 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description="Screenshots of the page Live of a running site's console.")
     parser.add_argument("--site", type=Path, required=True, help="the site file (site.json)")
-    parser.add_argument(
-        "--historian", default="platform.historian", help="whose greenlets, calls and system calls to show"
-    )
-    parser.add_argument("--driver", default="platform.driver", help="whose flow to show")
-    parser.add_argument(
-        "--python", type=Path, help="the platform's: the historian is queried while its calls are shown"
-    )
+    parser.add_argument("--driver", default="platform.driver", help="whose calls, flow and system calls to show")
     parser.add_argument("--stuck", metavar="AGENT", help="also show this agent of tests/e2e/stuck_agent")
     parser.add_argument("--out", type=Path, default=IMAGES, help="where the images go")
     given = parser.parse_args()
     site = json.loads(given.site.read_bytes())
     users = json.loads(Path(site["credentials"]).read_bytes())["users"]
     operator = next(user for user in users if user["role"] == "operator")
-    python, home, historian = given.python, Path(site["volttron_home"]), given.historian
-    work = nullcontext if python is None else lambda: at_work(python, home, historian)
     shots = [
-        Shot(historian, "greenlets", {"live-greenlets": None, "live-greenlets-flame": ".flame-panel"}),
-        Shot(historian, "call-graph", {"live-call-graph": None}, 12.0, work),
-        Shot(given.driver, "flow", {"live-flow": None}, 2.0),
-        Shot(historian, "syscalls", {"live-syscalls": None}, 6.0, work),
+        Shot(given.driver, "call-graph", {"live-driver-call-graph": None}, 20.0),
+        Shot(given.driver, "flow", {"live-driver-flow": None}, 3.0),
+        Shot(given.driver, "syscalls", {"live-driver-syscalls": None}),
     ]
     if given.stuck:
-        blocked = {"live-blocked": ".panel.switches"}
+        hangs = partial(hung, Path(site["volttron_home"]))
         shots += [
-            Shot(given.stuck, "greenlets", blocked),
-            Shot(given.stuck, "greenlets", {"live-hung": None}, 4.0, lambda: hung(home)),
+            Shot(given.stuck, "greenlets", {"live-blocked": ".panel.switches"}),
+            Shot(given.stuck, "greenlets", {"live-hung": None}, beside=hangs),
         ]
     given.out.mkdir(parents=True, exist_ok=True)
     with browsing(site["console"]) as driver:
