@@ -145,9 +145,12 @@ function agentTable(agents, session) {
     figure(bytes(agent.memory_bytes), sparkline(agent.memory, LINE_MEMORY)),
     [
       link(`/logs${query({ agent: agent.agent })}`, "Logs", `Logs of ${agent.agent}`),
-      session.may_capture && agent.state === "running"
-        ? link(`/flamegraphs${query({ agent: agent.agent })}`, "Flamegraph", `Capture a flamegraph of ${agent.agent}`)
-        : null,
+      ...(session.may_capture && agent.state === "running"
+        ? [
+            link(`/flamegraphs${query({ agent: agent.agent })}`, "Flamegraph", `Capture a flamegraph of ${agent.agent}`),
+            link(`/live${query({ agent: agent.agent })}`, "Live", `Look into ${agent.agent} as it runs`),
+          ]
+        : []),
     ],
   ]));
   return table("agents-title", "Agents", AGENT_COLUMNS, rows, "No agents are known.");
