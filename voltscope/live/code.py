@@ -51,7 +51,9 @@ def _text(file: str, pid: int) -> str:
             found = os.fstat(source.fileno())
             if not stat.S_ISREG(found.st_mode) or found.st_size >= MOST_BYTES:
                 raise CodeUnreadable(f"{file} is no regular file of less than {MOST_BYTES} bytes.")
-            if not _may_read(found, pid):
+            # where it lies by the kernel's word: a folder on the way may have become a link meanwhile
+            place = Path(os.readlink(f"/proc/self/fd/{source.fileno()}"))
+            if not (_may_read(found, pid) and all(_may_enter(folder.stat(), pid) for folder in place.parents)):
                 raise CodeUnreadable(f"{file} is not for the user whose agent this is.")
             content = source.read(MOST_BYTES)
     except (OSError, ValueError) as error:
@@ -62,7 +64,16 @@ def _text(file: str, pid: int) -> str:
 
 def _may_read(found: os.stat_result, pid: int) -> bool:
     """Whether the process's own user may: a root engine shows no more than the agent could."""
-    if found.st_mode & stat.S_IROTH:
+    return _may(found, pid, stat.S_IROTH, stat.S_IRGRP)
+
+
+def _may_enter(folder: os.stat_result, pid: int) -> bool:
+    """The same of a folder on the way to it."""
+    return _may(folder, pid, stat.S_IXOTH, stat.S_IXGRP)
+
+
+def _may(found: os.stat_result, pid: int, others: int, group: int) -> bool:
+    if found.st_mode & others or os.geteuid() != 0:  # the kernel has judged for us who are not root
         return True
     try:
         owner = Path("/proc", str(pid)).stat()
@@ -70,7 +81,7 @@ def _may_read(found: os.stat_result, pid: int) -> bool:
         return False
     if owner.st_uid in (0, found.st_uid):
         return True
-    return bool(found.st_mode & stat.S_IRGRP) and owner.st_gid == found.st_gid
+    return bool(found.st_mode & group) and owner.st_gid == found.st_gid
 
 
 def _decoded(content: bytes) -> str:

@@ -65,7 +65,7 @@ def request(frame: bytes) -> Ask | Run:
         found = msgspec.json.decode(frame, type=dict[str, msgspec.Raw])
         kind: type[Ask | Run] = Run if "program" in found else Ask
         return msgspec.json.decode(frame, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"the helper cannot read the request: {error}.", "See docs/probed.md.") from error
 
 
@@ -96,7 +96,7 @@ def decoded(frame: bytes) -> dict[str, Any]:
     """The object in a frame. Raises LinkClosed when it is none: what answers is no helper of ours."""
     try:
         return msgspec.json.decode(frame, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LinkClosed(f"what answers is no helper of voltscope: {error}.") from error
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from session_site import IDLE, Events, Told, agent, begin, call, graph, serving
 
+from voltscope.errors import CodeUnreadable
 from voltscope.live import code as code_module
 
 
@@ -121,6 +122,9 @@ def test_a_root_engine_shows_no_more_than_the_agents_user_may_read(tmp_path):
         assert code_module._may_read(other.stat(), child)
         other.chmod(0o604)
         assert code_module._may_read(other.stat(), child)
+        tmp_path.chmod(0o700)
+        with pytest.raises(CodeUnreadable, match="not for the user"):  # a file for all, in a folder that is not
+            code_module._text(str(other), child)
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)

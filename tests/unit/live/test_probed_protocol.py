@@ -64,6 +64,8 @@ def hear(connection: socket.socket) -> dict[str, object] | None:
         (b"[]", None),
         (b"", None),
         (b"\xff\xfe", None),
+        (b'{"ask": "\xff"}', None),
+        (b'{"program": "\xff", "pid": 1, "seconds": 1}', None),
         (b"[" * 60_000, None),
         (b'{"ask":' + b'{"a":' * 10_000, None),
     ],
