@@ -29,6 +29,11 @@ class _Slice:
         self.resume()
         self._lock.release()
 
+    def forked(self) -> None:
+        """In a forked child: whoever held the lock is not there."""
+        self.resume()
+        self._lock = start.allocate_lock()
+
     def resume(self) -> None:
         """Collect garbage again, if it was collected before."""
         collects, self._collects = self._collects, False
@@ -51,6 +56,6 @@ def rest() -> None:
 
 def abandon() -> None:
     """In a forked child: no thread of ours is there to undo what we have begun."""
-    SLICE.resume()
+    SLICE.forked()
     for end in list(endings):
         end()

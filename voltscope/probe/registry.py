@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 from collections import Counter, deque
@@ -119,7 +120,7 @@ class Registry:
         """
         threads = self._threads()
         clocks = list(parked)
-        ended = 0
+        forgotten, ended = 0, []
         for part in in_slices(list(self._known.items()), GREENLETS_A_SLICE):
             with SLICE:
                 for identity, known in part:
@@ -127,7 +128,9 @@ class Registry:
                     if greenlet is None or not self._stands(greenlet, known, threads, clocks):
                         self._known.pop(identity, None)
                         self._hubs.pop(identity, None)
-                        ended += 1
+                        forgotten += 1
+                        if greenlet is not None:
+                            ended.append(greenlet)
                         continue
                     if rename:
                         known.rename(greenlet)
@@ -135,7 +138,16 @@ class Registry:
                         tally[known.root, known.stack] += 1
                 greenlet = None
             rest()
-        return ended
+        if ended:
+            self._give_back(ended)
+        return forgotten
+
+    def _give_back(self, ended: list[Any]) -> None:
+        """Let a hub let go of what has ended: ours may be the last reference, and what hangs on it is the agent's."""
+        for hub in self.hubs():
+            with contextlib.suppress(Exception):  # a loop that is being destroyed
+                hub.loop.run_callback_threadsafe(ended.clear)
+                return
 
     def _stands(self, greenlet: Any, known: Known, threads: dict[int, int], clocks: list[dict[int, float]]) -> bool:
         """Note where it stands; False when it has ended."""
