@@ -13,6 +13,8 @@ import pytest
 from root_helper import RunningHelper, helper_process
 from servers.missing import without
 
+from voltscope.live.syscalls import other_pids
+
 _TRACEFS = Path("/sys/kernel/tracing")
 _DEBIANS = Path("/usr/bin/python3")
 
@@ -31,7 +33,11 @@ def kernel_probes() -> Path:
         mounted = subprocess.run(["mount", "-t", "tracefs", "nodev", _TRACEFS], capture_output=True, text=True)
         if mounted.returncode:
             pytest.skip(f"tracefs cannot be mounted: {mounted.stderr.strip()}")
-    tried = subprocess.run([found, "-e", "BEGIN { exit(); }"], capture_output=True, text=True, timeout=60)
+    foreign = other_pids()
+    if foreign is not None:
+        pytest.skip(foreign)
+    script = "BEGIN { exit(); } tracepoint:raw_syscalls:sys_exit /0/ { }"
+    tried = subprocess.run([found, "-e", script], capture_output=True, text=True, timeout=60)
     if tried.returncode:
         pytest.skip(f"the kernel lets nobody probe it: {tried.stderr.strip()[-300:]}")
     return Path(found)
