@@ -52,7 +52,7 @@ def _text(file: str, pid: int) -> str:
             if not stat.S_ISREG(found.st_mode) or found.st_size >= MOST_BYTES:
                 raise CodeUnreadable(f"{file} is no regular file of less than {MOST_BYTES} bytes.")
             # where it lies by the kernel's word: a folder on the way may have become a link meanwhile
-            place = Path(os.readlink(f"/proc/self/fd/{source.fileno()}"))
+            place = Path(f"/proc/self/fd/{source.fileno()}").readlink()
             if not (_may_read(found, pid) and all(_may_enter(folder.stat(), pid) for folder in place.parents)):
                 raise CodeUnreadable(f"{file} is not for the user whose agent this is.")
             content = source.read(MOST_BYTES)

@@ -147,6 +147,8 @@ class HelperFeed:
         if kind == "failed":
             raise BackendFailed(words)
         self.ended = reason
+        if reason == "shut-down":
+            raise HelperAbsent("the root helper was stopped.", "Begin anew when it runs again.")
 
     def _messages(self, update: Any) -> list[Message]:
         try:

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from voltscope.errors import BadRequest, LinkError, VoltscopeError
+from voltscope.errors import BadRequest, HelperBusy, LinkError, VoltscopeError
 from voltscope.probed.identity import Caller, Subject
 from voltscope.probed.limits import (
     MOST_CONNECTIONS,
     MOST_CONNECTIONS_EACH,
     MOST_RUNS,
     MOST_RUNS_EACH,
+    RATE,
     Pace,
     Places,
 )
@@ -74,8 +75,13 @@ class Daemon:
                     continue
                 threads = {thread for thread in threads if thread.is_alive()}
                 thread = threading.Thread(target=self._welcome, args=(connection,), name="client")
+                try:
+                    thread.start()
+                except RuntimeError:  # there is no thread to be had just now (TasksMax= of the unit)
+                    connection.close()
+                    self._over.wait(_PAUSE_S)
+                    continue
                 threads.add(thread)
-                thread.start()
         finally:
             self.stop()
             for thread in threads:
@@ -96,7 +102,9 @@ class Daemon:
                     with self._connections.taken(caller.uid):
                         self._converse(connection, caller)
                 except VoltscopeError as error:
-                    self._say(f"uid={caller.uid} by={caller.pid} outcome={error.code}")
+                    with contextlib.suppress(HelperBusy):  # whoever comes too often does not fill the journal
+                        self._pace.ask(caller.uid)
+                        self._say(f"uid={caller.uid} by={caller.pid} outcome={error.code}")
                     send(connection, {"error": error.as_dict()})
             except OSError:
                 return  # the client is gone: whatever ran for it has ended
@@ -118,7 +126,7 @@ class Daemon:
     def _answer(self, connection: socket.socket, caller: Caller, frame: bytes) -> None:
         audit = f"uid={caller.uid} by={caller.pid}"
         try:
-            self._pace.ask(caller.uid)
+            self._paced(caller.uid)
             asked = request(frame)
             if isinstance(asked, Run):
                 self._run(connection, caller, asked)
@@ -133,6 +141,14 @@ class Daemon:
         except VoltscopeError as error:
             self._say(f"{audit} outcome={error.code}")
             send(connection, {"error": error.as_dict()})
+
+    def _paced(self, uid: int) -> None:
+        """Count a request. Raises HelperBusy when it comes too soon, and not at once: that costs a line each, too."""
+        try:
+            self._pace.ask(uid)
+        except HelperBusy:
+            self._over.wait(1 / RATE)
+            raise
 
     def _hello(self, caller: Caller, asked: Ask) -> Hello:
         with contextlib.ExitStack() as held:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from root_helper import GROUP, NOBODY, PATIENCE_S, RunningHelper, as_user, ended, target, wait_for
 
-from voltscope.errors import HelperUnfit
+from voltscope.errors import HelperAbsent, HelperUnfit
 from voltscope.live.helper import Helper
 from voltscope.probed import fitness, leftovers, listening, privileges
 from voltscope.probed.programs import LISTED, offered
@@ -113,7 +113,8 @@ def test_it_serves_a_socket_of_systemds_with_the_units_privileges_and_a_signal_e
             assert f"CapEff:\t{1 << 21 | 1 << 19 | 1 << 14:016x}\n" in status  # SYS_ADMIN, SYS_PTRACE, IPC_LOCK
             assert "NoNewPrivs:\t1\n" in status
             process.send_signal(signal.SIGTERM)
-            list(batches)
+            with pytest.raises(HelperAbsent, match="stopped"):
+                list(batches)
             assert feed.ended == "shut-down"
             wait_for(lambda: ended(tracer), "the tracer's end")
             assert process.wait(PATIENCE_S) == 0
