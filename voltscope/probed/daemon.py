@@ -106,6 +106,9 @@ class Daemon:
                         self._pace.ask(caller.uid)
                         self._say(f"uid={caller.uid} by={caller.pid} outcome={error.code}")
                     send(connection, {"error": error.as_dict()})
+                    # its question: hung up on before that is read, it would hear of nothing else
+                    connection.settimeout(_PAUSE_S)
+                    connection.recv(MOST_REQUEST_BYTES)
             except OSError:
                 return  # the client is gone: whatever ran for it has ended
 
