@@ -4,7 +4,7 @@ import { svg } from "/static/js/dom.js";
 import { brief, share, short, still, where, whole } from "/static/js/live-places.js";
 import { zoomable } from "/static/js/live-zoom.js";
 
-const SIZES = [[0.6, 17], [0.3, 15], [0.1, 13], [0.03, 12], [0, 11]]; // share of all time, pixels
+const SIZES = [[0.6, 17], [0.3, 15], [0.1, 13], [0.03, 12], [0, 11]]; // share of the busiest's time, pixels
 const LABEL = 30; // characters
 const MOVE_MS = 500;
 const LAYOUT_MS = 1500; // from one layout to the next at least: functions come in bursts
@@ -38,10 +38,11 @@ export function drawing(dagre, choose) {
     return left === Infinity ? [0, 0, 0, 0] : [left - 16, top - 16, right - left + 32, bottom - top + 32];
   }
 
-  /** Of those that have a place, the one with the most time in all. */
+  /** Of those that have a place, the one with the most time in all, waiting last. */
   function heaviest() {
+    const weight = ({ data }) => (data.place.file ? 1 : 0) + data.total;
     let found = null;
-    for (const one of functions.values()) if (one.to && one.data.total > (found?.data.total ?? -1)) found = one;
+    for (const one of functions.values()) if (one.to && (!found || weight(one) > weight(found))) found = one;
     return found;
   }
 
@@ -55,16 +56,17 @@ export function drawing(dagre, choose) {
   }
 
   /** What one says; true when its box has changed its size. */
-  function tell(one, data) {
+  function tell(one, data, busiest) {
     const { place, own, total } = data;
+    const [mine, all] = [Math.min(1, own / busiest), Math.min(1, total / busiest)];
     const first = one.data === null;
     one.data = data;
-    const size = fontOf(total);
+    const size = place.file ? fontOf(all) : fontOf(0);
     // a share that hovers about a limit must not have everything laid out again and again
-    const other = first || (size !== one.size && Math.abs(total - (one.sized ?? 0)) > one.sized * 0.25);
+    const other = first || (size !== one.size && Math.abs(all - one.sized) > one.sized * 0.25);
     if (other) {
       const label = brief(place.function, LABEL);
-      Object.assign(one, { size, sized: total });
+      Object.assign(one, { size, sized: all });
       one.width = Math.max([...label].length * size * 0.61, 132) + 22;
       one.height = size + 38;
       for (const [key, value] of Object.entries({ x: -one.width / 2, y: -one.height / 2, width: one.width, height: one.height })) one.rect.setAttribute(key, value);
@@ -77,17 +79,18 @@ export function drawing(dagre, choose) {
         bar.setAttribute("y", one.height / 2 - 9);
       }
       one.title.textContent = whole(place);
+      one.group.classList.toggle("idle", !place.file);
     }
     one.sub.textContent = `${share(total)} in all, ${share(own)} own`;
     one.group.setAttribute("aria-label", `${brief(place.function)}, ${where(place)}: ${share(total)} in all, ${share(own)} of its own`);
-    one.all.setAttribute("width", Math.max(1, (one.width - 16) * total));
-    one.own.setAttribute("width", (one.width - 16) * own);
-    one.group.style.setProperty("--own", `${Math.round(Math.sqrt(own) * 70)}%`);
+    one.all.setAttribute("width", Math.max(1, (one.width - 16) * all));
+    one.own.setAttribute("width", (one.width - 16) * mine);
+    one.group.style.setProperty("--own", place.file ? `${Math.round(Math.sqrt(mine) * 70)}%` : "0%"); // waiting is nothing hot
     return other;
   }
 
-  /** Draw what there is now. */
-  function update(nodes, edges) {
+  /** Draw what there is now; `busiest`: the largest share in all of a function, beside which sizes and colours are. */
+  function update(nodes, edges, busiest) {
     let changed = false;
     const present = new Set(nodes.map(({ id }) => id));
     for (const [id, one] of functions) {
@@ -98,7 +101,7 @@ export function drawing(dagre, choose) {
     }
     for (const data of nodes) {
       if (!functions.has(data.id)) functions.set(data.id, make(data.id));
-      changed = tell(functions.get(data.id), data) || changed;
+      changed = tell(functions.get(data.id), data, busiest) || changed;
     }
     const most = Math.max(1, ...edges.map((edge) => edge.count));
     const keys = new Set();

@@ -8,12 +8,13 @@ import { brief, frame, legend, paced, share, short, where } from "/static/js/liv
 
 const DRAWN = 60; // functions: more of them nobody reads
 const ROWS = 40;
-const LEAST = [["0", "All"], ["0.005", "0.5 %"], ["0.01", "1 %"], ["0.02", "2 %"], ["0.05", "5 %"]];
+const OF_BUSIEST = 0.02; // an agent that mostly waits is drawn as large as one that never does
+const LEAST = [["", "2 % of the busiest"], ["0", "All"], ["0.001", "0.1 %"], ["0.01", "1 %"], ["0.05", "5 %"]];
 const TABLE_MS = 1000;
 /** A view: `node`, `update(document)`, `close()`. */
 export function callGraph({ source, user }) {
   const search = el("input", { id: "graph-filter", type: "search", placeholder: "Function or file", autocomplete: "off" });
-  const least = select("graph-least", LEAST, "0.01");
+  const least = select("graph-least", LEAST, "");
   const words = el("p", { class: "hint", role: "status" }, "Waiting for the first samples…");
   const picture = el("div", { class: "picture-frame" });
   const zoom = el("span", { class: "zoom-place" });
@@ -24,7 +25,7 @@ export function callGraph({ source, user }) {
     el("section", { class: "panel", "aria-label": "Call graph" },
       el("div", { class: "table-tools" }, el("label", { for: "graph-filter" }, "Filter"), search, el("label", { for: "graph-least" }, "With at least"), least, zoom),
       picture,
-      legend(["heat", "the stronger the colour, the more time of its own; the larger, the more in all; the thicker a line, the more calls"])),
+      legend(["heat", "the stronger the colour, the more time of its own, beside the busiest; the larger, the more in all; the thicker a line, the more calls"])),
     words, panel,
     el("section", { class: "panel functions" }, el("h2", { id: "graph-table" }, "Functions"),
       el("table", { "aria-labelledby": "graph-table" },
@@ -54,12 +55,13 @@ export function callGraph({ source, user }) {
 
   function drawPicture() {
     if (!drawn) return;
-    const limit = Number(least.value);
+    const busiest = Math.max(1e-6, ...graph.nodes.filter((one) => one.place.file).map((one) => one.total));
+    const limit = least.value === "" ? busiest * OF_BUSIEST : Number(least.value);
     const found = graph.nodes.filter((one) => one.total >= limit || one.id === chosen || (kept.has(one.id) && one.total >= limit * 0.6))
       .sort((one, other) => other.total - one.total).slice(0, DRAWN);
     kept.clear();
     for (const one of found) kept.add(one.id);
-    drawn.update(found, graph.edges.filter((edge) => kept.has(edge.caller) && kept.has(edge.callee)));
+    drawn.update(found, graph.edges.filter((edge) => kept.has(edge.caller) && kept.has(edge.callee)), busiest);
   }
 
   const matching = () => {

@@ -49,7 +49,7 @@ export function frames(stack, show, name) {
 }
 
 /** Shares, 0 to 1, with as many digits as a picture has room for. */
-export const share = (value) => `${(value * 100).toFixed(value < 0.0995 ? 1 : 0)} %`;
+export const share = (value) => `${(value * 100).toFixed(value > 0 && value < 0.00995 ? 2 : value < 0.0995 ? 1 : 0)} %`;
 
 /** Time as short as it is: ns, µs, ms, s. */
 export function span(seconds) {
