@@ -21,6 +21,8 @@ from voltscope.probe.walk import Names, Places, Stack, in_slices, of_greenlet, o
 GREENLETS_A_SLICE, NEW_A_SLICE = 200, 50
 # A look through all objects costs some ms; whoever asks again so soon gets what the last one found.
 FRESH_S = 1.0
+# Who looks again and again does so less often where it holds the agent up for longer than this.
+SHORT_HOLD_S = 0.005
 
 
 class Registry:
@@ -31,7 +33,7 @@ class Registry:
         self._known: dict[int, Known] = {}
         self._hubs: dict[int, Known] = {}
         self._next = 1
-        self._scanned = float("-inf")
+        self._scanned, self._held = float("-inf"), 0.0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -49,18 +51,23 @@ class Registry:
         return [hub for hub in found if hub is not None]
 
     def scan(self, fresh_s: float = FRESH_S) -> None:
-        """Find all greenlets among the objects the garbage collector knows: 4 ms for 130,000 of them.
+        """Find all greenlets among the objects the garbage collector knows, if the last time is `fresh_s` ago.
+
+        That takes 4 ms for 130,000 of them, and several times longer where they are scattered in memory.
 
         The agent gets no turn meanwhile. A list of all objects keeps those that the agent lets go of, and they would be
         finalised in our thread, at another moment than the agent meant: a cursor of sqlite3's that ends so resets the
         statement its thread is just using, whose `executemany` then fails as an API misuse (seen).
         """
-        if perf_counter() - self._scanned < fresh_s or "greenlet" not in sys.modules:
+        if fresh_s > FRESH_S:
+            fresh_s *= max(1.0, self._held / SHORT_HOLD_S)
+        now = perf_counter()
+        if now - self._scanned < fresh_s or "greenlet" not in sys.modules:
             return
         objects: list[Any] = []
-        contains = _subclasses(sys.modules["greenlet"].greenlet).__contains__
+        contains, key = _finder(_subclasses(sys.modules["greenlet"].greenlet))
         all_objects = chain.from_iterable(map(gc.get_objects, (None,)))
-        greenlets = map(ref, compress(objects, map(contains, map(type, objects))))
+        greenlets = map(ref, compress(objects, map(contains, map(key, objects))))
         found: deque[ref[Any]] = deque()
         with SLICE:
             # Nothing has been looked at yet. From here to the end no function is called from bytecode, and no loop
@@ -68,6 +75,7 @@ class Registry:
             objects += all_objects
             found += greenlets
             del objects[:]
+        self._held = perf_counter() - now
         rest()
         self.add(found)
         self._scanned = perf_counter()

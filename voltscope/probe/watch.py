@@ -10,6 +10,7 @@ from time import perf_counter, thread_time
 from voltscope.probe.asks import Shared, told
 from voltscope.probe.blocks import MOST_BLOCKS, POLL_S, Blocks
 from voltscope.probe.quiet import rest
+from voltscope.probe.registry import FRESH_S
 from voltscope.probe.sample import Channel
 from voltscope.probe.spawns import Spawns
 from voltscope.probe.switches import BOUNDS, Switches
@@ -48,12 +49,13 @@ class Watch:
         scan_at = look_at = now
         poll_at = now if self._timed else float("inf")
         tell_at, deadline = now + every, now + seconds
-        paid = thread_time()
+        paid, fresh_s = thread_time(), FRESH_S
         while True:
             now = perf_counter()
             if now >= scan_at:
                 began = thread_time()
-                self._registry.scan()
+                self._registry.scan(fresh_s)
+                fresh_s = RESCAN_S / 2
                 self._take_hubs()
                 scan_at = now + RESCAN_S
                 paid += thread_time() - began  # once in a while, and short: not what the pace is for
