@@ -37,3 +37,16 @@ def test_what_the_agent_lets_go_of_ends_in_its_own_thread() -> None:
     thread.join()
     assert {threading.get_ident()} == ENDED_IN
     assert registry.known(own) is not None
+
+
+class _Unhashable(type):
+    """Of classes that cannot be keys."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_class_that_cannot_be_hashed_keeps_nobody_from_looking() -> None:
+    strange, registry, own = _Unhashable("Strange", (), {})(), Registry(), greenlet.getcurrent()
+    registry.scan(fresh_s=0.0)
+    assert registry.known(own) is not None
+    del strange
