@@ -33,6 +33,7 @@ class Steps:
         self._waiting: list[_Event] = []
         self._arrived = self._newest = self._done = 0
         self._begin: int | None = None
+        self._announced = False
         self._names: dict[_Function, str] = {}
         self._files: dict[int, str] = {}
         self._places: dict[tuple[str, str], int] = {}
@@ -59,9 +60,12 @@ class Steps:
         self._settle(self._newest)
 
     def told(self, lost: int = 0) -> Flow | None:
-        """The steps since the last time; None when there are none. `lost`: steps dropped before they came here."""
-        if not self._steps and not self._new_tracks:
+        """The steps since the last time; None when there are none, but for the first time: it says that all is in
+        place. `lost`: steps dropped before they came here.
+        """
+        if not self._steps and (self._announced or self._begin is None):
             return None
+        self._announced = True
         flow = Flow(
             at=time.time(),
             steps=tuple(self._steps),
