@@ -23,8 +23,8 @@ from live_lib.targets import START_S, Target, agent_environment, target
 from voltscope.live.greenlets import EVERY_S, MOST, USUAL_RATE
 from voltscope.live.probes import Probe
 
-BLOCKS = 90
-COUPLES, BLOCKS_A_COUPLE = 8, 16
+BLOCKS = 80
+COUPLES, BLOCKS_A_COUPLE = 7, 16
 STARTS = 120
 HUBS, HUB_S, PARKED, OBJECTS = 5, 2.5, 1000, 100_000
 GOALS = {100: "< 1", 1000: "< 2"}

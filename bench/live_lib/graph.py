@@ -14,7 +14,7 @@ from live_lib.profiler import session
 from live_lib.shares import EDGES, TRUTH
 from live_lib.targets import target
 
-SECONDS, QUICK_S = 12.0, 4.0
+SECONDS, QUICK_S = 12.0, 2.0
 
 
 def measure(place: Place, quick: bool) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from gevent import monkey
+
 from live_lib.board import Board
 
 # share in itself, and with what it calls
@@ -59,6 +61,7 @@ def turn() -> None:
 
 def main() -> None:
     """Goes on until it is killed."""
+    monkey.patch_all()  # as agents do
     board = Board(Path(sys.argv[1]))
     print("ready", flush=True)
     while True:

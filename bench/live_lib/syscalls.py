@@ -13,6 +13,7 @@ from profiler_lib.workload import running
 from live_lib.intervals import Interval, slowdown
 from live_lib.pairing import pairs
 from live_lib.place import Place
+from live_lib.prices import why_not
 from live_lib.profiler import Site, session
 from live_lib.targets import Target, target
 
@@ -22,15 +23,14 @@ PAIRS, BLOCK_S, ATTACH_S = 11, 0.6, 1.2
 def measure(place: Place, quick: bool) -> Iterator[dict[str, Any]]:
     """Our sources through a session, and the programs they may use alone where we have none."""
     count = 5 if quick else PAIRS
-    with place.profiler() as site, target(place.probed, "pingpong", place.home) as program:
+    with place.profiler() as site, target(place.plain, "pingpong", place.home) as program:
         program.rate(0.5)
         plain = program.rate(1.0)
         sources = site.sources("syscalls")
         chosen = next((one["name"] for one in sources if not one["unavailable"]), None)
         for source in sources:
             name = source["name"]
-            if source["unavailable"]:
-                why = source["unavailable"]
+            if why := why_not(source):
                 yield figure(_title(name), None, "ratio", "(told first)", name, why)
             elif quick and name != chosen:
                 yield figure(_title(name), None, "ratio", "(told first)", name, "takes longer")
