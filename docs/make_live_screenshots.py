@@ -21,6 +21,14 @@ from make_screenshots import DESKTOP, IMAGES, PHONE, browsing, has, log_in, look
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 
+_UNFOLD = """
+for (const least of document.querySelectorAll('#graph-least')) {
+  least.value = 0;
+  least.dispatchEvent(new Event('change'));
+}
+for (const longest of document.querySelectorAll('.blocks > :first-child details')) longest.open = true;
+"""
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -44,10 +52,8 @@ def stop(driver: WebDriver) -> None:
 
 
 def show(driver: WebDriver, part: str | None) -> None:
-    """Scroll to an element, or to the top; the stack of what blocked the hub longest is unfolded."""
-    driver.execute_script(
-        "for (const one of document.querySelectorAll('.blocks > :first-child details')) one.open = true"
-    )
+    """Scroll to an element, or to the top. All functions are drawn, and what blocked the hub longest is unfolded."""
+    driver.execute_script(_UNFOLD)
     if part is None:
         driver.execute_script("window.scrollTo(0, 0)")
     else:
