@@ -88,9 +88,9 @@ class Recorder:
             self.outermost[number] = outermost.f_code
         return track
 
-    def greenlets(self) -> dict[int, Any]:
-        """The greenlets met, by their numbers; None for those that are gone."""
-        return {number: weak() for weak, number, _ in list(self._tracks.values())}
+    def greenlets(self) -> dict[int, ref[Any]]:
+        """The greenlets met, by their numbers; weak, lest one that ends meanwhile be finalised in our thread."""
+        return {number: weak for weak, number, _ in list(self._tracks.values())}
 
 
 class Profile:

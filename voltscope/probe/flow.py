@@ -8,6 +8,7 @@ import time
 from time import perf_counter
 from types import CodeType
 from typing import Any
+from weakref import ref
 
 from voltscope.probe import quiet
 from voltscope.probe.asks import Refused, Shared
@@ -34,7 +35,7 @@ class Flow:
         places: dict[int, tuple[str, str, int]] = {}
         steps = []
         tracks: dict[int, str] = {}
-        greenlets: dict[int, object] | None = None
+        greenlets: dict[int, ref[Any]] | None = None
         for at, track, kind, place, line, depth in events:
             key = id(place) if isinstance(place, CodeType) else place
             number = self._places.get(key, -1)
@@ -65,8 +66,8 @@ class Flow:
         new[number] = frame
         return number
 
-    def _track(self, number: int, greenlet: object) -> str:
-        known = None if greenlet is None else self._shared.registry.known(greenlet)
+    def _track(self, number: int, weak: ref[Any] | None) -> str:
+        known = None if weak is None else self._shared.registry.known(weak())
         if known is not None and known.name:
             return known.name
         outermost = self._recorder.outermost.get(number)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from time import perf_counter
 
 import greenlet
 
+from voltscope.probe import quiet
+from voltscope.probe.calls import CALL, Recorder
 from voltscope.probe.registry import Registry
 
 SCANS = 20
@@ -50,3 +53,14 @@ def test_a_class_that_cannot_be_hashed_keeps_nobody_from_looking() -> None:
     registry.scan(fresh_s=0.0)
     assert registry.known(own) is not None
     del strange
+
+
+def test_a_greenlet_that_ends_while_its_calls_are_told_is_not_kept() -> None:
+    recorder = Recorder(10, perf_counter() + 60, builtins=False)
+    met = greenlet.greenlet(lambda: recorder.note(CALL, "f", 1, None))
+    met.switch()
+    told = recorder.greenlets()
+    assert told[1]() is met
+    del met
+    assert told[1]() is None
+    quiet.endings.discard(recorder.end)
