@@ -29,8 +29,8 @@ EVERY_S = 0.2
 MOST_EVENTS = 300_000
 NEEDED = frozenset({"function__entry", "function__return", "line"})
 _NONE = (
-    "the interpreter of process {pid}, {path}, is built without USDT probes. Debian's /usr/bin/python3 has them "
-    "(configure --with-dtrace); interpreters built elsewhere seldom do."
+    "the interpreter of process {pid}, {path}, is built without the USDT probes a flow needs (function__entry, "
+    "function__return, line). Debian 12's /usr/bin/python3 has them; interpreters built elsewhere seldom do."
 )
 # Returns without a single call mean an interpreter whose probes do not fire as those of 3.10 and 3.11 do.
 _ENOUGH_RETURNS = 2000

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from root_helper import PATIENCE_S, Traces, ended, wait_for
+from root_helper import PATIENCE_S, RunningHelper, Traces, ended, wait_for
 from watched_program import Obedient, descendants, free, named, obedient
 
 from voltscope.errors import ProfilingRefused, TargetGone
 from voltscope.live import usdt_steps
 from voltscope.live.bpftrace import Message
-from voltscope.live.source import Wish
-from voltscope.live.usdt import UsdtFlow, probed_file
+from voltscope.live.helper import Helper
+from voltscope.live.source import Source, Wish
+from voltscope.live.usdt import UsdtFlow, probed_file, usdt_sources
 from voltscope.live.usdt_steps import Steps
 from voltscope.live.views import Flow, Place, Step
 from voltscope.profiling.targets import Target
@@ -41,8 +42,8 @@ def worker(usdt_python: Path) -> Iterator[Obedient]:
 class Watched:
     """All that a flow told, in a thread of its own. `error`: what ended it."""
 
-    def __init__(self, target: Target) -> None:
-        self.watch = UsdtFlow().watch(target, _WISH)
+    def __init__(self, source: Source, target: Target) -> None:
+        self.watch = source.watch(target, _WISH)
         self.steps: list[Step] = []
         self.places: dict[int, Place] = {}
         self.tracks: dict[int, str] = {}
@@ -67,10 +68,14 @@ class Watched:
         return [f"{kind} {function}" for kind, function in named if function in _MINE]
 
 
-def test_every_call_and_return_is_seen_in_order_until_the_process_ends(worker: Obedient) -> None:
+@pytest.mark.parametrize("name", ["usdt", "probed"])
+def test_every_call_and_return_is_seen_in_order_until_the_process_ends(
+    worker: Obedient, probed: RunningHelper, name: str
+) -> None:
+    source = next(one for one in usdt_sources(Helper(probed.path)) if one.name == name)
     target = Target("worker", worker.pid)
-    assert UsdtFlow().unavailable(target) is None
-    watched = Watched(target)
+    assert source.unavailable(target) is None
+    watched = Watched(source, target)
 
     def seen() -> bool:
         worker.work(2)
