@@ -37,7 +37,7 @@ class Refused(Exception):
 
 class Shared:
     """What all conversations of the process share. `own`: identities of the probe's threads. `watchers`: how many
-    streams run.
+    streams run. `tracers`: processes that may attach, one for each connection that let one.
     """
 
     def __init__(self) -> None:
@@ -46,6 +46,7 @@ class Shared:
         self.watchers = 0
         self.flowing = False
         self.timers: list[Switches] = []
+        self.tracers: list[int] = []
 
     def clocks(self) -> list[dict[int, float]]:
         """Since when greenlets were seen waiting, by identity."""
@@ -152,12 +153,15 @@ def allow(pid: int) -> dict[str, Any]:
             f"the kernel refuses PR_SET_PTRACER ({os.strerror(error)}): yama, which it makes an exception from, "
             "does not run here, so whatever else keeps the peer from attaching stands.",
         )
+    SHARED.tracers.append(pid)
     return {"tracer": pid}
 
 
-def disallow() -> None:
-    """Take back `allow`."""
-    _set_tracer(0)
+def disallow(pid: int) -> None:
+    """Take back one `allow`; who was let in before and still is, gets the place again."""
+    if pid in SHARED.tracers:
+        SHARED.tracers.remove(pid)
+        _set_tracer(SHARED.tracers[-1] if SHARED.tracers else 0)
 
 
 def _set_tracer(pid: int) -> int:

@@ -41,7 +41,7 @@ class Conversation:
         finally:
             SHARED.own.discard(own)
             if self._allowed:
-                asks.disallow()
+                asks.disallow(self._pid)
 
     # -- what streams use --
 
@@ -84,8 +84,11 @@ class Conversation:
         elif ask == "dump":
             self._send_answer(asks.dump(whole(request, "most", 2000, 1, 100_000)))
         elif ask == "allow":
+            answer = json.dumps(asks.allow(self._pid))
+            if self._allowed:  # a connection is one place, however often it asks
+                asks.disallow(self._pid)
             self._allowed = True
-            self._send_answer(json.dumps(asks.allow(self._pid)))
+            self._send_answer(answer)
         elif ask == "watch":
             from voltscope.probe.watch import watch
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from probed_agent import ProbedAgent, until
 
+from voltscope.probe import asks
+
 MANY = """
 import gevent, gevent.event, greenlet, sys
 never = gevent.event.Event()
@@ -150,6 +152,18 @@ def test_allow_says_when_there_is_no_yama(many: ProbedAgent) -> None:
         assert told == {"answer": {"tracer": os.getpid()}}
     else:
         assert told["error"]["code"] == "no-yama" and "yama" in told["error"]["message"]
+
+
+def test_the_first_who_leaves_does_not_take_the_place_of_who_was_let_in_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tracers: list[int] = []  # in the kernel's place, which may have no yama here
+    monkeypatch.setattr(asks, "_set_tracer", lambda pid: bool(tracers.append(pid)))
+    for pid in (10, 10, 20):
+        asks.allow(pid)
+    for pid in (10, 20, 10):
+        asks.disallow(pid)
+    assert tracers == [10, 10, 20, 20, 10, 0]
 
 
 def test_sampled_threads_stand_root_first(many: ProbedAgent) -> None:
