@@ -29,7 +29,7 @@ export function mount(root, { session: user, parameters, go }) {
   const chosen = { agent: parameters.get("agent"), view: VIEWS[parameters.get("view")] ? parameters.get("view") : "greenlets" };
   const form = liveForm(user, chosen, { start, stop: end, choose });
   const source = sourcePanel(signal);
-  const state = el("span", { role: "status" });
+  const state = el("span", { class: "session-state", role: "status" });
   const left = el("span", { class: "hint" });
   const bar = el("progress", { max: 1, value: 0, "aria-label": "Time gone by" });
   const by = el("span", { class: "by" });
