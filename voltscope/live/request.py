@@ -43,7 +43,7 @@ def read_request(params: dict[str, Any]) -> Request:
     seconds = _number("seconds", params.get("seconds"), 1, longest)
     rate = _number("rate", params.get("rate"), 1, _MOST_RATE.get(view, _FASTEST))
     switches = params.get("switches")
-    if switches not in (None, True, False):
+    if switches is not None and not isinstance(switches, bool):
         raise BadRequest("switches: found another value; allowed: true, false.")
     wish = Wish(min(_USUAL_S, longest) if seconds is None else seconds, rate, switches is not False)
     return Request(agent_of(params.get("agent")), view, source or None, wish)

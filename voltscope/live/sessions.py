@@ -65,13 +65,19 @@ class Sessions:
         _, alive = find_target(self._processes, target.pid)
         source = self._sources.choose(request.view, request.source, target)
         session = Session(target, source, request.wish, requested_by, alive, self._limits.unwatched_s)
-        with self._lock:
-            self._admit(request.view)
-            self._running.append(session)
-            if self._keeper is None:
-                self._keeper = threading.Thread(target=self._keep, name="live-keeper", daemon=True)
-                self._keeper.start()
-        session.begin(self._over)
+        try:
+            with self._lock:
+                self._admit(request.view)
+                if self._keeper is None:
+                    keeper = threading.Thread(target=self._keep, name="live-keeper", daemon=True)
+                    keeper.start()
+                    self._keeper = keeper
+                self._running.append(session)
+            session.begin(self._over)
+        except RuntimeError as error:  # no thread is to be had: what did not begin holds no place
+            with self._lock:
+                self._running = [one for one in self._running if one is not session]
+            raise TooManySessions("the profiler has no thread for one more session.", "Try again.") from error
         return session
 
     def session(self, session_id: str) -> Session:

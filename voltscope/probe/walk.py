@@ -16,6 +16,8 @@ Places = list[tuple[CodeType, int]]
 
 DEEPEST = 128
 MOST_KEPT = 20_000
+# Of text of stacks: an agent with deep ones has ever new ones while it is sampled, some 5 kB each.
+MOST_TEXT = 8_000_000
 _place = attrgetter("f_code", "f_lineno")
 _BACK = ("f_back",) * (DEEPEST - 1)
 _FROM_GREENLET = ("gr_frame", *_BACK)
@@ -69,8 +71,8 @@ def folded(frame: Frame) -> str:
 class Names:
     """Names of places and stacks, each made once; bounded, for a program may make ever new code."""
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST_KEPT, most_text: int = MOST_TEXT) -> None:
+        self._most, self._most_text, self._text = most, most_text, 0
         # By the code's identity, for hashing code means hashing all its constants; kept, so that it stays its own.
         self._frames: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
         self._stacks: dict[tuple[int, ...], Stack] = {}
@@ -82,11 +84,14 @@ class Names:
         key = tuple(chain.from_iterable([(id(code), line or 0) for code, line in places]))
         found = self._stacks.get(key)
         if found is None:
-            if len(self._stacks) >= self._most or len(self._frames) >= self._most:
+            full = len(self._stacks) >= self._most or len(self._frames) >= self._most
+            if full or self._text >= self._most_text:
                 self._stacks.clear()
                 self._frames.clear()
+                self._text = 0
             frames = tuple([self.frame(code, line) for code, line in places])
             found = self._stacks[key] = Stack(frames)
+            self._text += len(found.folded) + len(found.text)
         return found
 
     def frame(self, code: CodeType, line: int | None) -> Frame:

@@ -168,6 +168,27 @@ def test_no_more_sessions_than_may_be_and_one_flow(site):
     assert call(url, "/api/live", "POST", {"agent": "busy", "view": "call-graph"})[0] == 429
 
 
+def test_a_session_that_gets_no_thread_holds_no_place(site, monkeypatch):
+    sessions, url = site
+    wanted = {"agent": "busy", "view": "call-graph"}
+    start = threading.Thread.start
+
+    def refused(thread):
+        if thread.name.startswith("live-"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    for name in ("live-keeper", "live-"):  # the first session's keeper, then the session itself
+        with monkeypatch.context() as without:
+            without.setattr(threading.Thread, "start", refused)
+            for _ in range(5):
+                assert call(url, "/api/live", "POST", wanted)[0] == 429, name
+        assert sessions.running == 0
+        begin(url)
+        sessions.all()[0].stop()
+        sessions.all()[0].wait()
+
+
 def test_a_session_that_nobody_reads_ends(home, told):
     with serving(home, told, limits=Limits(unwatched_s=0.2)) as (_, url):
         session = begin(url)
@@ -259,6 +280,7 @@ def test_sources_are_told_with_their_price_and_the_reason_they_cannot(site):
         {"agent": "busy", "view": "greenlets", "rate": 21}, {"agent": "busy", "view": "call-graph", "source": 1},
         {"agent": "busy", "view": "call-graph", "source": "rumour"}, {"agent": "busy", "view": "flow", "switches": 3},
         {"agent": "busy", "view": "flow", "sneaky": 1}, {"agent": "busy", "view": ["flow"]},
+        {"agent": "busy", "view": "flow", "switches": 0},
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused_in_words(site, params):

@@ -10,6 +10,7 @@ import greenlet
 from voltscope.probe import quiet
 from voltscope.probe.calls import CALL, Recorder
 from voltscope.probe.registry import Registry
+from voltscope.probe.walk import Names
 
 SCANS = 20
 
@@ -64,3 +65,14 @@ def test_a_greenlet_that_ends_while_its_calls_are_told_is_not_kept() -> None:
     del met
     assert told[1]() is None
     quiet.endings.discard(recorder.end)
+
+
+def test_names_of_ever_new_stacks_take_no_more_memory_than_they_may() -> None:
+    code, names = compile("", "f" * 1000, "exec"), Names(most_text=100_000)
+    first = names.stack([(code, 1)])
+    assert names.stack([(code, 1)]) is first
+    for line in range(2, 200):
+        names.stack([(code, line)])
+        held = sum(len(stack.folded) + len(stack.text) for stack in names._stacks.values())
+        assert held <= 100_000 + 3000
+    assert names.stack([(code, 1)]).frames == first.frames
