@@ -145,6 +145,7 @@ def _runs(pid: int) -> bool:
 def _listen(folder: int) -> _socket.socket:
     listening = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     try:
+        listening.settimeout(None)  # whatever the agent's socket.setdefaulttimeout
         # The socket's file gets the mode of the socket: there is no moment in which others could connect.
         os.fchmod(listening.fileno(), 0o600)
         # Paths of sockets end at 107 bytes, and VOLTTRON_HOME may be longer.

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from probed_agent import WAIT_S, Client, ProbedAgent, until
 
-from voltscope.probe import conversation
+from voltscope.probe import conversation, listener
 from voltscope.probe.start import is_agent
 
 ROOT = Path(__file__).parents[3]
@@ -97,6 +97,18 @@ def test_an_idle_probe_is_one_thread_and_one_private_socket(quiet: ProbedAgent) 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_the_agents_usual_timeout_is_none_of_the_probes(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    socket.setdefaulttimeout(0.5)
+    try:
+        listening = listener._listen(folder)
+        assert listening.gettimeout() is None
+        listening.close()
+    finally:
+        socket.setdefaulttimeout(None)
+        os.close(folder)
+
+
 def test_another_user_is_hung_up_on(tmp_path: Path) -> None:
     agent = ProbedAgent(tmp_path, QUIET)
     try:
