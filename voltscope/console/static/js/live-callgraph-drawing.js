@@ -51,42 +51,46 @@ export function drawing(dagre, choose) {
     const group = svg("g", { class: "function-box", role: "button", tabindex: -1, dataset: { key: `node-${id}` } }, parts.title, parts.rect, parts.all, parts.own, parts.name, parts.sub);
     group.addEventListener("click", () => node.classList.contains("dragged") || choose(id));
     group.addEventListener("focus", () => stopAt(id));
-    boxes.append(group);
     return { id, ...parts, group, now: null, to: null, size: 0, width: 0, height: 0, data: null };
   }
 
-  /** What one says; true when its box has changed its size. */
+  /** What one says; true when its box is to change its size, which it does with the next layout. */
   function tell(one, data, busiest) {
     const { place, own, total } = data;
-    const [mine, all] = [Math.min(1, own / busiest), Math.min(1, total / busiest)];
     const first = one.data === null;
-    one.data = data;
-    const size = place.file ? fontOf(all) : fontOf(0);
-    // a share that hovers about a limit must not have everything laid out again and again
-    const other = first || (size !== one.size && Math.abs(all - one.sized) > one.sized * 0.25);
-    if (other) {
-      const label = brief(place.function, LABEL);
-      Object.assign(one, { size, sized: all });
-      one.width = Math.max([...label].length * size * 0.61, 132) + 22;
-      one.height = size + 38;
-      for (const [key, value] of Object.entries({ x: -one.width / 2, y: -one.height / 2, width: one.width, height: one.height })) one.rect.setAttribute(key, value);
-      one.name.textContent = label;
-      one.name.setAttribute("style", `font-size:${size}px`);
-      one.name.setAttribute("y", -one.height / 2 + size + 4);
-      one.sub.setAttribute("y", one.height / 2 - 14);
-      for (const bar of [one.all, one.own]) {
-        bar.setAttribute("x", -one.width / 2 + 8);
-        bar.setAttribute("y", one.height / 2 - 9);
-      }
-      one.title.textContent = whole(place);
-      one.group.classList.toggle("idle", !place.file);
-    }
+    Object.assign(one, { data, mine: Math.min(1, own / busiest), share: Math.min(1, total / busiest) });
     one.sub.textContent = `${share(total)} in all, ${share(own)} own`;
     one.group.setAttribute("aria-label", `${brief(place.function)}, ${where(place)}: ${share(total)} in all, ${share(own)} of its own`);
-    one.all.setAttribute("width", Math.max(1, (one.width - 16) * all));
-    one.own.setAttribute("width", (one.width - 16) * mine);
-    one.group.style.setProperty("--own", place.file ? `${Math.round(Math.sqrt(mine) * 70)}%` : "0%"); // waiting is nothing hot
-    return other;
+    one.group.style.setProperty("--own", place.file ? `${Math.round(Math.sqrt(one.mine) * 70)}%` : "0%"); // waiting is nothing hot
+    bars(one);
+    one.next = place.file ? fontOf(one.share) : fontOf(0);
+    // a share that hovers about a limit must not have everything laid out again and again
+    return first || (one.next !== one.size && Math.abs(one.share - one.sized) > one.sized * 0.25);
+  }
+
+  function bars(one) {
+    one.all.setAttribute("width", Math.max(1, (one.width - 16) * one.share));
+    one.own.setAttribute("width", Math.max(0, (one.width - 16) * one.mine));
+  }
+
+  /** Its box as large as what it has to say. */
+  function shape(one) {
+    const { data: { place }, next: size } = one;
+    const label = brief(place.function, LABEL);
+    const [width, height] = [Math.max([...label].length * size * 0.61, 132) + 22, size + 38];
+    Object.assign(one, { size, sized: one.share, width, height });
+    for (const [key, value] of Object.entries({ x: -width / 2, y: -height / 2, width, height })) one.rect.setAttribute(key, value);
+    one.name.textContent = label;
+    one.name.setAttribute("style", `font-size:${size}px`);
+    one.name.setAttribute("y", -height / 2 + size + 4);
+    one.sub.setAttribute("y", height / 2 - 14);
+    for (const bar of [one.all, one.own]) {
+      bar.setAttribute("x", -width / 2 + 8);
+      bar.setAttribute("y", height / 2 - 9);
+    }
+    one.title.textContent = whole(place);
+    one.group.classList.toggle("idle", !place.file);
+    bars(one);
   }
 
   /** Draw what there is now; `busiest`: the largest share in all of a function, beside which sizes and colours are. */
@@ -110,8 +114,6 @@ export function drawing(dagre, choose) {
       keys.add(key);
       if (!calls.has(key)) {
         const made = { caller, callee, path: svg("path", { "marker-end": "url(#arrowhead)" }), label: svg("text"), now: null, to: null };
-        lines.append(made.path);
-        counts.append(made.label);
         calls.set(key, made);
         changed = true;
       }
@@ -143,6 +145,7 @@ export function drawing(dagre, choose) {
   }
 
   function layout() {
+    for (const one of functions.values()) if (one.size !== one.next) shape(one);
     const graph = new dagre.graphlib.Graph();
     graph.setGraph({ rankdir: "TB", nodesep: 22, ranksep: 26, edgesep: 18 });
     graph.setDefaultEdgeLabel(() => ({}));
@@ -158,10 +161,16 @@ export function drawing(dagre, choose) {
     for (const one of functions.values()) {
       const { x, y } = graph.node(String(one.id));
       one.to = [x + dx, y + dy];
+      if (!one.group.isConnected) boxes.append(one.group); // shown when it has a place
     }
     for (const one of calls.values()) {
       one.to = one.caller === one.callee ? loop(functions.get(one.caller))
         : spaced(graph.edge(String(one.caller), String(one.callee)).points.map(({ x, y }) => [x + dx, y + dy]));
+    }
+    for (const { path, label } of calls.values()) {
+      if (path.isConnected) continue;
+      lines.append(path);
+      counts.append(label);
     }
     zoom.grown();
     move();
