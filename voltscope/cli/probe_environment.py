@@ -86,7 +86,8 @@ def at(prefix: Path) -> Environment:
         raise ProbeEnvironment(f"{prefix} is no Python environment: it has no bin/python3.", "Name another folder.")
     told = _asked(python, prefix)
     folder = Path(told["purelib"])
-    if (prefix / "pyvenv.cfg").is_file() and not folder.resolve().is_relative_to(prefix.resolve()):
+    somebodys = prefix.stat().st_uid != 0 or (prefix / "pyvenv.cfg").is_file()
+    if somebodys and not folder.resolve().is_relative_to(prefix.resolve()):
         raise ProbeEnvironment(  # whoever owns an environment must not choose where root writes
             f"the Python of {prefix} has its packages elsewhere, in {folder}.", "Name the folder that has them."
         )

@@ -8,6 +8,7 @@ import os
 import pwd
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from collections.abc import Callable, Iterator
@@ -168,6 +169,18 @@ def test_an_environment_does_not_choose_where_root_writes(tmp_path: Path) -> Non
     python.write_text("#!/bin/sh\n")
     with pytest.raises(ProbeEnvironment, match="cannot be asked"):
         at(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_nor_does_one_whose_owner_has_taken_away_what_tells_an_environment() -> None:
+    with tempfile.TemporaryDirectory(prefix="voltscope-") as name:
+        python = Path(name) / "bin" / "python3"
+        python.parent.mkdir(mode=0o755)
+        python.write_text('#!/bin/sh\necho \'{"purelib": "/usr/lib", "voltscope": true}\'\n')
+        python.chmod(0o755)
+        os.chown(name, 65534, 65534)
+        with pytest.raises(ProbeEnvironment, match="packages elsewhere, in /usr/lib"):
+            at(Path(name))
 
 
 def test_a_folder_that_cannot_be_written_is_refused(environment: Path) -> None:
