@@ -12,6 +12,8 @@ from voltscope.live.views import Flow, Place, Step
 # The kernel has a buffer for each processor, and bpftrace reads one after the other: what is younger than this may
 # still be overtaken by what comes next.
 UNSETTLED_NS = 200_000_000
+# batches of nothing, a tenth of a second each
+_SILENCE = 2
 # Steps that one thread may have open, and events that wait to be put in order.
 _DEEPEST, _MOST_WAITING = 10_000, 500_000
 _UNKNOWN = "?"
@@ -31,7 +33,8 @@ class Steps:
         """`thread_name`: of the kernel's number of a thread."""
         self._thread_name = thread_name
         self._waiting: list[_Event] = []
-        self._arrived = self._newest = self._done = 0
+        self._arrived = self._newest = self._silent = 0
+        self._done: dict[int, int] = {}  # by thread
         self._begin: int | None = None
         self._announced = False
         self._names: dict[_Function, str] = {}
@@ -45,15 +48,15 @@ class Steps:
         self.calls = self.returns = 0
 
     def take(self, batch: Iterable[Message]) -> None:
-        """Take what was said. A batch of nothing means that no more is on its way, and all can be put in order."""
-        nothing = True
+        """Take what was said. After batches of nothing no more is on its way, and all can be put in order."""
+        self._silent += 1
         for message in batch:
-            nothing = False
+            self._silent = 0
             if message.kind == "printf" and isinstance(message.data, str):
                 self._hear(message.data.rstrip("\n"))
             elif message.kind == "lost_events" and isinstance(message.data, dict):
                 self.dropped += int(message.data.get("events", 0))
-        self._settle(self._newest if nothing else self._newest - UNSETTLED_NS)
+        self._settle(self._newest if self._silent >= _SILENCE else self._newest - UNSETTLED_NS)
 
     def flush(self) -> None:
         """Nothing more will come."""
@@ -95,7 +98,7 @@ class Steps:
 
     def _wait(self, event: _Event) -> None:
         self._arrived += 1
-        if event[0] < self._done or len(self._waiting) >= _MOST_WAITING:
+        if event[0] < self._done.get(event[2], 0) or len(self._waiting) >= _MOST_WAITING:
             self.dropped += 1  # overtaken, or more than there is room for
             return
         self._newest = max(self._newest, event[0])
@@ -104,7 +107,7 @@ class Steps:
     def _settle(self, until: int) -> None:
         while self._waiting and self._waiting[0][0] <= until:
             at, _, thread, kind, function, line = heapq.heappop(self._waiting)
-            self._done = at
+            self._done[thread] = at
             begin = self._begin if self._begin is not None else at
             self._begin = begin
             self._step((at - begin) / 1e9, thread, kind, function, line)
