@@ -22,25 +22,38 @@ def live(site):
 
 @pytest.fixture(scope="module")
 def probed(live):
-    """The site with the probe enabled, and its historian and an agent that gets stuck started since."""
+    """The site with the probe enabled, and its historian and an agent that gets stuck started since.
+
+    A probe listens some ten seconds after its agent's start: the historian first, it has the other's installation.
+    """
     live.voltscope("probe", "enable")
+    live.vctl("restart", "--tag", "historian")
     folder = Path(live["home"]) / "stuck_agent"
     shutil.copytree(STUCK, folder, dirs_exist_ok=True)
     owner = live.home.stat()
     for path in (folder, *folder.rglob("*")):
         shutil.chown(path, owner.st_uid, owner.st_gid)
     live.vctl("install", str(folder), "--vip-identity", "test.stuck", "--tag", "stuck", "--start", timeout=180)
-    live.vctl("restart", "--tag", "historian")
-    agents = {"platform.historian", "test.stuck"}
-
-    def answering():
-        told = json.loads(live.voltscope("probe", "status", "--json"))["agents"]
-        return agents <= {one["agent"] for one in told if one["state"] == "answers"}
-
-    wait_for(answering, what="the probe in both")
+    answering(live, "platform.historian")
     yield live
     live.vctl("remove", "--tag", "stuck", check=False)
     live.voltscope("probe", "disable")
+
+
+@pytest.fixture(scope="module")
+def stuck(probed):
+    """The same, with the stuck agent's probe listening."""
+    answering(probed, "test.stuck")
+    return probed
+
+
+def answering(live, agent):
+    """Wait until the agent's probe answers."""
+
+    def states():
+        return {one["agent"]: one["state"] for one in json.loads(live.voltscope("probe", "status", "--json"))["agents"]}
+
+    wait_for(lambda: states().get(agent) == "answers", what=f"the probe in {agent}")
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +92,14 @@ def test_every_greenlet_of_the_historian_is_seen_where_it_waits(probed):
     assert found["folded"] and found["samples"] >= 5
 
 
-def test_what_keeps_the_hub_from_running_is_caught_with_its_stack(probed):
-    found = watched(probed, "greenlets", "test.stuck")
+def test_system_calls_of_the_historian_are_counted_by_the_best_there_is(probed, root_helper):
+    found = watched(probed, "syscalls", "platform.historian", "--yes")
+    assert found["source"] in (["probed"] if root_helper else ["perf-stat", "strace"])
+    assert sum(call["count"] for call in found["calls"]) > 0
+
+
+def test_what_keeps_the_hub_from_running_is_caught_with_its_stack(stuck):
+    found = watched(stuck, "greenlets", "test.stuck")
     (meter,) = [one for one in found["greenlets"] if "wait_for_the_meter" in functions(one)]
     assert meter["state"] == "waiting" and meter["waits_s"] > 1
     longest = found["switches"]["blocks"][0]
@@ -88,12 +107,12 @@ def test_what_keeps_the_hub_from_running_is_caught_with_its_stack(probed):
     assert "crunch" in [place["function"] for place in longest["stack"]]
 
 
-def test_a_hung_agent_is_dumped_with_the_greenlet_that_hangs_and_the_one_that_waits(probed):
-    marker = probed.home / "stuck-agent-hangs"
+def test_a_hung_agent_is_dumped_with_the_greenlet_that_hangs_and_the_one_that_waits(stuck):
+    marker = stuck.home / "stuck-agent-hangs"
     marker.touch()
     try:
         told = wait_for(
-            lambda: "read_the_dead_drive" in (dump := probed.voltscope("threads", "test.stuck")) and dump,
+            lambda: "read_the_dead_drive" in (dump := stuck.voltscope("threads", "test.stuck")) and dump,
             what="the hang in the dump",
         )
     finally:
@@ -104,24 +123,18 @@ def test_a_hung_agent_is_dumped_with_the_greenlet_that_hangs_and_the_one_that_wa
     assert any("read_the_dead_drive" in one and "running" in one for one in greenlets)
 
 
-def test_the_call_graph_shows_who_calls_what_takes_the_time(probed):
-    found = watched(probed, "call-graph", "test.stuck")
+def test_the_call_graph_shows_who_calls_what_takes_the_time(stuck):
+    found = watched(stuck, "call-graph", "test.stuck")
     nodes = {node["place"]["function"]: node for node in found["nodes"]}
     assert nodes["crunch"]["total"] > 0.2
     callers = {edge["caller"] for edge in found["edges"] if edge["callee"] == nodes["crunch"]["id"]}
     assert nodes["crunch_now_and_then"]["id"] in callers
 
 
-def test_the_flow_is_exact_and_in_order(probed):
-    found = watched(probed, "flow", "test.stuck", "--yes")
+def test_the_flow_is_exact_and_in_order(stuck):
+    found = watched(stuck, "flow", "test.stuck", "--yes")
     assert (found["source"], found["exact"]) == ("probe", True)
     names = {number: place["function"] for number, place in found["places"].items()}
     steps = [(kind, names[str(place)]) for _, _, kind, place, _, _ in found["steps"]]
     call = steps.index(("call", "read_the_dead_drive"))
     assert ("return", "read_the_dead_drive") in steps[call:]
-
-
-def test_system_calls_of_the_historian_are_counted_by_the_best_there_is(probed, root_helper):
-    found = watched(probed, "syscalls", "platform.historian", "--yes")
-    assert found["source"] in (["probed"] if root_helper else ["perf-stat", "strace"])
-    assert sum(call["count"] for call in found["calls"]) > 0
