@@ -22,7 +22,7 @@ from voltscope.profiling.backends.running import ATTACH_DEADLINE_S, WRITE_DEADLI
 
 # A map of 4,096 keys with stacks of 127 frames each in its lines; longer ones are passed over and counted.
 LONGEST_LINE = 16_000_000
-_POLL_S = 0.1
+_POLL_S, _ASK_AGAIN_S = 0.1, 0.5
 _CAP_BPF = 39  # <linux/capability.h>
 _TAIL, _STRANGE = 64 * 1024, 1000
 _INSTALL = "Run: sudo apt-get install bpftrace."
@@ -183,7 +183,7 @@ class Bpftrace:
         raise complaint(self._program.text, self.said + self._reader.strange, status)
 
     def _hear(self, process: subprocess.Popen[bytes]) -> Generator[list[Message], None, None]:
-        launched, until, kill_at = time.monotonic(), None, None
+        launched, until, kill_at, ask_at = time.monotonic(), None, None, 0.0
         assert process.stdout is not None  # noqa: S101 - for the type checker: both are pipes
         assert process.stderr is not None  # noqa: S101
         with selectors.DefaultSelector() as selector:
@@ -209,7 +209,9 @@ class Bpftrace:
                     process.kill()
                 elif self._stopped.is_set() or self.overdue:
                     kill_at = kill_at or now + WRITE_DEADLINE_S
-                    _interrupt(process)
+                    if now >= ask_at:
+                        ask_at = now + _ASK_AGAIN_S
+                        _interrupt(process)
 
     def _started(self) -> subprocess.Popen[bytes]:
         obstacle = why_not(self._binary)
