@@ -23,8 +23,9 @@ else:
 # How long the platform may take to write down its pid, and how often we look: less and less.
 PATIENCE_S = 60.0
 FIRST_LOOK_S, LONGEST_PAUSE_S = 0.05, 5.0
-# How long we wait for gevent to patch the process before we import anything.
-SETTLE_S, SETTLE_LOOK_S = 10.0, 0.1
+# How long we wait for gevent to patch the process before we import anything, and how long nothing more is patched
+# where threads are left as they are: the modular platform patches sockets alone.
+SETTLE_S, SETTLE_LOOK_S, CALM_S = 10.0, 0.1, 1.5
 
 # The thread .pth files are read in; threading's own word for it is changed by gevent.
 main_thread = get_ident()
@@ -68,10 +69,13 @@ def _settle() -> None:
 
     An import of ours in that moment would keep its module's lock for ever.
     """
-    waited = 0.0
-    while _thread.start_new_thread is start_new_thread and waited < SETTLE_S:
+    waited, calm, before = 0.0, 0.0, 0
+    while _thread.start_new_thread is start_new_thread and waited < SETTLE_S and calm < CALM_S:
         sleep(SETTLE_LOOK_S)
         waited += SETTLE_LOOK_S
+        patched = len(getattr(sys.modules.get("gevent.monkey"), "saved", ()))
+        calm = calm + SETTLE_LOOK_S if patched and patched == before else 0.0
+        before = patched
     sleep(SETTLE_LOOK_S)
 
 

@@ -10,5 +10,5 @@ def unmet(backend: Backend, target: Target) -> str | None:
     """What the backend lacks for `target` and what to do; None when it lacks nothing."""
     for need in backend.needs(target.pid):
         if not need.met:
-            return f"Not so: {need.what}. {need.remedy}" if need.remedy else f"Not so: {need.what}."
+            return f"It needs that {need.what}. {need.remedy or ''}".rstrip()
     return None
