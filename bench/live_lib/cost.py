@@ -50,14 +50,16 @@ def _watched(place: Place, number: int, name: str, goal: str) -> dict[str, Any]:
     """Twins side by side, one of them watched as the view does by default; then the other one is."""
     with _twins(place, number, place.probed) as twins:
         pairs = [_beside(place, *twins), _beside(place, *reversed(twins))]
-    ratios = [math.sqrt(one * other) for one, other in zip(*(ratios for ratios, _ in pairs), strict=False)]
-    threads = statistics.mean(spent for _, spent in pairs)
+    ratios = [math.sqrt(one * other) for one, other in zip(*(ratios for ratios, _, _ in pairs), strict=False)]
+    threads = statistics.mean(spent for _, spent, _ in pairs)
+    work = 100 * (1 - math.sqrt(math.prod(ratio for _, _, ratio in pairs)))
     interval = cost_percent(ratios)
     of = (
         f"rows a second a busy historian-like agent with {number} parked greenlets loses while its greenlets are "
         f"watched (samples and switches), to its twin on another processor, roles changed halfway; 95 % upper bound of "
         f"{interval.count} pairs of blocks of {BLOCK_S} s, centre {interval.centre:.2f} %; the agent's other threads "
-        f"used {100 * threads:.2f} % of a processor"
+        f"used {100 * threads:.2f} % of a processor; by rows a second of processor time, which other programs do not "
+        f"take away, {work:.2f} %"
     )
     return figure(name, interval.high, "%", goal, of)
 
@@ -74,8 +76,8 @@ def _twins(place: Place, number: int, python: Path, other: Path | None = None) -
         yield one, two
 
 
-def _beside(place: Place, watched: Target, plain: Target) -> tuple[list[float], float]:
-    """Ratios of the two while one is watched, and processors its other threads used."""
+def _beside(place: Place, watched: Target, plain: Target) -> tuple[list[float], float, float]:
+    """Ratios of the two while one is watched, processors its other threads used, and the ratio by processor time."""
     seconds = (BLOCKS + 8) * BLOCK_S
     stream = Probe.of(place.home, watched.pid).stream(
         "watch", seconds=seconds, rate=USUAL_RATE, every=EVERY_S, switches=True, most=MOST
@@ -90,11 +92,16 @@ def _beside(place: Place, watched: Target, plain: Target) -> tuple[list[float], 
     listener.start()
     begun.wait(START_S)
     before, began = _other_threads(watched.pid), time.monotonic()
+    counts = [(one.board.count, one.cpu_s()) for one in (watched, plain)]
     ratios = beside(watched, plain, BLOCKS)
+    with_it, without = (
+        (one.board.count - count) / (one.cpu_s() - cpu)
+        for one, (count, cpu) in zip((watched, plain), counts, strict=True)
+    )
     spent = (_other_threads(watched.pid) - before) / (time.monotonic() - began)
     stream.stop()
     listener.join(START_S)
-    return ratios, spent
+    return ratios, spent, with_it / without
 
 
 def _other_threads(pid: int) -> float:

@@ -97,6 +97,11 @@ class Target:
         """What it answers to `name`: `[name, moment]`."""
         return json.loads(self.line(START_S))
 
+    def cpu_s(self) -> float:
+        """Processor seconds of all its threads so far."""
+        tasks = Path(f"/proc/{self.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
     def rate(self, seconds: float) -> float:
         """What it gets done a second, over the next `seconds`."""
         first, began = self.board.count, time.perf_counter()
