@@ -16,7 +16,7 @@ from voltscope.probe.greenlets import NEW, READY, RUNNING, WAITING, Known
 from voltscope.probe.quiet import rest
 from voltscope.probe.registry import Registry
 from voltscope.probe.switches import Switches
-from voltscope.probe.walk import Names, in_slices, of_threads
+from voltscope.probe.walk import Names, count_threads, in_slices, of_threads
 from voltscope.version import __version__
 
 PROTOCOL = 1
@@ -90,7 +90,7 @@ def count(shared: Shared = SHARED) -> dict[str, Any]:
         "greenlets": len(registry),
         "states": dict(states),
         "oldest_s": round(oldest, 3),
-        "threads": len(sys._current_frames()) - len(shared.own),
+        "threads": count_threads() - len(shared.own),
         "watched": shared.watchers > 0,
     }
 

@@ -8,9 +8,9 @@ from time import perf_counter
 from types import CodeType
 
 from voltscope.probe.quiet import SLICE
-from voltscope.probe.registry import Registry, of_running
+from voltscope.probe.registry import Registry
 from voltscope.probe.switches import BLOCK_S, Switches
-from voltscope.probe.walk import EMPTY, Places, Stack, function
+from voltscope.probe.walk import EMPTY, Places, Stack, function, of_running
 
 MOST_BLOCKS = 10
 # How often we look, and from when on we keep the stack in case it gets to BLOCK_S.

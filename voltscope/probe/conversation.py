@@ -6,15 +6,19 @@ import _socket
 import json
 import math
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any
 
 from voltscope.probe import asks, start
 from voltscope.probe.asks import SHARED, Refused
+from voltscope.probe.quiet import SLICE
 
 MAX_REQUEST_BYTES, MAX_ANSWER_BYTES = 64 * 1024, 16 * 1024 * 1024
 # A client that sends half a frame, or reads nothing, does not keep the thread; one that is silent not for ever.
 FRAME_S, SEND_S, SILENCE_S = 5.0, 5.0, 60.0
 LONGEST_STREAM_S, LONGEST_CALLS_S = 3600.0, 60.0
+# How soon a stream sees that its client has something to say, and the shortest pause it makes.
+LOOK_S, SHORTEST_S = 0.05, 0.0005
 
 
 class Hangup(Exception):
@@ -30,7 +34,11 @@ class Conversation:
         SHARED.own.add(start.get_ident())  # the listener's thread, which makes conversations
 
     def hold(self) -> None:
-        """Answer until the client goes."""
+        """Answer until the client goes. Within a slice, which every wait lets go."""
+        with SLICE:
+            self._hold()
+
+    def _hold(self) -> None:
         own = start.get_ident()
         SHARED.own.add(own)
         try:
@@ -46,11 +54,25 @@ class Conversation:
     # -- what streams use --
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long; True as soon as the client has something to say, or is gone."""
-        self._connection.settimeout(max(seconds, 0.0005))
+        """Wait so long; True when the client has something to say, or is gone.
+
+        Asleep, and looking every LOOK_S: a wait for the client makes objects in the moment in which it ends, and the
+        one that is too many begins a collection (see SLICE).
+        """
+        deadline = perf_counter() + seconds
+        while True:
+            left = deadline - perf_counter()
+            SLICE.away(start.sleep, max(min(left, LOOK_S), SHORTEST_S))
+            if self._spoken_to():
+                return True
+            if left <= LOOK_S:
+                return False
+
+    def _spoken_to(self) -> bool:
+        self._connection.settimeout(0)
         try:
             self._connection.recv(1, _socket.MSG_PEEK)
-        except TimeoutError:
+        except BlockingIOError:
             return False
         return True
 
@@ -142,7 +164,7 @@ class Conversation:
         received = b""
         self._connection.settimeout(seconds)
         while len(received) < count:
-            chunk = self._connection.recv(count - len(received))
+            chunk = SLICE.away(self._connection.recv, count - len(received))
             if not chunk:
                 raise Hangup
             received += chunk
@@ -162,7 +184,7 @@ class Conversation:
                 "too-large", f"the answer has {len(frame)} bytes; {MAX_ANSWER_BYTES} are allowed: ask for less."
             )
         self._connection.settimeout(SEND_S)
-        self._connection.sendall(len(frame).to_bytes(4, "big") + frame, _socket.MSG_NOSIGNAL)
+        SLICE.away(self._connection.sendall, len(frame).to_bytes(4, "big") + frame, _socket.MSG_NOSIGNAL)
 
 
 def number(request: Mapping[str, Any], name: str, default: float | None, low: float, high: float) -> float:

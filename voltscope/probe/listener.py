@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from voltscope.probe import start
+from voltscope.probe.quiet import SLICE, abandon
 
 # Four live sessions, and room for those who count and dump.
 MOST_AT_ONCE = 8
@@ -27,6 +28,10 @@ class Listener:
 
     def run(self) -> None:
         """Listen until the process ends. Raises OSError when there is no listening in that folder."""
+        with SLICE:
+            self._listen()
+
+    def _listen(self) -> None:
         folder = _folder(self._home)
         try:
             _sweep(folder)
@@ -38,11 +43,11 @@ class Listener:
         accept: Any = listening._accept  # type: ignore[attr-defined]  # what socket.accept is made of
         while True:
             try:
-                descriptor, _ = accept()
+                descriptor, _ = SLICE.away(accept)
             except OSError:
                 if self._listening < 0:
                     return
-                start.sleep(_ERROR_PAUSE_S)  # out of descriptors, for one: it may pass
+                SLICE.away(start.sleep, _ERROR_PAUSE_S)  # out of descriptors, for one: it may pass
                 continue
             self._admit(descriptor)
 
@@ -68,7 +73,7 @@ class Listener:
             # Here, in one thread, and not before somebody asks: an agent nobody asks shall not pay for it.
             from voltscope.probe.conversation import Conversation
 
-            start.start_new_thread(self._serve, (Conversation(connection, pid, self.identity), connection, descriptor))
+            SLICE.thread(self._serve, Conversation(connection, pid, self.identity), connection, descriptor)
         except Exception:  # no thread can be started, or voltscope is no longer where it was
             self._close(connection, descriptor)
 
@@ -93,9 +98,7 @@ class Listener:
                 posix.close(descriptor)
         self._listening = -1
         self._open.clear()
-        quiet = sys.modules.get("voltscope.probe.quiet")
-        if quiet is not None:
-            quiet.abandon()
+        abandon()
 
 
 def _folder(home: str) -> int:
@@ -170,6 +173,6 @@ def _refuse(connection: _socket.socket) -> None:
     try:
         connection.settimeout(_REFUSAL_S)
         connection.send(len(text).to_bytes(4, "big") + text, _socket.MSG_NOSIGNAL)
-        connection.recv(1 << 16)  # its question: hung up on, it could not read the answer
+        SLICE.away(connection.recv, 1 << 16)  # its question: hung up on, it could not read the answer
     finally:
         connection.close()

@@ -15,7 +15,7 @@ from weakref import ref
 
 from voltscope.probe.greenlets import HUB, MAIN, NEW, RUNNING, WAITING, Known
 from voltscope.probe.quiet import SLICE, rest
-from voltscope.probe.walk import Names, Places, Stack, in_slices, of_greenlet, of_thread
+from voltscope.probe.walk import Names, Stack, in_slices, of_greenlet, of_running
 
 # 200 greenlets are walked in 0.5 ms, 50 new ones named in 0.5 ms.
 GREENLETS_A_SLICE, NEW_A_SLICE = 200, 50
@@ -64,17 +64,19 @@ class Registry:
         now = perf_counter()
         if now - self._scanned < fresh_s or "greenlet" not in sys.modules:
             return
-        objects: list[Any] = []
         kinds = _subclasses(sys.modules["greenlet"].greenlet)
-        all_objects = chain.from_iterable(map(gc.get_objects, (None,)))
-        greenlets = map(ref, compress(objects, _are(kinds, map(type, objects))))
+        lists: list[Iterable[Any]] = []
+        # The second one has the iterator over types move on from the first, and so let go of it.
+        all_objects = chain(map(gc.get_objects, (None,)), ((None,),))
+        types = map(type, chain.from_iterable(lists))
+        greenlets = map(ref, compress(chain.from_iterable(lists), _are(kinds, types)))
         found: deque[ref[Any]] = deque()
         with SLICE:
             # Nothing has been looked at yet. From here to the end no function is called from bytecode, and no loop
             # jumps back: only there does the interpreter pass to another thread.
-            objects += all_objects
+            lists += all_objects
             found += greenlets
-            del objects[:]
+            del lists[:]
         self._held = perf_counter() - now
         rest()
         self.add(found)
@@ -231,12 +233,6 @@ def _root(greenlet: Any) -> Any:
     while greenlet.parent is not None:
         greenlet = greenlet.parent
     return greenlet
-
-
-def of_running(thread: int | None) -> Places:
-    """Where that thread is, if it is there."""
-    frame = sys._current_frames().get(thread) if thread is not None else None
-    return [] if frame is None else of_thread(frame)
 
 
 def _switched_to(callback: Any) -> Any:

@@ -57,9 +57,12 @@ def _serve(home: str, identity: str, parent: int) -> None:
         _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
         if is_agent(home, parent):
             _settle()
-            from voltscope.probe.listener import Listener
+            from voltscope.probe.quiet import SLICE
 
-            Listener(home, identity).run()
+            with SLICE:
+                from voltscope.probe.listener import Listener
+
+                Listener(home, identity).run()
     except BaseException:  # nobody could catch it, and the interpreter would print it into the agent's log
         return
 

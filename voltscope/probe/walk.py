@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from itertools import accumulate, chain, islice, takewhile
-from operator import attrgetter, truth
+from itertools import accumulate, chain, repeat, starmap, takewhile, tee
+from operator import attrgetter, methodcaller, truth
 from types import CodeType, FrameType
 from typing import Any
+
+from voltscope.probe.quiet import ONCE
 
 # [function, file, line]
 Frame = tuple[str, str, int]
@@ -19,8 +21,8 @@ MOST_KEPT = 20_000
 # Of text of stacks: an agent with deep ones has ever new ones while it is sampled, some 5 kB each.
 MOST_TEXT = 8_000_000
 _place = attrgetter("f_code", "f_lineno")
+_frame = attrgetter("gr_frame")
 _BACK = ("f_back",) * (DEEPEST - 1)
-_FROM_GREENLET = ("gr_frame", *_BACK)
 
 
 def of_greenlet(greenlet: Any) -> Places:
@@ -30,22 +32,42 @@ def of_greenlet(greenlet: Any) -> Places:
     us (from Python 3.12 on, walking a resumed greenlet's frames by `f_back` can crash). No frame is kept: a frame
     keeps the local variables alive.
     """
-    frames = islice(accumulate(_FROM_GREENLET, getattr, initial=greenlet), 1, None)
-    return list(map(_place, takewhile(truth, frames)))
+    return list(_walk(map(_frame, (greenlet,))))
 
 
 def of_thread(frame: FrameType) -> Places:
     """The same of a thread that waits for the interpreter, from its innermost frame."""
-    return list(map(_place, takewhile(truth, accumulate(_BACK, getattr, initial=frame))))
+    return list(_walk(iter((frame,))))
+
+
+def of_running(thread: int | None) -> Places:
+    """The same of the thread with that identity, empty when it is not there."""
+    return list(_walk(map(methodcaller("get", thread), starmap(sys._current_frames, ONCE))))
 
 
 def of_threads(but: set[int]) -> dict[int, Places]:
     """The same of all threads except those with the identities `but`."""
-    frames = sys._current_frames()
-    try:
-        return {thread: of_thread(frame) for thread, frame in frames.items() if thread not in but}
-    finally:
-        frames.clear()  # our own frame is among them, and would be kept by itself
+    found: list[Any] = []
+    threads, frames, all_frames = tee(starmap(sys._current_frames, ONCE), 3)
+    starts = map(repeat, chain.from_iterable(map(dict.values, frames)), repeat(1))
+    standing: Any = map(takewhile, repeat(truth), map(accumulate, map(chain, starts, repeat(_BACK)), repeat(getattr)))
+    walks: Any = map(list, map(map, repeat(_place), standing))  # as _walk, of each
+    # One call again, which lets the frames go at its end: kept for longer they would end with us, and what hangs on
+    # them. Their threads run on as soon as there is bytecode.
+    found.extend(
+        chain(zip(chain.from_iterable(map(dict.keys, threads)), walks, strict=False), map(dict.clear, all_frames))
+    )
+    return {thread: places for thread, places in found[:-1] if thread not in but}
+
+
+def count_threads() -> int:
+    """How many there are, our own among them."""
+    return sum(map(len, starmap(sys._current_frames, ONCE)))
+
+
+def _walk(first: Iterator[Any]) -> Iterator[tuple[CodeType, int]]:
+    """From the innermost frame, the one `first` gives, if any. Nothing is looked at before the first is asked for."""
+    return map(_place, takewhile(truth, accumulate(chain(first, _BACK), getattr)))
 
 
 class Stack:
