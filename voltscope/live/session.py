@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from voltscope.errors import TargetGone, TooManySessions, VoltscopeError
+from voltscope.errors import BackendFailed, TargetGone, TooManySessions, VoltscopeError
 from voltscope.live.documents import Documents, Latest, Read, Steps
 from voltscope.live.source import Source, Watch, Wish
 from voltscope.live.views import CallGraph, Flow, Greenlets, Place, Update, View
@@ -154,7 +154,11 @@ class Session:
             self._halt(self._watch)
         gone = isinstance(error, TargetGone) or self._gone(error)
         with self._lock:
-            if self._reason is not None:  # whatever a source says that was stopped
+            if self._reason == TIME and not self._updates and not gone:
+                patience = self._wish.seconds + _GRACE_S
+                words = f"{self.source.name} has shown nothing of {self.target.agent} in {patience:.0f} s."
+                self.ended, self._error = FAILED, error or BackendFailed(words, "Ask for longer, or another source.")
+            elif self._reason is not None:  # whatever a source says that was stopped
                 self.ended = self._reason
             elif gone:
                 self.ended = TARGET_ENDED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,27 @@ from voltscope.live.usdt import usdt_sources
 from voltscope.live.views import View
 from voltscope.profiling.targets import Target
 
+# Anybody on the machine may ask what there is, and the sources ask the agent and the root helper.
+FRESH_S = 2.0
+_MOST_TARGETS = 100
+
+
+class _Asked:
+    """What was told of one process: by one thread at a time, the others wait for its answer."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.at = float("-inf")
+        self.views: list[dict[str, Any]] = []
+
 
 class Sources:
     """`sources` in the order in which they are preferred within their view."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.all = tuple(sources)
+        self._lock = threading.Lock()
+        self._asked: dict[Target, _Asked] = {}
 
     @classmethod
     def standard(cls, volttron_home: Path) -> Sources:
@@ -63,8 +80,19 @@ class Sources:
         raise SourceUnavailable(f"nothing here can show the {view.value} of {target.agent}.", " ".join(reasons) or None)
 
     def told(self, target: Target) -> list[dict[str, Any]]:
-        """For people and programs: of each view its sources, what they cost, and which one would watch `target`."""
-        return [self._view(view, target) for view in View]
+        """For people and programs: of each view its sources, what they cost, and which one would watch `target`.
+
+        At most FRESH_S old.
+        """
+        with self._lock:
+            if len(self._asked) >= _MOST_TARGETS:
+                self._asked.clear()
+            asked = self._asked.setdefault(target, _Asked())
+        with asked.lock:
+            if time.monotonic() - asked.at >= FRESH_S:
+                asked.views = [self._view(view, target) for view in View]
+                asked.at = time.monotonic()
+            return asked.views
 
     def _view(self, view: View, target: Target) -> dict[str, Any]:
         found = [

@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,8 +16,10 @@ from session_site import IDLE, OPERATOR, VIEWER, Events, Told, agent, begin, cal
 from voltscope.errors import BackendFailed, TargetGone
 from voltscope.live.session import MOST_READERS
 from voltscope.live.sessions import Limits
+from voltscope.live.sources import Sources
 from voltscope.live.views import Flow, Place, Step, View
 from voltscope.profiling.metrics import sessions as families
+from voltscope.profiling.targets import Target
 
 GONE = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
@@ -245,6 +248,42 @@ def test_a_source_that_fails_says_why(site, told, error, ended, code, caplog):
     end = Events(url, session["id"]).end()
     assert end["ended"] == ended
     assert (end["error"] or {}).get("code") == code
+
+
+@pytest.mark.parametrize("shown", [0, 1])
+def test_a_session_that_never_showed_anything_has_failed_and_says_so(site, told, shown):
+    sessions, url = site
+    session = sessions.session(begin(url)["id"])
+    events, watch = Events(url, session.id), told.last()
+    for number in range(shown):
+        watch.given.put(graph(number))
+        events.until(lambda kind, data: kind == "update")
+    session.judge(time.monotonic() + 3600)
+    end = events.end()
+    if shown:
+        assert (end["ended"], end["error"]) == ("time", None)
+    else:
+        assert (end["ended"], end["error"]["code"]) == ("failed", "backend-failed")
+        assert end["error"]["message"].startswith("told has shown nothing of busy in ")
+
+
+def test_who_asks_for_sources_again_and_again_troubles_nobody(monkeypatch):
+    asked = []
+
+    class Asked(Told):
+        def unavailable(self, target):
+            asked.append(target.pid)
+
+    sources = Sources([Asked()])
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(sources.told, [Target("busy", 7)] * 40))
+    assert answers == [answers[0]] * 40
+    assert asked == [7]
+    sources.told(Target("busy", 8))
+    assert asked == [7, 8]
+    monkeypatch.setattr("voltscope.live.sources.FRESH_S", 0.0)
+    sources.told(Target("busy", 7))
+    assert asked == [7, 8, 7]
 
 
 def test_sources_are_told_with_their_price_and_the_reason_they_cannot(site):
