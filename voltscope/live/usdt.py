@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+import os
+import stat
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -138,9 +140,9 @@ def probed_file(pid: int) -> str | None:
     for path in candidates:
         try:
             found = Path(path).stat()
-        except OSError:
+        except (OSError, ValueError):
             continue
-        if _has_probes(path, found.st_dev, found.st_ino, found.st_mtime_ns):
+        if stat.S_ISREG(found.st_mode) and _has_probes(path, found.st_dev, found.st_ino, found.st_mtime_ns):
             return path
     return None
 
@@ -148,7 +150,12 @@ def probed_file(pid: int) -> str | None:
 @functools.lru_cache(maxsize=64)
 def _has_probes(path: str, device: int, inode: int, changed: int) -> bool:
     try:
-        with Path(path).open("rb") as file:
+        # The process names it, and it may be another file by now: one that is none (a pipe, a device) must not hold us.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or (found.st_dev, found.st_ino) != (device, inode):
+                return False
             return {probe.name for probe in user_probes(file) if probe.provider == "python"} >= NEEDED
     except (OSError, ValueError, struct.error):
         return False

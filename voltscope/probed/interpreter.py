@@ -144,5 +144,7 @@ def _padded(size: int) -> int:
 
 
 def _at(file: BinaryIO, offset: int, size: int) -> bytes:
+    if offset >= 1 << 63:
+        raise ValueError(f"it names an offset of {offset}")
     file.seek(offset)
     return file.read(size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import subprocess
 import sys
 import threading
@@ -13,7 +15,7 @@ from root_helper import PATIENCE_S, RunningHelper, Traces, ended, wait_for
 from watched_program import Obedient, descendants, free, named, obedient
 
 from voltscope.errors import ProfilingRefused, TargetGone
-from voltscope.live import usdt_steps
+from voltscope.live import usdt, usdt_steps
 from voltscope.live.bpftrace import Message
 from voltscope.live.helper import Helper
 from voltscope.live.source import Source, Wish
@@ -212,3 +214,17 @@ def test_a_function_whose_name_was_lost_has_a_question_mark_until_it_is_told_aga
     assert list(first.places.values()) == [Place("?", "?", 3)]
     assert list(second.places.values()) == [Place("f", "/a b/c.py", 3)]
     assert second.tracks == {}
+
+
+def test_what_a_process_names_as_its_library_neither_hangs_nor_fails_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe, hostile = tmp_path / "libpython-pipe.so", tmp_path / "libpython-far.so"
+    os.mkfifo(pipe)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01", 3, 62, 1, 0, 0, 2**64 - 1, 0, 64, 0, 0, 64, 1, 0)
+    hostile.write_bytes(header)
+    for path in (pipe, hostile, tmp_path / "libpython\0"):
+        monkeypatch.setattr(usdt, "_exe", lambda pid, path=path: str(path))
+        assert probed_file(-1) is None
+    found = hostile.stat()
+    assert not usdt._has_probes(str(pipe), found.st_dev, found.st_ino, found.st_mtime_ns)  # changed in between
