@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import select
+import selectors
 import socket
 import threading
 from collections.abc import Generator
@@ -117,13 +117,13 @@ class HelperFeed:
         when it ends.
         """
         told_to_stop = False
-        with contextlib.closing(self._connection):
+        with contextlib.closing(self._connection), selectors.DefaultSelector() as selector:
+            selector.register(self._connection, selectors.EVENT_READ)
             while self.ended is None:
                 if self._stopped.is_set() and not told_to_stop:
                     told_to_stop = True
                     self._ask_to_stop()
-                readable, _, _ = select.select([self._connection], [], [], _POLL_S)
-                if not readable:
+                if not selector.select(_POLL_S):
                     yield []
                     continue
                 document = _received(self._connection)

@@ -28,7 +28,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Greenlet(msgspec.Struct, frozen=True, kw_only=True):
-    """One greenlet. `number`: as gevent counts them (`minimal_ident`), else the probe's own. `state`: `running` (its
+    """One greenlet. `number`: the probe's own, never used again. `state`: `running` (its
     stack is the thread's now), `waiting` (parked), `ready` (to be switched to) or `new` (not begun yet).
 
     `waits_s`: since when it is parked, None when it is not; `at_least`: the probe did not see it being parked, and
