@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,17 +58,47 @@ class Environment:
             )
         if self.enabled:
             return False
-        self._check_writable()
-        write_atomically(self.file, LINE.encode(), 0o644)  # whatever the umask: the agents' user must read it
+        with self._as_owner():
+            self._check_writable()
+            write_atomically(self.file, LINE.encode(), 0o644)  # whatever the umask: the agents' user must read it
         return True
 
     def disable(self) -> bool:
         """Take the file away; False when there was none. Raises ProbeEnvironment."""
         if not os.path.lexists(self.file):
             return False
-        self._check_writable()
-        self.file.unlink(missing_ok=True)
+        with self._as_owner():
+            self._check_writable()
+            self.file.unlink(missing_ok=True)
         return True
+
+    @contextmanager
+    def _as_owner(self) -> Iterator[None]:
+        """Go on as whoever owns the environment when we are root: a folder that becomes a link to one of root's after
+        it was looked at is then nothing that we could write to.
+        """
+        owners = self._owners() if os.geteuid() == 0 else []
+        if not owners:
+            yield
+            return
+        group, groups = os.getegid(), os.getgroups()
+        os.setgroups([])
+        os.setegid(owners[0].st_gid)
+        os.seteuid(owners[0].st_uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(group)
+            os.setgroups(groups)
+
+    def _owners(self) -> list[os.stat_result]:
+        """Of the folders on the way to the file, those that are not root's."""
+        within = [folder for folder in self.file.parents if folder.is_relative_to(self.prefix)]
+        try:
+            return [found for folder in (*within, self.prefix) if (found := folder.lstat()).st_uid]
+        except OSError as error:
+            raise ProbeEnvironment(f"{self.file.parent} is gone: {error.strerror}.", "Mend it first.") from error
 
     def _check_writable(self) -> None:
         if not os.access(self.file.parent, os.W_OK, effective_ids=True):

@@ -183,6 +183,31 @@ def test_nor_does_one_whose_owner_has_taken_away_what_tells_an_environment() -> 
             at(Path(name))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_root_writes_and_removes_as_the_owner_of_the_environment() -> None:
+    with tempfile.TemporaryDirectory(prefix="voltscope-") as name:
+        prefix, roots = Path(name) / "venv", Path(name) / "roots"
+        folder = prefix / "lib" / "python3" / "site-packages"
+        folder.mkdir(parents=True)
+        roots.mkdir(mode=0o755)
+        Path(name).chmod(0o755)
+        for one in (prefix, *prefix.rglob("*")):
+            os.chown(one, 65534, 65534)
+        found = Environment(prefix, folder / FILE, True)
+        assert found.enable()
+        assert (found.file.stat().st_uid, found.file.stat().st_gid) == (65534, 65534)
+        assert found.disable()
+        folder.rmdir()
+        folder.symlink_to(roots)
+        with pytest.raises(ProbeEnvironment, match="cannot be written"):
+            found.enable()
+        (roots / FILE).touch()
+        with pytest.raises(ProbeEnvironment, match="cannot be written"):
+            found.disable()
+        assert [one.name for one in roots.iterdir()] == [FILE]
+        assert (os.geteuid(), os.getegid()) == (0, os.getgid())
+
+
 def test_a_folder_that_cannot_be_written_is_refused(environment: Path) -> None:
     folder = packages(environment)
     found = Environment(environment, folder / FILE, True)
