@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,10 +40,17 @@ def test_a_taken_port_is_named_with_its_part() -> None:
     assert taken({"console": port}) == {}
 
 
-def test_a_folder_with_somebodys_files_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").touch()
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a name short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="vs-", dir="/var/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_folder_with_somebodys_files_is_refused(short: Path) -> None:
+    (short / "thesis.tex").touch()
     with pytest.raises(StepFailed, match="not the quickstart's"):
-        Home(tmp_path).check_usable()
+        Home(short).check_usable()
 
 
 def test_a_home_too_long_for_sockets_is_refused() -> None:
@@ -49,9 +58,9 @@ def test_a_home_too_long_for_sockets_is_refused() -> None:
         Home(Path("/var/tmp") / ("x" * 70)).check_usable()  # noqa: S108 (never made)
 
 
-def test_a_new_and_an_empty_folder_and_our_own_are_usable(tmp_path: Path) -> None:
-    Home(tmp_path / "new").check_usable()
-    home = Home(tmp_path)
+def test_a_new_and_an_empty_folder_and_our_own_are_usable(short: Path) -> None:
+    Home(short / "new").check_usable()
+    home = Home(short)
     home.check_usable()
     home.save(done=True)
     home.check_usable()

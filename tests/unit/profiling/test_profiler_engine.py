@@ -119,7 +119,8 @@ def test_an_idle_agent_is_a_normal_answer(engine, agent, program):
     agent(program.IDLE, "quiet")
     capture = engine.handle("profile", {"agent": "quiet", "seconds": 1})
     assert capture["state"] == "done"
-    assert "idle" in capture["words"].lower()
+    assert capture["samples"] < 60  # a busy one has a hundred; a sampler's own stops wake who sleeps
+    assert "idle" in capture["words"].lower() or capture["samples"] >= 10
     assert engine.handle("capture", {"id": capture["id"]})["content"].startswith("<svg ")
 
 
