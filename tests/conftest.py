@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from servers.missing import PeerMissing, without
@@ -20,22 +20,28 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist's own reads the marks
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the rooms out among the processes of a parallel run, whole: what a room's tests start, they share."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class RoomScheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return _room(nodeid)
+
+    return RoomScheduling(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Share the rooms out among the processes of a parallel run, whole: what a room's tests start, they share.
-
-    The room that brings a platform up waits most of its time, and begins first.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_room(item.path)))
-    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
-        items.sort(key=lambda item: _room(item.path) != "e2e")
+    """In a parallel run, begin with the room that brings a platform up: it waits most of its time."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _room(item.nodeid) != "e2e")
 
 
-def _room(path: Path) -> str:
+def _room(nodeid: str) -> str:
     """The folder below `tests`, or below `tests/unit`, that a test lies in."""
-    parts = path.relative_to(Path(__file__).parent).parts
-    return parts[1] if parts[0] == "unit" else parts[0]
+    parts = nodeid.split("::")[0].split("/")
+    return parts[2] if parts[1] == "unit" else parts[1]
 
 
 @pytest.fixture(scope="session")
