@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = [
     "deploy/quickstart",
     "deploy/build",
+    "grafana/generate",
     "logstash/generate",
     "logstash/kibana-import",
     "logstash/kibana/generate",

@@ -1,0 +1,198 @@
+"""Devices: which publish as often as they should, which are late, silent or fail to be read."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models import dashboard as model
+
+from ..parts import annotations, firing, palette, variables
+from ..parts.board import Row, board
+from ..parts.links import Link
+from ..parts.panels import HALF, THIRD, Column, history, over_time, table, value
+from ..parts.queries import MANY, lines, now, rows
+
+WHERE = f'{MANY},device=~"$device"'
+SILENCE = f"device:volttron_device_silence_seconds:max{{{WHERE}}}"
+INTERVALS = f"{SILENCE} / volttron_device_interval_seconds{{{WHERE}}}"
+BY = "site, instance, device"
+NAME = "{{device}}"
+NONE = "No platform driver with devices is seen here."
+FRESH = palette.steps(palette.GOOD, (1.5, palette.WARNING), (3, palette.CRITICAL))
+RECORDS = Link("The driver's log in the console", "${console}/logs?agent=platform.driver", new_tab=True)
+
+
+def dashboard() -> model.Dashboard:
+    return board(
+        "devices",
+        "Devices",
+        "Devices of the platform driver: fresh, late, silent, failing; by how many of their intervals.",
+        (_now(), _freshness(), _rates()),
+        choose=(
+            variables.prometheus(),
+            variables.site(several=True),
+            variables.instance(several=True),
+            variables.values(
+                "device",
+                "Device",
+                "Devices by their topic.",
+                f"label_values(volttron_device_interval_seconds{{{MANY}}}, device)",
+                several=True,
+            ),
+        ),
+        to=(RECORDS,),
+        marks=(annotations.alerts(WHERE),),
+    )
+
+
+def _now() -> Row:
+    return Row(
+        "Now",
+        (
+            value(
+                "Devices",
+                "Configured in platform drivers.",
+                now(f"count(volttron_device_interval_seconds{{{WHERE}}})"),
+                unit="short",
+                none=NONE,
+                colours=palette.fixed(),
+            ),
+            value(
+                "Silent",
+                "Nothing heard for three of its intervals.",
+                now(f"count({INTERVALS} >= 3) or 0 * count({SILENCE})"),
+                unit="short",
+                none=NONE,
+                colours=palette.worse(critical=1),
+            ),
+            value(
+                "Late",
+                "Nothing heard for one and a half to three of its intervals.",
+                now(f"count(1.5 <= ({INTERVALS}) < 3) or 0 * count({SILENCE})"),
+                unit="short",
+                none=NONE,
+                colours=palette.worse(warning=1),
+            ),
+            value(
+                "Never heard of",
+                "Devices without a single publish since we watch.",
+                now(
+                    f"count(volttron_device_watched_seconds{{{WHERE}}} unless volttron_device_last_update_age_seconds) "
+                    f"or 0 * count({SILENCE})"
+                ),
+                unit="short",
+                none=NONE,
+                colours=palette.worse(warning=1),
+            ),
+            value(
+                "Missed",
+                "Publishes that never came, within the time range.",
+                now(f"sum(increase(volttron_device_missed_updates_total{{{WHERE}}}[$__range]))"),
+                unit="short",
+                none=NONE,
+                colours=palette.worse(warning=1),
+                decimals=0,
+            ),
+            value(
+                "Failed reads",
+                "Records of the driver within the time range that tell of a failed scrape.",
+                now(f"sum(increase(volttron_device_scrape_errors_total{{{WHERE}}}[$__range])) or 0 * count({SILENCE})"),
+                unit="short",
+                none=NONE,
+                colours=palette.worse(warning=1),
+                decimals=0,
+            ),
+            table(
+                "Devices, the most silent first",
+                "Silence is told in intervals of the device's own.",
+                rows(f"max by ({BY}) ({INTERVALS})"),
+                rows(f"max by ({BY}) ({SILENCE})", "B"),
+                rows(f"max by ({BY}) (volttron_device_interval_seconds{{{WHERE}}})", "C"),
+                rows(f"max by ({BY}) (volttron_device_points{{{WHERE}}})", "D"),
+                rows(f"max by ({BY}, driver_type) (volttron_device_info{{{WHERE}}})", "E"),
+                columns=(
+                    Column("device", "Device"),
+                    Column("Value #A", "Intervals", "none", colours=FRESH, decimals=1, width=100),
+                    Column("Value #B", "Silent for", "dtdurations", decimals=0),
+                    Column("Value #C", "Every", "dtdurations", decimals=0),
+                    Column("Value #D", "Points", "none", width=80),
+                    Column("driver_type", "Driver"),
+                    Column("site", "Site"),
+                    Column("instance", "Instance"),
+                ),
+                none=NONE,
+                sort=("Intervals", True),
+                height=9,
+            ),
+            firing.firing(f'{WHERE},device!=""', "Firing alerts of devices", height=6),
+        ),
+    )
+
+
+def _freshness() -> Row:
+    return Row(
+        "Freshness",
+        (
+            history(
+                "Freshness of devices",
+                "How many of its intervals a device had been silent: below 1.5 it is fresh, from 3 on silent.",
+                lines(INTERVALS, NAME),
+                unit="none",
+                none=NONE,
+                colours=FRESH,
+                height=12,
+            ),
+        ),
+    )
+
+
+def _rates() -> Row:
+    return Row(
+        "Publishes: how many, how wrong, how late",
+        (
+            over_time(
+                "Publishes",
+                "Publishes a second, by device.",
+                lines(f"rate(volttron_device_updates_total{{{WHERE}}}[$__rate_interval])", NAME),
+                unit="cps",
+                none=NONE,
+                width=THIRD,
+            ),
+            over_time(
+                "Points",
+                "Points in the last publish of a device: fewer than before means that some could not be read.",
+                lines(f"volttron_device_points{{{WHERE}}}", NAME),
+                unit="short",
+                none=NONE,
+                width=THIRD,
+            ),
+            over_time(
+                "Failed reads",
+                "Records of the driver within the step that tell of a failed scrape.",
+                lines(
+                    f"sum by (device) (increase(volttron_device_scrape_errors_total{{{WHERE}}}[$__rate_interval])) > 0",
+                    NAME,
+                ),
+                unit="short",
+                none="No failed read in this time.",
+                bars=True,
+                width=THIRD,
+            ),
+            over_time(
+                "Late",
+                "Publishes within the step that came more than half an interval late.",
+                lines(f"increase(volttron_device_late_updates_total{{{WHERE}}}[$__rate_interval]) > 0", NAME),
+                unit="short",
+                none="Nothing came late in this time.",
+                bars=True,
+                width=HALF,
+            ),
+            over_time(
+                "Missed",
+                "Publishes within the step that never came, counted as soon as the next one is there.",
+                lines(f"increase(volttron_device_missed_updates_total{{{WHERE}}}[$__rate_interval]) > 0", NAME),
+                unit="short",
+                none="Nothing was missed in this time.",
+                bars=True,
+                width=HALF,
+            ),
+        ),
+    )

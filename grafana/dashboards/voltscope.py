@@ -1,0 +1,520 @@
+"""voltscope itself: exporter, exported metrics, log shipper, profiler; whether the other dashboards can be believed."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models import dashboard as model
+
+from ..parts import firing, palette, variables
+from ..parts.board import Row, board
+from ..parts.links import ROW_PLATFORM, to_dashboard
+from ..parts.panels import HALF, QUARTER, SIXTH, THIRD, Column, history, over_time, table, timeline, value
+from ..parts.queries import MANY, code, lines, now, rows
+
+STALE = "No exporter is scraped."
+NO_LOGSHIP = "The log shipper (voltscope.logship) does not run here."
+NO_PROFILER = "The profiler (voltscope.profiler) does not run here."
+UP = f'up{{job="{variables.JOB}",{MANY}}}'
+NAME = "{{instance}}"
+SENT = {
+    "index": "a store of documents",
+    "grafana": "Grafana",
+    "pyroscope": "a Pyroscope server",
+}
+AGENT = to_dashboard(
+    "Agent ${__field.labels.agent}",
+    "voltscope-agent",
+    site="__labels.site",
+    instance="__labels.instance",
+    agent="__labels.agent",
+)
+
+
+def dashboard() -> model.Dashboard:
+    return board(
+        "voltscope",
+        "voltscope itself",
+        "Whether the other dashboards can be believed: scrapes, collectors, engines, log shipping, profiling.",
+        (_now(), _exporter(), _exported(), _shipping(), _receivers(), _profiler()),
+        choose=(variables.prometheus(), variables.site(several=True), variables.instance(several=True)),
+    )
+
+
+def _now() -> Row:
+    return Row(
+        "Now",
+        (
+            value(
+                "Exporters that answer",
+                "Of those Prometheus is to scrape.",
+                now(f"avg({UP})"),
+                unit="percentunit",
+                none=STALE,
+                colours=palette.steps(palette.CRITICAL, (1, palette.GOOD)),
+            ),
+            value(
+                "Blind",
+                "Exporters whose facts of the platform are stale: they see processes and files alone.",
+                now(f"count(voltscope_facts_fresh{{{MANY}}} == 0) or 0 * count({UP})"),
+                unit="short",
+                none=STALE,
+                colours=palette.worse(critical=1),
+            ),
+            value(
+                "Collectors that fail",
+                "Their series are missing, or of an earlier scrape.",
+                now(f"count(voltscope_collector_success{{{MANY}}} == 0) or 0 * count({UP})"),
+                unit="short",
+                none=STALE,
+                colours=palette.worse(warning=1),
+            ),
+            value(
+                "Agents that do not export",
+                "Agents that export metrics and did not answer when last asked for them.",
+                now(f"count(voltscope_exported_up{{{MANY}}} == 0) or 0 * count({UP})"),
+                unit="short",
+                none=STALE,
+                colours=palette.worse(warning=1),
+            ),
+            value(
+                "Receivers that refuse",
+                "Receivers of logs that take no records now.",
+                now(
+                    f"count(voltscope_log_receiver_up{{{MANY}}} == 0) or 0 * count(voltscope_log_receiver_up{{{MANY}}})"
+                ),
+                unit="short",
+                none="No receiver of logs is configured.",
+                colours=palette.worse(critical=1),
+            ),
+            value(
+                "Web configuration",
+                "Whether every web configuration file is in force as it is now.",
+                now(f"min(voltscope_web_config_valid{{{MANY}}} or voltscope_profiler_web_config_valid{{{MANY}}})"),
+                unit="none",
+                none="There is no web configuration file.",
+                mappings=palette.yes_no("in force", "invalid"),
+                colours=palette.fixed(palette.NEUTRAL),
+            ),
+            timeline(
+                "Engines, as our agents tell",
+                "Waiting: it ended or did not start; refused: its configuration, or its version, is.",
+                lines(
+                    code("voltscope_engine_state", "state", palette.ENGINE, MANY, "site, instance, agent"),
+                    "{{instance}} {{agent}}",
+                ),
+                palette.ENGINE,
+                none="None of our agents runs here.",
+                links=(AGENT,),
+                height=7,
+            ),
+            firing.firing(f'{MANY},alertname=~"Voltscope.*"', "Firing alerts of voltscope", height=6),
+        ),
+    )
+
+
+def _exporter() -> Row:
+    return Row(
+        "Exporter: scrapes, failures, time taken",
+        (
+            over_time(
+                "Scrapes",
+                "Scrapes a second that an exporter answered, ours and others'.",
+                lines(f"rate(voltscope_scrapes_total{{{MANY}}}[$__rate_interval])", NAME),
+                unit="reqps",
+                none=STALE,
+                width=THIRD,
+            ),
+            history(
+                "Collectors that fail",
+                "1 where a collector delivered nothing.",
+                lines(f"max by (collector) (1 - voltscope_collector_success{{{MANY}}})", "{{collector}}"),
+                unit="none",
+                none=STALE,
+                colours=palette.worse(critical=1),
+                width=THIRD * 2,
+                height=8,
+            ),
+            over_time(
+                "Time of collectors",
+                "How long each collector took in a scrape, the slowest of the platforms chosen.",
+                lines(f"max by (collector) (voltscope_collector_duration_seconds{{{MANY}}})", "{{collector}}"),
+                unit="s",
+                none=STALE,
+                width=HALF,
+            ),
+            over_time(
+                "Age of what collectors deliver",
+                "0 unless a collector was too slow and its last answer stands in.",
+                lines(f"max by (collector) (voltscope_collector_age_seconds{{{MANY}}})", "{{collector}}"),
+                unit="s",
+                none=STALE,
+                width=HALF,
+            ),
+            over_time(
+                "Age of the platform's facts",
+                "Of what the platform last told the exporter.",
+                lines(f"voltscope_facts_age_seconds{{{MANY}}}", NAME),
+                unit="s",
+                none="No bridge ever answered.",
+                limits=palette.steps(palette.GOOD, (30, palette.WARNING)),
+                width=THIRD,
+            ),
+            over_time(
+                "Engine started again",
+                "Within the step.",
+                lines(f"increase(voltscope_engine_restarts_total{{{MANY}}}[$__rate_interval])", NAME),
+                unit="short",
+                none=STALE,
+                bars=True,
+                width=THIRD,
+            ),
+            over_time(
+                "Processor of the exporter's engine",
+                "Cores used.",
+                lines(f"rate(voltscope_engine_cpu_seconds_total{{{MANY}}}[$__rate_interval])", NAME),
+                unit="none",
+                none="The exporter's agent does not run.",
+                width=QUARTER,
+            ),
+            over_time(
+                "Memory of the exporter's engine",
+                "Resident set size.",
+                lines(f"voltscope_engine_resident_memory_bytes{{{MANY}}}", NAME),
+                unit="bytes",
+                none="The exporter's agent does not run.",
+                width=HALF,
+            ),
+            table(
+                "Versions",
+                "Of voltscope, by platform.",
+                rows(f"max by (site, instance, version) (voltscope_build_info{{{MANY}}})"),
+                columns=(
+                    Column("site", "Site"),
+                    Column("instance", "Instance", links=(ROW_PLATFORM,)),
+                    Column("version", "voltscope"),
+                ),
+                none=STALE,
+                sort=("voltscope", False),
+                width=HALF,
+            ),
+        ),
+    )
+
+
+def _exported() -> Row:
+    none = "No agent exports metrics of its own."
+    return Row(
+        "What agents export themselves",
+        (
+            over_time(
+                "Series",
+                "Series taken over from each agent; at most 1,000.",
+                lines(f"voltscope_exported_series{{{MANY}}}", "{{instance}} {{agent}}"),
+                unit="short",
+                none=none,
+                links=(AGENT,),
+                width=THIRD,
+            ),
+            over_time(
+                "Refused",
+                "Series refused within the step, by reason; docs/exporting.md explains them.",
+                lines(
+                    "sum by (instance, agent, reason) "
+                    f"(increase(voltscope_exported_dropped_total{{{MANY}}}[$__rate_interval])) > 0",
+                    "{{instance}} {{agent}} {{reason}}",
+                ),
+                unit="short",
+                none="Nothing is refused.",
+                bars=True,
+                links=(AGENT,),
+                width=THIRD,
+            ),
+            over_time(
+                "Time and age",
+                "How long each agent took to answer, and how old its last answer is: after two minutes it is left out.",
+                lines(f"voltscope_exported_duration_seconds{{{MANY}}}", "{{instance}} {{agent}} took"),
+                lines(f"voltscope_exported_age_seconds{{{MANY}}}", "{{instance}} {{agent}} age", "B"),
+                unit="s",
+                none=none,
+                links=(AGENT,),
+                width=THIRD,
+            ),
+        ),
+    )
+
+
+def _shipping() -> Row:
+    return Row(
+        "Log shipper: read, kept, lost",
+        (
+            over_time(
+                "Read",
+                "Bytes a second read of the platform's log.",
+                lines(f"rate(voltscope_log_read_bytes_total{{{MANY}}}[$__rate_interval])", NAME),
+                unit="Bps",
+                none=NO_LOGSHIP,
+                width=THIRD,
+            ),
+            over_time(
+                "Not read yet",
+                "Bytes of the platform's log.",
+                lines(f"voltscope_log_lag_bytes{{{MANY}}}", NAME),
+                unit="bytes",
+                none=NO_LOGSHIP,
+                width=THIRD,
+            ),
+            over_time(
+                "Lost",
+                "Within the step: records cut, log files gone, records deleted before a receiver took them, records "
+                "the disk damaged; and times the spool refused.",
+                lines(
+                    f"sum by (instance, key) (increase(voltscope_log_dropped_total{{{MANY}}}[$__rate_interval])) > 0",
+                    "{{instance}} {{key}}",
+                ),
+                lines(
+                    f"increase(voltscope_log_spool_failures_total{{{MANY}}}[$__rate_interval]) > 0",
+                    "{{instance}} spool",
+                    "B",
+                ),
+                unit="short",
+                none="Nothing was lost.",
+                bars=True,
+                width=THIRD,
+            ),
+            over_time(
+                "Spool",
+                "Size of the log spool and its indexes, to what it may be; at 1 the oldest records go.",
+                lines(f"voltscope_log_spool_bytes{{{MANY}}} / voltscope_log_spool_limit_bytes{{{MANY}}}", NAME),
+                unit="percentunit",
+                none=NO_LOGSHIP,
+                maximum=1,
+                width=THIRD,
+            ),
+            over_time(
+                "Records in the spool",
+                "Which can be searched.",
+                lines(f"voltscope_log_spool_records{{{MANY}}}", NAME),
+                unit="short",
+                none=NO_LOGSHIP,
+                width=THIRD,
+            ),
+            over_time(
+                "Secrets found",
+                "Secrets in the platform's log within the step, by the rule that took them out of what is shipped.",
+                lines(
+                    f"sum by (rule) (increase(volttron_log_secrets_total{{{MANY}}}[$__rate_interval])) > 0", "{{rule}}"
+                ),
+                unit="short",
+                none="No secret was found.",
+                bars=True,
+                width=THIRD,
+            ),
+        ),
+    )
+
+
+def _receivers() -> Row:
+    none = "No receiver of logs is configured."
+    name = "{{instance}} {{key}}"
+    return Row(
+        "Receivers of logs: sent, refused, late",
+        (
+            over_time(
+                "Sent",
+                "Records a second that a receiver took.",
+                lines(f"rate(voltscope_log_sent_total{{{MANY}}}[$__rate_interval])", name),
+                unit="cps",
+                none=none,
+                width=THIRD,
+            ),
+            over_time(
+                "Refused",
+                "Within the step: times a receiver refused, and records it refused for good, kept in a file.",
+                lines(f"increase(voltscope_log_receiver_failures_total{{{MANY}}}[$__rate_interval]) > 0", name),
+                lines(
+                    f"increase(voltscope_log_dead_letters_total{{{MANY}}}[$__rate_interval]) > 0",
+                    f"{name} dead letters",
+                    "B",
+                ),
+                unit="short",
+                none="Nothing was refused.",
+                bars=True,
+                width=THIRD,
+            ),
+            over_time(
+                "Sent within 5 s",
+                "Share of the records that a receiver had within five seconds of their reading.",
+                lines(
+                    f'sum by (instance, key) (rate(voltscope_log_delivered_within_total{{{MANY},within="5"}}'
+                    f"[$__rate_interval])) / sum by (instance, key) (rate(voltscope_log_sent_total{{{MANY}}}"
+                    "[$__rate_interval]) > 0)",
+                    name,
+                ),
+                unit="percentunit",
+                none=none,
+                maximum=1,
+                width=THIRD,
+            ),
+            over_time(
+                "Delivery took",
+                "From reading a record to a receiver's having it, on average.",
+                lines(
+                    f"rate(voltscope_log_delivery_seconds_total{{{MANY}}}[$__rate_interval]) / "
+                    f"(rate(voltscope_log_sent_total{{{MANY}}}[$__rate_interval]) > 0)",
+                    name,
+                ),
+                unit="s",
+                none=none,
+                width=THIRD,
+            ),
+            over_time(
+                "Behind",
+                "Records a receiver has yet to take.",
+                lines(f"voltscope_log_behind_records{{{MANY}}}", name),
+                unit="short",
+                none=none,
+                width=THIRD,
+            ),
+            over_time(
+                "The oldest waits",
+                "Age of the oldest record a receiver has yet to take; 0 when there are none.",
+                lines(f"voltscope_log_oldest_waiting_seconds{{{MANY}}}", name),
+                unit="s",
+                none=none,
+                width=THIRD,
+            ),
+            timeline(
+                "Circuits",
+                "Closed: it is sent to; open: left alone after a failure; half-open: tried.",
+                lines(
+                    code(
+                        "voltscope_log_circuit",
+                        "state",
+                        {
+                            "closed": (1, palette.GOOD),
+                            "half-open": (2, palette.WARNING),
+                            "open": (3, palette.CRITICAL),
+                        },
+                        MANY,
+                        "instance, key",
+                    ),
+                    name,
+                ),
+                {"closed": (1, palette.GOOD), "half-open": (2, palette.WARNING), "open": (3, palette.CRITICAL)},
+                none=none,
+                width=HALF,
+                height=7,
+            ),
+            table(
+                "Read back",
+                "Records a receiver took that were not there when it was read back, and when that was.",
+                rows(f"max by (instance, key) (voltscope_log_verify_missing_records{{{MANY}}})"),
+                rows(f"1000 * max by (instance, key) (voltscope_log_verify_timestamp_seconds{{{MANY}}})", "B"),
+                columns=(
+                    Column("instance", "Instance"),
+                    Column("key", "Receiver"),
+                    Column("Value #A", "Missing", "none", colours=palette.worse(critical=1)),
+                    Column("Value #B", "Read back", "dateTimeFromNow"),
+                ),
+                none="No receiver was read back.",
+                sort=("Missing", True),
+                width=HALF,
+                height=7,
+            ),
+        ),
+    )
+
+
+def _profiler() -> Row:
+    return Row(
+        "Profiler",
+        (
+            over_time(
+                "Captures",
+                "That ended within the step, by how.",
+                lines(
+                    f"sum by (outcome) (increase(voltscope_captures_total{{{MANY}}}[$__rate_interval]))", "{{outcome}}"
+                ),
+                unit="short",
+                none=NO_PROFILER,
+                bars=True,
+                width=THIRD,
+            ),
+            over_time(
+                "Under way",
+                "Captures that record, and live sessions that run.",
+                lines(f"sum(voltscope_captures_running{{{MANY}}})", "captures"),
+                lines(f"sum(voltscope_live_sessions{{{MANY}}})", "live sessions", "B"),
+                unit="short",
+                none=NO_PROFILER,
+                colours={"captures": palette.PLAIN, "live sessions": palette.WARNING},
+                width=THIRD,
+            ),
+            over_time(
+                "Sampled",
+                "Share of the time during which stacks were sampled by captures.",
+                lines(f"rate(voltscope_capture_seconds_total{{{MANY}}}[$__rate_interval])", NAME),
+                unit="percentunit",
+                none=NO_PROFILER,
+                width=THIRD,
+            ),
+            over_time(
+                "Continuous profiling",
+                "Windows kept and rounds missed within the step.",
+                lines(f"increase(voltscope_continuous_windows_total{{{MANY}}}[$__rate_interval])", f"{NAME} windows"),
+                lines(
+                    f"increase(voltscope_continuous_missed_total{{{MANY}}}[$__rate_interval])", f"{NAME} missed", "B"
+                ),
+                unit="short",
+                none=NO_PROFILER,
+                bars=True,
+                width=THIRD,
+            ),
+            over_time(
+                "Agents that cannot be sampled",
+                "1 while an agent that is to be sampled all the time cannot be.",
+                lines(f"voltscope_continuous_failing{{{MANY}}} == 1", "{{instance}} {{agent}}"),
+                unit="none",
+                none="Every agent that is to be sampled is.",
+                maximum=1,
+                links=(AGENT,),
+                width=THIRD,
+            ),
+            over_time(
+                "Live sessions",
+                "That ended within the step, by view and how.",
+                lines(
+                    f"sum by (view, ended) (increase(voltscope_live_sessions_total{{{MANY}}}[$__rate_interval])) > 0",
+                    "{{view}} {{ended}}",
+                ),
+                unit="short",
+                none="No live session ended in this time.",
+                bars=True,
+                width=THIRD,
+            ),
+            *(_outbox(kind, where) for kind, where in SENT.items()),
+            value(
+                "Last try",
+                "Whether the last tries to send captures and windows worked, of all kinds of receiver.",
+                now("min(" + " or ".join(f"voltscope_profiler_{kind}_success{{{MANY}}}" for kind in SENT) + ")"),
+                unit="none",
+                none="Captures are sent nowhere.",
+                mappings=palette.yes_no("worked", "failed", colour=palette.WARNING),
+                colours=palette.fixed(palette.NEUTRAL),
+                width=SIXTH,
+            ),
+        ),
+    )
+
+
+def _outbox(kind: str, where: str) -> model.Panel:
+    return over_time(
+        f"Sent to {where}",
+        f"{'Windows' if kind == 'pyroscope' else 'Captures'} that wait for {where}, and those that it took or refused "
+        "within the step.",
+        lines(f"voltscope_profiler_{kind}_waiting{{{MANY}}}", f"{NAME} waiting"),
+        lines(f"increase(voltscope_profiler_{kind}_sent_total{{{MANY}}}[$__rate_interval])", f"{NAME} sent", "B"),
+        lines(f"increase(voltscope_profiler_{kind}_refused_total{{{MANY}}}[$__rate_interval])", f"{NAME} refused", "C"),
+        unit="short",
+        none=f"Nothing is sent to {where}.",
+        width=THIRD,
+    )

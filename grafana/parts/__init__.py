@@ -1,0 +1,1 @@
+"""What dashboards are put together from."""

@@ -1,0 +1,74 @@
+"""Marks across all graphs of a dashboard: restarts, firing alerts, captures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grafana_foundation_sdk.models import common
+from grafana_foundation_sdk.models import dashboard as model
+
+from . import palette
+from .queries import GRAFANA, PROMETHEUS
+
+
+def restarts(where: str) -> model.AnnotationQuery:
+    """An agent has a new process."""
+    return _metric(
+        "Restarts",
+        f"sum by (instance, agent) (increase(volttron_agent_restarts_total{{{where}}}[$__rate_interval])) > 0",
+        "{{agent}} restarted",
+        palette.WARNING,
+    )
+
+
+def alerts(where: str) -> model.AnnotationQuery:
+    """A critical alert or a warning fires."""
+    return _metric(
+        "Alerts",
+        "max by (alertname, instance, agent, device) "
+        f'(ALERTS{{{where},alertstate="firing",severity=~"critical|warning"}})',
+        "{{alertname}} {{agent}}{{device}}",
+        palette.CRITICAL,
+    )
+
+
+def captures(*tags: str) -> model.AnnotationQuery:
+    """Captures, as the profiler writes them into Grafana."""
+    return model.AnnotationQuery(
+        name="Captures",
+        datasource=GRAFANA,
+        enable=True,
+        icon_color=palette.PLAIN,
+        type_val="tags",
+        target=model.AnnotationTarget(
+            limit=100, match_any=False, tags=["voltscope", "capture", *tags], type_val="tags"
+        ),
+    )
+
+
+def annotations(marks: Sequence[model.AnnotationQuery]) -> model.AnnotationContainer:
+    """Grafana's own, and `marks`."""
+    own = model.AnnotationQuery(
+        name="Annotations & Alerts",
+        datasource=common.DataSourceRef(type_val="grafana", uid="-- Grafana --"),
+        enable=True,
+        hide=True,
+        icon_color=palette.NOTICE,
+        type_val="dashboard",
+        built_in=1,
+    )
+    return model.AnnotationContainer(list_val=[own, *marks])
+
+
+def _metric(name: str, expr: str, title: str, colour: str) -> model.AnnotationQuery:
+    return model.AnnotationQuery(
+        name=name,
+        datasource=PROMETHEUS,
+        enable=True,
+        icon_color=colour,
+        expr=expr,
+        title_format=title,
+        tag_keys="agent",
+        use_value_for_time=False,
+        step="60s",
+    )

@@ -1,0 +1,105 @@
+"""Where one goes from here: other dashboards and the console, at the same platform, agent and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.models import dashboard as model
+
+TAG = "voltscope"
+TIME = "${__url_time_range}"
+SECONDS = "since=${__from:date:seconds}&until=${__to:date:seconds}"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link of a value or of a series."""
+
+    title: str
+    url: str
+    new_tab: bool = False
+
+    def build(self) -> dict[str, object]:
+        """As a panel's field takes it; the SDK's link is a dashboard's, with more than belongs here."""
+        return {"title": self.title, "url": self.url, "targetBlank": self.new_tab}
+
+
+def to_dashboard(title: str, uid: str, **variables: str) -> Link:
+    """To another dashboard, with the time range and these variables.
+
+    A value is `__labels.NAME`, a label of the series; `__fields.NAME`, a column of the row; or `$variable`.
+    """
+    parts = [f"var-{name}={_value(text)}" for name, text in variables.items()]
+    return Link(title, "/d/" + uid + "?" + "&".join([*parts, TIME]))
+
+
+def _value(text: str) -> str:
+    kind, _, name = text.rpartition(".")
+    source = {"__labels": f"__field.labels.{name}", "__fields": f"__data.fields.{name}"}.get(kind, name.lstrip("$"))
+    return f"${{{source}:percentencode}}"
+
+
+# In a graph or timeline a series knows its labels; in a table a row its fields.
+SERIES_AGENT = to_dashboard(
+    "Agent ${__field.labels.agent}", "voltscope-agent", site="$site", instance="$instance", agent="__labels.agent"
+)
+SERIES_PLATFORM = to_dashboard(
+    "Platform ${__field.labels.instance}", "voltscope-platform", site="__labels.site", instance="__labels.instance"
+)
+ROW_PLATFORM = to_dashboard("Platform", "voltscope-platform", site="__fields.Site", instance="__fields.Instance")
+ROW_AGENT = to_dashboard(
+    "Agent",
+    "voltscope-agent",
+    site="__fields.Site",
+    instance="__fields.Instance",
+    agent="__fields.Agent",
+)
+ROW_AGENT_HERE = to_dashboard("Agent", "voltscope-agent", site="$site", instance="$instance", agent="__fields.Agent")
+ROW_DEVICE = to_dashboard(
+    "Device",
+    "voltscope-devices",
+    site="__fields.Site",
+    instance="__fields.Instance",
+    device="__fields.Device",
+)
+CONSOLE_LOGS = Link(
+    "Log records in the console", "${console}/logs?agent=${agent:percentencode}&" + SECONDS, new_tab=True
+)
+CONSOLE_PROFILES = Link(
+    "Flame graphs in the console", "${console}/flamegraphs?view=range&agent=${agent:percentencode}&" + SECONDS, True
+)
+CONSOLE_CAPTURE = Link("Capture now", "${console}/flamegraphs?agent=${agent:percentencode}", new_tab=True)
+CONSOLE_COMPARE = Link(
+    "Compare in the console", "${console}/flamegraphs?view=compare&agent=${agent:percentencode}", new_tab=True
+)
+CONSOLE_LIVE = Link("Live view", "${console}/live?agent=${agent:percentencode}", new_tab=True)
+CONSOLE = Link("Console", "${console}/", new_tab=True)
+
+
+def among_dashboards() -> model.DashboardLink:
+    """The menu of our dashboards, which takes time range and variables along."""
+    return model.DashboardLink(
+        title="voltscope",
+        type_val=model.DashboardLinkType.DASHBOARDS,
+        icon="external link",
+        tooltip="The other dashboards, for the same platform and time",
+        tags=[TAG],
+        as_dropdown=True,
+        include_vars=True,
+        keep_time=True,
+    )
+
+
+def of_dashboard(link: Link) -> model.DashboardLink:
+    """A link beside the dashboard's title."""
+    return model.DashboardLink(
+        title=link.title,
+        type_val=model.DashboardLinkType.LINK,
+        icon="external link",
+        tooltip=link.title,
+        url=link.url,
+        target_blank=link.new_tab,
+        # the address itself has what the other side understands
+        include_vars=False,
+        keep_time=not link.new_tab,
+    )

@@ -1,0 +1,88 @@
+"""What panels ask: targets of the three kinds of data source, each named by a variable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from grafana_foundation_sdk.builders import elasticsearch as elastic
+from grafana_foundation_sdk.builders import grafanapyroscope, prometheus
+from grafana_foundation_sdk.models import common
+from grafana_foundation_sdk.models.elasticsearch import TermsOrder
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+PROMETHEUS = common.DataSourceRef(type_val="prometheus", uid="${prometheus}")
+ELASTICSEARCH = common.DataSourceRef(type_val="elasticsearch", uid="${elasticsearch}")
+PYROSCOPE = common.DataSourceRef(type_val="grafana-pyroscope-datasource", uid="${pyroscope}")
+GRAFANA = common.DataSourceRef(type_val="datasource", uid="-- Grafana --")
+
+# Which series are meant. One platform where its agents are looked at, several where platforms are compared.
+FLEET = 'site=~"$site"'
+MANY = 'site=~"$site",instance=~"$instance"'
+ONE = 'site="$site",instance="$instance"'
+AGENT = f'{ONE},agent="$agent"'
+
+# By which label values profiles and log records are found.
+PROFILES = '{site="$site",instance="$instance",service_name="$agent"}'
+PROFILE_TYPE = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
+RECORDS = "labels.site:$site AND labels.instance:$instance AND service.name:$agent"
+
+Format = Literal["time_series", "table", "heatmap"]
+
+
+def lines(expr: str, legend: str, ref: str = "A", form: Format = "time_series") -> prometheus.Dataquery:
+    """Over time."""
+    found = prometheus.Dataquery().expr(expr).range().legend_format(legend).format(PromQueryFormat(form))
+    return found.ref_id(ref).datasource(PROMETHEUS)
+
+
+def now(expr: str, legend: str = "__auto", ref: str = "A", form: Format = "time_series") -> prometheus.Dataquery:
+    """At the end of the time range alone."""
+    found = prometheus.Dataquery().expr(expr).instant().legend_format(legend).format(PromQueryFormat(form))
+    return found.ref_id(ref).datasource(PROMETHEUS)
+
+
+def rows(expr: str, ref: str = "A") -> prometheus.Dataquery:
+    """A row a series, at the end of the time range."""
+    return now(expr, "", ref, "table")
+
+
+def code(metric: str, label: str, names: Mapping[str, tuple[int, str]], where: str, by: str) -> str:
+    """A set of 0/1 series, one a value of `label`, as the number of the value that holds."""
+    terms = (f'({metric}{{{where},{label}="{name}"}} == 1) * {number}' for name, (number, _) in names.items())
+    return f"max by ({by}) (\n  " + "\n  or ".join(terms) + "\n)"
+
+
+def flame(ref: str = "A", profile_type: str = "$profile_type", selector: str = PROFILES) -> grafanapyroscope.Dataquery:
+    """All stacks of the time range in one picture."""
+    found = grafanapyroscope.Dataquery().label_selector(selector).profile_type_id(profile_type).group_by([])
+    return found.query_type("profile").ref_id(ref).datasource(PYROSCOPE)
+
+
+def sampled(group_by: str, ref: str = "A", selector: str = PROFILES) -> grafanapyroscope.Dataquery:
+    """How much was sampled, over time."""
+    found = grafanapyroscope.Dataquery().label_selector(selector).profile_type_id("$profile_type")
+    return found.group_by([group_by]).query_type("metrics").ref_id(ref).datasource(PYROSCOPE)
+
+
+def records(query: str, limit: int = 200, ref: str = "A") -> elastic.Dataquery:
+    """Records as they are, newest first."""
+    wanted = elastic.Logs().id("1").settings(elastic.ElasticsearchLogsSettings().limit(str(limit)))
+    return _elastic(query, ref).metrics([wanted]).bucket_aggs([])
+
+
+def counted(query: str, *fields: str, over_time: bool = False, limit: int = 10, ref: str = "A") -> elastic.Dataquery:
+    """Number of records by values of keyword fields, the most frequent ones; over time, or in all."""
+    settings = elastic.ElasticsearchTermsSettings().order(TermsOrder.DESC).order_by("_count").size(str(limit))
+    groups: list[Any] = [
+        elastic.Terms().id(str(number)).field(field).settings(settings.min_doc_count("1"))
+        for number, field in enumerate(fields, 2)
+    ]
+    if over_time:
+        span = elastic.ElasticsearchDateHistogramSettings().interval("auto").min_doc_count("0")
+        groups.append(elastic.DateHistogram().id("9").field("@timestamp").settings(span))
+    return _elastic(query, ref).metrics([elastic.Count().id("1")]).bucket_aggs(groups)
+
+
+def _elastic(query: str, ref: str) -> elastic.Dataquery:
+    return elastic.Dataquery().query(query).time_field("@timestamp").ref_id(ref).datasource(ELASTICSEARCH)
