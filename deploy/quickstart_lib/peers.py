@@ -135,10 +135,10 @@ def write_grafana(home: Home, account: Account) -> None:
     provider = {
         "apiVersion": 1,
         "providers": [
-            {"name": "voltscope", "type": "file", "options": {"path": str(home.source / "grafana" / "dashboards")}}
+            {"name": "voltscope", "type": "file", "options": {"path": str(home.source / "grafana" / "json")}}
         ],
     }
-    if (home.source / "grafana" / "dashboards").is_dir():
+    if (home.source / "grafana" / "json").is_dir():
         write_owned(boards / "voltscope.yaml", json.dumps(provider, indent=2) + "\n", 0o644, account)
     write_owned(home.etc / "grafana-password", operator_secret(home), 0o600, account)
     write_owned(home.etc / "grafana.ini", grafana_config(home), 0o640, account)

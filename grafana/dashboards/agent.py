@@ -106,7 +106,7 @@ def _now() -> Row:
                 name=True,
             ),
             timeline(
-                "State",
+                "State over time",
                 "The agent's state over the time range.",
                 lines(code("volttron_agent_state", "state", palette.STATES, AGENT, "agent"), "{{agent}}"),
                 palette.STATES,
@@ -115,7 +115,7 @@ def _now() -> Row:
                 height=5,
             ),
             timeline(
-                "Health",
+                "Health over time",
                 "What the agent said of itself over the time range.",
                 lines(code("volttron_agent_health", "status", palette.HEALTH, AGENT, "agent"), "{{agent}}"),
                 palette.HEALTH,

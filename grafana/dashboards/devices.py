@@ -165,7 +165,7 @@ def _rates() -> Row:
                 width=THIRD,
             ),
             over_time(
-                "Failed reads",
+                "Failed reads, over time",
                 "Records of the driver within the step that tell of a failed scrape.",
                 lines(
                     f"sum by (device) (increase(volttron_device_scrape_errors_total{{{WHERE}}}[$__rate_interval])) > 0",
@@ -177,7 +177,7 @@ def _rates() -> Row:
                 width=THIRD,
             ),
             over_time(
-                "Late",
+                "Late publishes",
                 "Publishes within the step that came more than half an interval late.",
                 lines(f"increase(volttron_device_late_updates_total{{{WHERE}}}[$__rate_interval]) > 0", NAME),
                 unit="short",
@@ -186,7 +186,7 @@ def _rates() -> Row:
                 width=HALF,
             ),
             over_time(
-                "Missed",
+                "Missed publishes",
                 "Publishes within the step that never came, counted as soon as the next one is there.",
                 lines(f"increase(volttron_device_missed_updates_total{{{WHERE}}}[$__rate_interval]) > 0", NAME),
                 unit="short",

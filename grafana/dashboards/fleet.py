@@ -148,8 +148,8 @@ def _trend() -> Row:
         "How it came, and what runs",
         (
             over_time(
-                "Firing alerts",
-                "Alerts that fire, by severity.",
+                "Alerts by severity",
+                "Alerts that fire.",
                 lines(f"count by (severity) ({FIRING}}})", "{{severity}}"),
                 unit="short",
                 none=firing.NONE,

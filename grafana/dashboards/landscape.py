@@ -64,8 +64,12 @@ def _agents() -> list[str]:
 
 
 def _topics() -> list[str]:
-    counted = f"volttron_bus_messages_total{{{ONE}}}"
-    return [_set(_copy(counted, "root", id="topic/$1", title="$1/"), subtitle="topic", color="steelblue")]
+    # from the platform, so that they are there before the first message
+    up = f"volttron_platform_up{{{ONE}}}"
+    return [
+        _set(up, id=f"topic/{root}", title=f"{root}/", subtitle="topic", color="steelblue")
+        for root in ("devices", "heartbeat", "alerts")
+    ]
 
 
 def _devices() -> list[str]:
@@ -89,9 +93,11 @@ def _edges() -> list[str]:
     devices = f"volttron_device_interval_seconds{{{ONE}}}"
     driver = f'on (instance) group_left () volttron_agent_info{{{ONE},agent="platform.driver"}}'
     published = f'volttron_bus_messages_total{{{ONE},root="devices"}}'
-    stores = f"volttron_historian_backlog_bytes{{{ONE}}}"
-    beating = f"volttron_agent_heartbeat_sent{{{ONE}}} == 1"
-    sends = f"volttron_alerts_total{{{ONE}}} > 0"
+    # an edge to nowhere would take the whole graph down: peers that are not installed are no nodes
+    known = f"and on (instance, agent) {installed}"
+    stores = f"volttron_historian_backlog_bytes{{{ONE}}} {known}"
+    beating = f"volttron_agent_heartbeat_sent{{{ONE}}} == 1 {known}"
+    sends = f"volttron_alerts_total{{{ONE}}} > 0 {known}"
     return [
         _edge(installed, "installed/$1", "agent", "platform", "agent/$1"),
         _edge(f"{devices} * {driver}", "polled/$1", "device", "agent/platform.driver", "device/$1"),

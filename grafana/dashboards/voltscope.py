@@ -124,7 +124,7 @@ def _exporter() -> Row:
                 width=THIRD,
             ),
             history(
-                "Collectors that fail",
+                "Failures of collectors",
                 "1 where a collector delivered nothing.",
                 lines(f"max by (collector) (1 - voltscope_collector_success{{{MANY}}})", "{{collector}}"),
                 unit="none",
@@ -215,8 +215,8 @@ def _exported() -> Row:
                 width=THIRD,
             ),
             over_time(
-                "Refused",
-                "Series refused within the step, by reason; docs/exporting.md explains them.",
+                "Series refused",
+                "Series of agents' own that were refused within the step; docs/exporting.md explains the reasons.",
                 lines(
                     "sum by (instance, agent, reason) "
                     f"(increase(voltscope_exported_dropped_total{{{MANY}}}[$__rate_interval])) > 0",
@@ -480,8 +480,8 @@ def _profiler() -> Row:
                 width=THIRD,
             ),
             over_time(
-                "Live sessions",
-                "That ended within the step, by view and how.",
+                "Live sessions that ended",
+                "Within the step, by view and how.",
                 lines(
                     f"sum by (view, ended) (increase(voltscope_live_sessions_total{{{MANY}}}[$__rate_interval])) > 0",
                     "{{view}} {{ended}}",

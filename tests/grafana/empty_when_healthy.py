@@ -1,0 +1,41 @@
+"""Queries that bring nothing while all is well, by dashboard and panel, or by one query of a panel."""
+
+from __future__ import annotations
+
+_ALERTS = "no alert fires"
+_COUNTED = "only what happened is drawn: zeros would hide it among many lines, and the panel says that nothing did"
+_LASTS = "only what is wrong is drawn, while it lasts; the panel says that nothing is"
+
+# Dashboard `*`: whichever has the panel.
+EMPTY: dict[tuple[str, ...], str] = {
+    ("*", "Firing alerts"): _ALERTS,
+    ("*", "mark Alerts"): _ALERTS,
+    ("*", "mark Restarts"): "no agent was restarted",
+    ("agent", "Alerts it sends"): _COUNTED,
+    ("agent", "Exit status"): "an agent that runs has none",
+    ("agent", "Firing alerts of this agent"): _ALERTS,
+    ("agent", "Left out"): _COUNTED,
+    ("devices", "Failed reads, over time"): _COUNTED,
+    ("devices", "Firing alerts of devices"): _ALERTS,
+    ("devices", "Late publishes"): _COUNTED,
+    ("devices", "Missed publishes"): _COUNTED,
+    ("fleet", "Alerts by severity"): _ALERTS,
+    ("fleet", "Platforms that cannot be scraped"): _LASTS,
+    ("fleet", "Platforms, the worst first", "B"): _ALERTS,
+    ("fleet", "Platforms, the worst first", "C"): _ALERTS,
+    ("historians", "Cannot be read"): _LASTS,
+    ("historians", "Firing alerts of historians"): _ALERTS,
+    ("historians", "What they say of themselves"): _LASTS,
+    ("platform", "Agents that do not answer"): _LASTS,
+    ("platform", "Alerts that agents send"): _LASTS,
+    ("platform", "Errors in the log"): _COUNTED,
+    ("platform", "Full in"): "a disk that does not fill has no such time",
+    ("platform", "Restarts"): _COUNTED,
+    ("voltscope", "Agents that cannot be sampled"): _LASTS,
+    ("voltscope", "Firing alerts of voltscope"): _ALERTS,
+    ("voltscope", "Live sessions that ended"): _COUNTED,
+    ("voltscope", "Lost"): _COUNTED,
+    ("voltscope", "Refused"): _COUNTED,
+    ("voltscope", "Secrets found"): _COUNTED,
+    ("voltscope", "Series refused"): _COUNTED,
+}

@@ -1,0 +1,61 @@
+"""Every query of every panel, variable and mark is run, and brings data or is known to be empty when all is well."""
+
+from __future__ import annotations
+
+import pytest
+from dashboard_queries import FILES, Query, filled, queries
+from empty_when_healthy import EMPTY
+from platform_series import BROKEN, HEALTHY
+from prometheus_server import Prometheus
+
+# One agent for all: it has a probe, a log and profiles.
+CHOSEN = {"agent": "listener", "historian": ".+", "device": ".+"}
+
+
+def reason(query: Query) -> str | None:
+    """Why a query may be empty on a healthy platform."""
+    dashboard, panel, ref = query.where
+    return EMPTY.get((dashboard, panel, ref)) or EMPTY.get((dashboard, panel)) or EMPTY.get(("*", panel))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_query_brings_data_on_a_healthy_platform(prometheus: Prometheus, name: str) -> None:
+    empty = [one for one in queries(name) if not reason(one) and not prometheus.answers(one, CHOSEN | HEALTHY)]
+    assert not empty, "\n".join(map(str, ["empty:", *empty]))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_empty_when_healthy_is_so_and_shows_a_fault(prometheus: Prometheus, name: str) -> None:
+    listed = [one for one in queries(name) if reason(one)]
+    full = [one for one in listed if prometheus.answers(one, CHOSEN | HEALTHY)]
+    assert not full, "\n".join(map(str, ["not empty:", *full]))
+    empty = [one for one in listed if not prometheus.answers(one, CHOSEN | BROKEN)]
+    assert not empty, "\n".join(map(str, ["empty in spite of a fault:", *empty]))
+
+
+def test_the_list_names_what_there_is() -> None:
+    there = {query.where for name in FILES for query in queries(name)}
+    there_or_wider = there | {where[:2] for where in there} | {("*", where[1]) for where in there}
+    assert set(EMPTY) <= there_or_wider
+
+
+@pytest.mark.parametrize("platform", [HEALTHY, BROKEN], ids=["healthy", "broken"])
+def test_the_landscape_has_every_agent_and_device_once_and_no_loose_end(
+    prometheus: Prometheus, platform: dict[str, str]
+) -> None:
+    nodes, edges = (
+        [one["metric"] for one in prometheus.ask("query", query=filled(query.expr, platform))]
+        for query in queries("landscape")
+        if query.ref in ("nodes", "edges")
+    )
+    agents = prometheus.ask("query", query=filled('volttron_agent_info{site="$site"}', platform))
+    devices = prometheus.ask("query", query=filled('volttron_device_info{site="$site"}', platform))
+    wanted = {"platform"} | {f"agent/{one['metric']['agent']}" for one in agents}
+    wanted |= {f"device/{one['metric']['device']}" for one in devices}
+    names = [node["id"] for node in nodes]
+    assert len(set(names)) == len(names)
+    assert {name for name in names if not name.startswith("topic/")} == wanted
+    assert all(node["title"] and node["subtitle"] and node["color"] for node in nodes)
+    assert len({edge["id"] for edge in edges}) == len(edges)
+    assert {end for edge in edges for end in (edge["source"], edge["target"])} <= set(names)
+    assert wanted <= {end for edge in edges for end in (edge["source"], edge["target"])}, "nothing stands alone"

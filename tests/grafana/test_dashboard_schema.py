@@ -1,0 +1,149 @@
+"""What holds for every dashboard: laid out, said in words, asked by variable, and just as its source generates it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dashboard_queries import FILES, ROOT, load, panels
+
+generated = pytest.mark.skipif(sys.version_info < (3, 11), reason="the dashboard SDK needs Python 3.11")
+
+SOURCES = {"prometheus": "prometheus", "elasticsearch": "elasticsearch", "grafana-pyroscope-datasource": "pyroscope"}
+# Okabe and Ito's, and colours by name where a panel takes nothing else.
+PALETTE = {"#009E73", "#56B4E9", "#0072B2", "#E69F00", "#D55E00", "#CC79A7", "#999999"}
+
+
+def variables(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    return dashboard["templating"]["list"]
+
+
+@generated
+def test_generating_them_again_changes_nothing(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "grafana/generate", "--output", tmp_path], check=True, timeout=60)
+    made = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert made == {path.name: path.read_text() for path in FILES.values()}
+
+
+@generated
+def test_links_to_the_console_lead_where_one_says(tmp_path: Path) -> None:
+    given = ["--output", tmp_path, "--console", "https://console.example"]
+    subprocess.run([sys.executable, ROOT / "grafana/generate", *given], check=True, timeout=60)
+    for path in tmp_path.iterdir():
+        text = path.read_text()
+        assert "https://console.example" in text and "127.0.0.1" not in text
+
+
+def test_their_own_names_are_theirs_alone() -> None:
+    boards = {name: load(name) for name in FILES}
+    assert {name: board["uid"] for name, board in boards.items()} == {name: f"voltscope-{name}" for name in FILES}
+    assert len({board["title"] for board in boards.values()}) == len(boards)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_panels_have_an_id_a_title_and_a_place_of_their_own(name: str) -> None:
+    board = load(name)
+    everything = [*panels(board), *(panel for panel in board["panels"] if panel["type"] == "row")]
+    assert len({panel["id"] for panel in everything}) == len(everything)
+    titles = [panel["title"] for panel in panels(board)]
+    assert len(set(titles)) == len(titles), f"twice: {[one for one in titles if titles.count(one) > 1]}"
+    taken: dict[tuple[int, int], str] = {}
+    for panel in everything:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24 and place["w"] > 0 and place["h"] > 0, panel["title"]
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                assert (x, y) not in taken, f"{panel['title']} lies over {taken[x, y]}"
+                taken[x, y] = panel["title"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_panel_says_what_it_shows_in_which_unit_and_what_no_data_means(name: str) -> None:
+    for panel in panels(load(name)):
+        defaults = panel["fieldConfig"]["defaults"]
+        assert panel["description"].rstrip("”").endswith((".", "?")), f"{panel['title']} is not described"
+        assert defaults["unit"], f"{panel['title']} has no unit"
+        assert defaults["noValue"].endswith((".", "?")), f"{panel['title']} does not say what no data means"
+        if panel["type"] in ("stat", "bargauge", "timeseries", "table", "status-history", "state-timeline"):
+            assert defaults["thresholds"]["steps"], f"{panel['title']} has no thresholds"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_data_sources_are_chosen_by_variable(name: str) -> None:
+    board = load(name)
+    offered = {one["name"]: one["query"] for one in variables(board) if one["type"] == "datasource"}
+    asked = [target["datasource"] for panel in panels(board) for target in panel.get("targets", [])]
+    asked += [panel["datasource"] for panel in panels(board)]
+    asked += [one["datasource"] for one in variables(board) if "datasource" in one]
+    asked += [one["datasource"] for one in board["annotations"]["list"] if one["datasource"]["uid"] != "-- Grafana --"]
+    for source in asked:
+        variable = SOURCES[source["type"]]
+        assert source["uid"] == f"${{{variable}}}"
+        assert offered[variable] == source["type"]
+    assert set(offered) == {SOURCES[source["type"]] for source in asked}, "a data source is offered that nobody asks"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_variables_are_chained_used_and_explained(name: str) -> None:
+    board = load(name)
+    names = [one["name"] for one in variables(board)]
+    assert len(set(names)) == len(names)
+    text = json.dumps(board)
+    for number, variable in enumerate(variables(board)):
+        assert variable["label"] and variable["description"].endswith(".")
+        used = re.findall(r"\$\{?(\w+)", json.dumps([variable.get("query"), variable.get("datasource")]))
+        assert set(used) <= set(names[:number]), f"${variable['name']} needs what comes after it"
+        assert re.search(rf"\$\{{?{variable['name']}\b", text), f"${variable['name']} is not used"
+    if "instance" in names:
+        asked = json.dumps(variables(board)[names.index("instance")]["query"])
+        assert "$site" in asked, "instances of all sites are offered"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_links_stay_at_the_same_platform_and_time(name: str) -> None:
+    board = load(name)
+    menu = next(link for link in board["links"] if link["type"] == "dashboards")
+    assert menu["includeVars"] and menu["keepTime"] and menu["tags"] == board["tags"] == ["voltscope"]
+    for url in re.findall(r'"url": "([^"]+)"', json.dumps(board)):
+        if url.startswith("/d/"):
+            uid = url.removeprefix("/d/").partition("?")[0]
+            target = load(uid.removeprefix("voltscope-"))
+            assert url.endswith("${__url_time_range}"), url
+            given = set(re.findall(r"var-(\w+)=", url))
+            assert given and given <= {one["name"] for one in variables(target)}, url
+        else:
+            assert url.startswith("${console}/"), url
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_colours_can_be_told_apart_by_everybody(name: str) -> None:
+    text = FILES[name].read_text()
+    assert set(re.findall(r"#[0-9A-Fa-f]{6}\b", text)) <= PALETTE
+    named = set(re.findall(r'"(?:color|fixedColor|iconColor)": "([a-z-]+)"', text))
+    assert not named, "a colour of Grafana's own"
+
+
+def test_alerts_are_shown_on_every_dashboard_of_metrics() -> None:
+    without = {name for name in FILES if "ALERTS" not in FILES[name].read_text()}
+    # of records and stacks; both have links to those of metrics
+    assert without == {"logs", "profiles"}
+
+
+def test_columns_of_tables_are_labels_or_values_that_the_queries_bring() -> None:
+    for name in FILES:
+        for panel in panels(load(name)):
+            if panel["type"] != "table" or panel["datasource"]["type"] != "prometheus":
+                continue
+            wanted = set(panel["transformations"][1]["options"]["include"]["names"])
+            refs = [target["refId"] for target in panel["targets"]]
+            values = {"Value"} if len(refs) == 1 else {f"Value #{ref}" for ref in refs}
+            text = " ".join(target["expr"] for target in panel["targets"])
+            labels = {column for column in wanted if not column.startswith("Value")}
+            assert wanted - labels <= values, f"{name}: {panel['title']}"
+            for label in labels:
+                assert re.search(rf"\b{label}\b", text) or label == "certificate", f"{name}: {panel['title']} {label}"
