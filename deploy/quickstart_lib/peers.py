@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .account import Account, find_program
 from .site_files import SITE, operator_secret, write_owned
@@ -13,6 +14,7 @@ from .state import Home
 
 JOB = "voltscope"
 RETENTION = ("7d", "1GB")
+CONSOLE_PORT = 10935  # the default, where links of the dashboards in the sources lead
 
 
 def prometheus_config(exporter_port: int, rules: Path, site: str = SITE, instance: str = SITE) -> str:
@@ -111,12 +113,33 @@ check_for_plugin_updates = false
 
 
 def write_grafana(home: Home, account: Account) -> None:
-    """Grafana's configuration, with our Prometheus as its data source and our dashboards where the sources have any."""
+    """Grafana's configuration: our Prometheus and profiler as data sources, and our dashboards with links to here."""
     sources = home.etc / "grafana" / "datasources"
-    boards = home.etc / "grafana" / "dashboards"
-    for folder in (sources, boards):
+    providers = home.etc / "grafana" / "dashboards"
+    boards = home.etc / "grafana" / "voltscope"
+    for folder in (sources, providers, boards):
         folder.mkdir(parents=True, exist_ok=True)
-    source = {
+    # JSON is YAML, and needs no library to be written.
+    write_owned(sources / "voltscope.yaml", json.dumps(grafana_sources(home), indent=2) + "\n", 0o644, account)
+    for made in sorted((home.source / "grafana" / "json").glob("*.json")):
+        text = made.read_text(encoding="utf-8").replace(
+            f"http://127.0.0.1:{CONSOLE_PORT}", f"http://127.0.0.1:{home.ports.console}"
+        )
+        write_owned(boards / made.name, text, 0o644, account)
+    provider = {
+        "apiVersion": 1,
+        "providers": [
+            {"name": "voltscope", "type": "file", "folder": "voltscope", "options": {"path": str(boards)}},
+        ],
+    }
+    write_owned(providers / "voltscope.yaml", json.dumps(provider, indent=2) + "\n", 0o644, account)
+    write_owned(home.etc / "grafana-password", operator_secret(home), 0o600, account)
+    write_owned(home.etc / "grafana.ini", grafana_config(home), 0o640, account)
+
+
+def grafana_sources(home: Home) -> dict[str, Any]:
+    """Prometheus, and the profiler as it answers Pyroscope's read API."""
+    return {
         "apiVersion": 1,
         "datasources": [
             {
@@ -127,18 +150,13 @@ def write_grafana(home: Home, account: Account) -> None:
                 "url": f"http://127.0.0.1:{home.ports.prometheus}",
                 "isDefault": True,
                 "jsonData": {"timeInterval": "5s"},
-            }
+            },
+            {
+                "name": "Profiles",
+                "uid": "voltscope-pyroscope",
+                "type": "grafana-pyroscope-datasource",
+                "access": "proxy",
+                "url": f"http://127.0.0.1:{home.ports.profiler}",
+            },
         ],
     }
-    # JSON is YAML, and needs no library to be written.
-    write_owned(sources / "voltscope.yaml", json.dumps(source, indent=2) + "\n", 0o644, account)
-    provider = {
-        "apiVersion": 1,
-        "providers": [
-            {"name": "voltscope", "type": "file", "options": {"path": str(home.source / "grafana" / "json")}}
-        ],
-    }
-    if (home.source / "grafana" / "json").is_dir():
-        write_owned(boards / "voltscope.yaml", json.dumps(provider, indent=2) + "\n", 0o644, account)
-    write_owned(home.etc / "grafana-password", operator_secret(home), 0o600, account)
-    write_owned(home.etc / "grafana.ini", grafana_config(home), 0o640, account)

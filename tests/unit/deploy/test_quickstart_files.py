@@ -129,6 +129,22 @@ def test_grafana_is_closed_to_the_anonymous_and_its_password_is_in_no_configurat
     assert source["url"] == "http://127.0.0.1:21930"
 
 
+def test_grafana_gets_our_dashboards_with_links_to_this_sites_console(home: Home) -> None:
+    shutil.copytree(ROOT / "grafana/json", home.source / "grafana/json")
+    site_files.write_credentials(home, ME)
+    peers.write_grafana(home, ME)
+    provider = json.loads((home.etc / "grafana/dashboards/voltscope.yaml").read_text())["providers"][0]
+    boards = {path.name: path.read_text() for path in Path(provider["options"]["path"]).glob("*.json")}
+    assert boards.keys() == {path.name for path in (ROOT / "grafana/json").glob("*.json")}
+    for text in boards.values():
+        assert f"http://127.0.0.1:{home.ports.console}" in text and "127.0.0.1:10935" not in text
+    sources = json.loads((home.etc / "grafana/datasources/voltscope.yaml").read_text())["datasources"]
+    assert {one["type"]: one["url"] for one in sources} == {
+        "prometheus": f"http://127.0.0.1:{home.ports.prometheus}",
+        "grafana-pyroscope-datasource": f"http://127.0.0.1:{home.ports.profiler}",
+    }
+
+
 def test_grafana_is_found_where_its_home_says(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin/grafana"
