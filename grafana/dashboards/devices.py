@@ -122,7 +122,7 @@ def _now() -> Row:
                 sort=("Intervals", True),
                 height=9,
             ),
-            firing.firing(f'{WHERE},device!=""', "Firing alerts of devices", height=6),
+            firing.firing(WHERE, "Firing alerts of devices", height=6),
         ),
     )
 

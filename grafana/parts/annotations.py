@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as model
 
 from . import palette
@@ -50,7 +49,7 @@ def annotations(marks: Sequence[model.AnnotationQuery]) -> model.AnnotationConta
     """Grafana's own, and `marks`."""
     own = model.AnnotationQuery(
         name="Annotations & Alerts",
-        datasource=common.DataSourceRef(type_val="grafana", uid="-- Grafana --"),
+        datasource=GRAFANA,
         enable=True,
         hide=True,
         icon_color=palette.NOTICE,

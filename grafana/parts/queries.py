@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 PROMETHEUS = common.DataSourceRef(type_val="prometheus", uid="${prometheus}")
 ELASTICSEARCH = common.DataSourceRef(type_val="elasticsearch", uid="${elasticsearch}")
 PYROSCOPE = common.DataSourceRef(type_val="grafana-pyroscope-datasource", uid="${pyroscope}")
-GRAFANA = common.DataSourceRef(type_val="datasource", uid="-- Grafana --")
+GRAFANA = common.DataSourceRef(type_val="grafana", uid="-- Grafana --")
 
 # Which series are meant. One platform where its agents are looked at, several where platforms are compared.
 FLEET = 'site=~"$site"'

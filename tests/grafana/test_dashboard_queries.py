@@ -59,3 +59,17 @@ def test_the_landscape_has_every_agent_and_device_once_and_no_loose_end(
     assert len({edge["id"] for edge in edges}) == len(edges)
     assert {end for edge in edges for end in (edge["source"], edge["target"])} <= set(names)
     assert wanted <= {end for edge in edges for end in (edge["source"], edge["target"])}, "nothing stands alone"
+
+
+def test_the_fleet_puts_the_broken_platform_first_and_says_since_when(prometheus: Prometheus) -> None:
+    asked = {query.ref: query.expr for query in queries("fleet") if query.panel == "Platforms, the worst first"}
+    fleet = {"site": ".+"}
+
+    def by_site(ref: str) -> dict[str, float]:
+        found = prometheus.ask("query", query=filled(asked[ref], fleet))
+        return {one["metric"]["site"]: float(one["value"][1]) for one in found}
+
+    assert by_site("A") == {"north": 0, "south": 4}  # well, and not scraped
+    since = by_site("B")["south"] / 1000
+    assert prometheus.began - 60 < since, "as Prometheus saw it begin"
+    assert by_site("C")["south"] > 10
