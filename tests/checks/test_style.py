@@ -14,6 +14,7 @@ PROGRAMS = [
     "deploy/quickstart",
     "deploy/build",
     "grafana/generate",
+    "grafana/check",
     "logstash/generate",
     "logstash/kibana-import",
     "logstash/kibana/generate",
