@@ -39,6 +39,22 @@ def test_links_to_the_console_lead_where_one_says(tmp_path: Path) -> None:
         assert "https://console.example" in text and "127.0.0.1" not in text
 
 
+@generated
+def test_records_are_asked_of_opensearch_where_one_says(tmp_path: Path) -> None:
+    given = ["--output", tmp_path, "--logs", "opensearch"]
+    subprocess.run([sys.executable, ROOT / "grafana/generate", *given], check=True, timeout=60)
+    kinds = set()
+    for name in FILES:
+        made, kept = json.loads((tmp_path / f"{name}.json").read_text()), load(name)
+        assert '"elasticsearch"' not in json.dumps(made).replace('"name": "elasticsearch"', "")
+        for ours, panel in zip(panels(kept), panels(made), strict=True):
+            for before, target in zip(ours.get("targets", []), panel.get("targets", []), strict=True):
+                if target["datasource"]["type"] == "grafana-opensearch-datasource":
+                    kinds.add((panel["type"], target["luceneQueryType"]))
+                    assert before["query"] == target["query"] and before["metrics"] == target["metrics"]
+    assert kinds == {("logs", "Logs"), ("timeseries", "Metric"), ("table", "Metric")}
+
+
 def test_their_own_names_are_theirs_alone() -> None:
     boards = {name: load(name) for name in FILES}
     assert {name: board["uid"] for name, board in boards.items()} == {name: f"voltscope-{name}" for name in FILES}
