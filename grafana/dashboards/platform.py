@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from ..parts import annotations, firing, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_AGENT_HERE, SERIES_AGENT
-from ..parts.panels import HALF, QUARTER, SIXTH, THIRD, Column, bars, over_time, table, timeline, value
+from ..parts.panels import HALF, QUARTER, THIRD, Column, bars, over_time, table, timeline, value
 from ..parts.queries import ONE, code, lines, now, rows
 
 # With a job of another name for exporters everything but `up` is the same.
@@ -280,6 +280,7 @@ def _machine() -> Row:
                 colours=palette.worse(0.5, 0.8),
                 links=(SERIES_AGENT,),
                 maximum=1,
+                width=HALF,
             ),
             over_time(
                 "Disk free",
@@ -289,7 +290,6 @@ def _machine() -> Row:
                 none="VOLTTRON_HOME's disk is not seen.",
                 limits=palette.steps(palette.CRITICAL, (0.03, palette.WARNING), (0.15, palette.GOOD)),
                 maximum=1,
-                width=THIRD,
             ),
             value(
                 "Bytes free",
@@ -298,7 +298,7 @@ def _machine() -> Row:
                 unit="bytes",
                 none="VOLTTRON_HOME's disk is not seen.",
                 colours=palette.fixed(),
-                width=SIXTH,
+                width=QUARTER,
             ),
             value(
                 "Full in",
@@ -308,7 +308,7 @@ def _machine() -> Row:
                 none="It is not filling.",
                 colours=palette.better(7 * 86400, 86400),
                 decimals=0,
-                width=SIXTH,
+                width=QUARTER,
             ),
             value(
                 "Inodes free",
@@ -317,7 +317,7 @@ def _machine() -> Row:
                 unit="short",
                 none="The file system has no such limit.",
                 colours=palette.better(10000, 1000),
-                width=SIXTH,
+                width=QUARTER,
             ),
             value(
                 "Clock set",
@@ -327,7 +327,7 @@ def _machine() -> Row:
                 none="No exporter was scraped for this platform.",
                 colours=palette.worse(warning=1),
                 decimals=0,
-                width=SIXTH,
+                width=QUARTER,
             ),
         ),
     )
@@ -385,7 +385,7 @@ def _setup() -> Row:
                     Column("web", "Web service"),
                 ),
                 none="The configuration was not read.",
-                width=HALF,
+                width=THIRD,
                 height=5,
             ),
             value(
@@ -423,6 +423,7 @@ def _setup() -> Row:
                 unit="short",
                 none="There are no certificates.",
                 colours=palette.worse(warning=1),
+                height=5,
             ),
         ),
     )

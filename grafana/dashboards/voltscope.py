@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from ..parts import firing, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_PLATFORM, to_dashboard
-from ..parts.panels import HALF, QUARTER, SIXTH, THIRD, Column, history, over_time, table, timeline, value
+from ..parts.panels import HALF, QUARTER, THIRD, Column, history, over_time, table, timeline, value
 from ..parts.queries import MANY, code, lines, now, rows
 
 STALE = "No exporter is scraped."
@@ -173,7 +173,7 @@ def _exporter() -> Row:
                 lines(f"rate(voltscope_engine_cpu_seconds_total{{{MANY}}}[$__rate_interval])", NAME),
                 unit="none",
                 none="The exporter's agent does not run.",
-                width=QUARTER,
+                width=THIRD,
             ),
             over_time(
                 "Memory of the exporter's engine",
@@ -500,7 +500,8 @@ def _profiler() -> Row:
                 none="Captures are sent nowhere.",
                 mappings=palette.yes_no("worked", "failed", colour=palette.WARNING),
                 colours=palette.fixed(palette.NEUTRAL),
-                width=SIXTH,
+                width=QUARTER,
+                height=8,
             ),
         ),
     )
@@ -516,5 +517,5 @@ def _outbox(kind: str, where: str) -> model.Panel:
         lines(f"increase(voltscope_profiler_{kind}_refused_total{{{MANY}}}[$__rate_interval])", f"{NAME} refused", "C"),
         unit="short",
         none=f"Nothing is sent to {where}.",
-        width=THIRD,
+        width=QUARTER,
     )

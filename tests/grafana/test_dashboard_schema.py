@@ -79,6 +79,17 @@ def test_panels_have_an_id_a_title_and_a_place_of_their_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_every_line_is_full_and_level(name: str) -> None:
+    lines: dict[int, list[dict[str, Any]]] = {}
+    for panel in panels(load(name)):
+        lines.setdefault(panel["gridPos"]["y"], []).append(panel)
+    for line in lines.values():
+        titles = [panel["title"] for panel in line]
+        assert sum(panel["gridPos"]["w"] for panel in line) == 24, titles
+        assert len({panel["gridPos"]["h"] for panel in line}) == 1, titles
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_every_panel_says_what_it_shows_in_which_unit_and_what_no_data_means(name: str) -> None:
     for panel in panels(load(name)):
         defaults = panel["fieldConfig"]["defaults"]
