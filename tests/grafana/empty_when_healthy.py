@@ -1,4 +1,4 @@
-"""Queries that bring nothing while all is well, by dashboard and panel, or by one query of a panel."""
+"""Queries that bring nothing while all is well, or where an option is off: by dashboard, panel and perhaps query."""
 
 from __future__ import annotations
 
@@ -38,4 +38,36 @@ EMPTY: dict[tuple[str, ...], str] = {
     ("voltscope", "Refused"): _COUNTED,
     ("voltscope", "Secrets found"): _COUNTED,
     ("voltscope", "Series refused"): _COUNTED,
+}
+
+_PROBE = "the agent has loaded no probe"
+_FORWARDER = "there is no forwarder"
+_RECEIVER = "no receiver of logs is configured"
+_SENT = "the profiler sends captures nowhere"
+
+# Where an option is off; with it they bring data.
+OPTIONAL: dict[tuple[str, ...], str] = {
+    ("agent", "Greenlets"): _PROBE,
+    ("agent", "Probe"): _PROBE,
+    ("agent", "The oldest of them"): _PROBE,
+    ("historians", "Canary"): "the canary is off by default",
+    ("historians", "Connections"): _FORWARDER,
+    ("historians", "Last forward"): _FORWARDER,
+    ("historians", "Not connected"): _FORWARDER,
+    ("platform", "Certificates"): "the platform has none",
+    ("platform", "Unreadable certificates"): "the platform has none",
+    ("profiles", "Cannot be sampled"): "continuous profiling is off by default",
+    ("voltscope", "Behind"): _RECEIVER,
+    ("voltscope", "Circuits"): _RECEIVER,
+    ("voltscope", "Delivery took"): _RECEIVER,
+    ("voltscope", "Last try"): _SENT,
+    ("voltscope", "Read back"): _RECEIVER,
+    ("voltscope", "Receivers that refuse"): _RECEIVER,
+    ("voltscope", "Sent"): _RECEIVER,
+    ("voltscope", "Sent to Grafana"): _SENT,
+    ("voltscope", "Sent to a Pyroscope server"): _SENT,
+    ("voltscope", "Sent to a store of documents"): _SENT,
+    ("voltscope", "Sent within 5 s"): _RECEIVER,
+    ("voltscope", "The oldest waits"): _RECEIVER,
+    ("voltscope", "Web configuration"): "there is no web configuration file",
 }

@@ -1,4 +1,4 @@
-"""What two platforms let Prometheus scrape: one as it should be, and one where everything is wrong at once."""
+"""What platforms let Prometheus scrape: one with everything, one with nothing optional, one where all is wrong."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 FROZEN = Path(__file__).resolve().parents[1] / "data/metrics/metrics-modular.txt"
 HEALTHY = {"site": "north", "instance": "plant1"}
 BROKEN = {"site": "south", "instance": "plant2"}
+PLAIN = {"site": "west", "instance": "plant3"}
 STEP_S = 30
 SAMPLES = 60
 
@@ -167,14 +168,39 @@ def healthy() -> dict[str, float]:
     return series(FROZEN.read_text()) | series(_WELL) | series(_MORE)
 
 
+# What only those have who configured it: our agents' and VOLTTRON's options, a forwarder, a receiver of logs, a probe.
+_OPTIONAL = (
+    "volttron_agent_greenlet",
+    "volttron_agent_probe",
+    "volttron_certificate",
+    "volttron_forwarder",
+    "volttron_historian_canary",
+    "voltscope_web_config",
+    "voltscope_profiler_",
+    "voltscope_continuous_failing",
+    "voltscope_log_receiver",
+    "voltscope_log_sent",
+    "voltscope_log_behind",
+    "voltscope_log_oldest",
+    "voltscope_log_circuit",
+    "voltscope_log_dead",
+    "voltscope_log_deliver",
+    "voltscope_log_verify",
+)
+
+
+def plain() -> dict[str, float]:
+    return {one: value for one, value in healthy().items() if not one.startswith(_OPTIONAL)}
+
+
 def broken() -> dict[str, float]:
     return healthy() | series(_FAULTS)
 
 
 def open_metrics(until: float) -> str:
-    """Both platforms as OpenMetrics with timestamps, the last at `until`; counters grow from 0 to their value."""
+    """The platforms as OpenMetrics with timestamps, the last at `until`; counters grow from 0 to their value."""
     written: dict[str, list[str]] = {}
-    for labels, found in ((HEALTHY, healthy()), (BROKEN, broken())):
+    for labels, found in ((HEALTHY, healthy()), (PLAIN, plain()), (BROKEN, broken())):
         for one, value in found.items():
             name, _, inside = one.partition("{")
             given = ",".join(f'{label}="{text}"' for label, text in ({"job": "voltscope"} | labels).items())

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from dashboard_queries import FILES, Query, filled, queries
-from empty_when_healthy import EMPTY
-from platform_series import BROKEN, HEALTHY
+from empty_when_healthy import EMPTY, OPTIONAL
+from platform_series import BROKEN, HEALTHY, PLAIN
 from prometheus_server import Prometheus
 
 # One agent for all: it has a probe, a log and profiles.
 CHOSEN = {"agent": "listener", "historian": ".+", "device": ".+"}
 
 
-def reason(query: Query) -> str | None:
+def reason(query: Query, listed: Mapping[tuple[str, ...], str] = EMPTY) -> str | None:
     """Why a query may be empty on a healthy platform."""
     dashboard, panel, ref = query.where
-    return EMPTY.get((dashboard, panel, ref)) or EMPTY.get((dashboard, panel)) or EMPTY.get(("*", panel))
+    return listed.get((dashboard, panel, ref)) or listed.get((dashboard, panel)) or listed.get(("*", panel))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -33,10 +35,18 @@ def test_what_is_empty_when_healthy_is_so_and_shows_a_fault(prometheus: Promethe
     assert not empty, "\n".join(map(str, ["empty in spite of a fault:", *empty]))
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_empty_without_options_is_known(prometheus: Prometheus, name: str) -> None:
+    empty = {one for one in queries(name) if not prometheus.answers(one, CHOSEN | PLAIN)}
+    known = {one for one in queries(name) if reason(one) or reason(one, OPTIONAL)}
+    assert empty == known, "\n".join(map(str, ["not as listed:", *(empty ^ known)]))
+
+
 def test_the_list_names_what_there_is() -> None:
     there = {query.where for name in FILES for query in queries(name)}
     there_or_wider = there | {where[:2] for where in there} | {("*", where[1]) for where in there}
-    assert set(EMPTY) <= there_or_wider
+    assert set(EMPTY) | set(OPTIONAL) <= there_or_wider
+    assert not set(EMPTY) & set(OPTIONAL)
 
 
 @pytest.mark.parametrize("platform", [HEALTHY, BROKEN], ids=["healthy", "broken"])
@@ -69,7 +79,7 @@ def test_the_fleet_puts_the_broken_platform_first_and_says_since_when(prometheus
         found = prometheus.ask("query", query=filled(asked[ref], fleet))
         return {one["metric"]["site"]: float(one["value"][1]) for one in found}
 
-    assert by_site("A") == {"north": 0, "south": 4}  # well, and not scraped
+    assert by_site("A") == {"north": 0, "west": 0, "south": 4}  # well, and not scraped
     since = by_site("B")["south"] / 1000
     assert prometheus.began - 60 < since, "as Prometheus saw it begin"
     assert by_site("C")["south"] > 10
