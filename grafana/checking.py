@@ -136,7 +136,7 @@ class _Asker:
             return wrong[0]
         if any(_has_data(frame) for one in results.values() for frame in one.get("frames", [])):
             return None
-        return "no data; it says: " + panel["fieldConfig"]["defaults"]["noValue"]
+        return f"no data; it says: {panel['fieldConfig']['defaults']['noValue']}"
 
     def filled_json(self, document: Any) -> str:
         """`document` as JSON, variables filled in its texts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from ..parts import annotations, firing, links, palette, variables
+from ..parts import firing, links, marks, palette, variables
 from ..parts.board import Row, board
 from ..parts.panels import HALF, QUARTER, THIRD, buckets, flame_graph, over_time, records, timeline, value
 from ..parts.queries import (
@@ -40,7 +40,7 @@ def dashboard() -> model.Dashboard:
             variables.agent(),
         ),
         to=(links.CONSOLE_CAPTURE, links.CONSOLE_LOGS, links.CONSOLE_PROFILES, links.CONSOLE_LIVE),
-        marks=(annotations.restarts(AGENT), annotations.alerts(AGENT), annotations.captures("$agent", "$instance")),
+        marks=(marks.restarts(AGENT), marks.alerts(AGENT), marks.captures("$agent", "$instance")),
     )
 
 

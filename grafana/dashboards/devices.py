@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from ..parts import annotations, firing, palette, variables
+from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import Link
 from ..parts.panels import HALF, THIRD, Column, history, over_time, table, value
@@ -39,7 +39,7 @@ def dashboard() -> model.Dashboard:
             ),
         ),
         to=(RECORDS,),
-        marks=(annotations.alerts(WHERE),),
+        marks=(marks.alerts(WHERE),),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from ..parts import annotations, firing, palette, variables
+from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_AGENT, to_dashboard
 from ..parts.panels import QUARTER, THIRD, Column, over_time, table, value
@@ -42,7 +42,7 @@ def dashboard() -> model.Dashboard:
                 several=True,
             ),
         ),
-        marks=(annotations.alerts(WHERE),),
+        marks=(marks.alerts(WHERE),),
     )
 
 

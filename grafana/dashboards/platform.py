@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from ..parts import annotations, firing, palette, variables
+from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_AGENT_HERE, SERIES_AGENT
 from ..parts.panels import HALF, QUARTER, THIRD, Column, bars, over_time, table, timeline, value
@@ -24,7 +24,7 @@ def dashboard() -> model.Dashboard:
         "One VOLTTRON platform: what is wrong, which agents, since when; then its bus and its machine.",
         (_now(), _agents(), _answers(), _bus(), _machine(), _setup()),
         choose=(variables.prometheus(), variables.site(), variables.instance()),
-        marks=(annotations.restarts(ONE), annotations.alerts(ONE)),
+        marks=(marks.restarts(ONE), marks.alerts(ONE)),
     )
 
 

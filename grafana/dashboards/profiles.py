@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from ..parts import annotations, links, palette, variables
+from ..parts import links, marks, palette, variables
 from ..parts.board import Row, board
 from ..parts.panels import HALF, flame_graph, over_time, value
 from ..parts.queries import AGENT, ONE, PYROSCOPE, flame, lines, now, sampled
@@ -40,7 +40,7 @@ def dashboard() -> model.Dashboard:
             ),
         ),
         to=(links.CONSOLE_CAPTURE, links.CONSOLE_PROFILES, links.CONSOLE_COMPARE, links.CONSOLE_LIVE),
-        marks=(annotations.captures("$agent", "$instance"), annotations.restarts(AGENT)),
+        marks=(marks.captures("$agent", "$instance"), marks.restarts(AGENT)),
         span="now-1h",
     )
 

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
 from . import links, variables
-from .annotations import annotations
+from .marks import container
 
 COLUMNS = 24
 
@@ -53,7 +53,7 @@ def board(
         version=1,
         panels=_placed(rows),
         templating=model.DashboardDashboardTemplating(list_val=[*choose, variables.console()]),
-        annotations=annotations(marks),
+        annotations=container(marks),
         links=[links.among_dashboards(), *(links.of_dashboard(link) for link in to)],
     )
 

@@ -45,6 +45,11 @@ def _common(
     return panel.targets(list(targets))
 
 
+def _built(builder: Any) -> model.Panel:
+    panel: model.Panel = builder.build()
+    return panel
+
+
 def value(
     title: str,
     about: str,
@@ -71,7 +76,7 @@ def value(
         panel.mappings(list(mappings))
     if decimals is not None:
         panel.decimals(decimals)
-    return panel.build()
+    return _built(panel)
 
 
 def over_time(
@@ -132,7 +137,7 @@ def over_time(
     )
     for name, colour in (colours or {}).items():
         panel.override_by_name(name, [model.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})])
-    return panel.build()
+    return _built(panel)
 
 
 def timeline(
@@ -155,7 +160,7 @@ def timeline(
     panel.color_scheme(builders.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     panel.thresholds(builders.ThresholdsConfig().steps(palette.fixed(palette.NEUTRAL)))
     panel.legend(_legend()).tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
-    return panel.build()
+    return _built(panel)
 
 
 def history(
@@ -179,7 +184,7 @@ def history(
     panel.show_value(common.VisibilityMode.AUTO).legend(_legend())
     panel.tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
     # as many cells as can be told apart on a wide screen
-    return panel.max_data_points(60).build()
+    return _built(panel.max_data_points(60))
 
 
 def _legend() -> common_builders.VizLegendOptions:
@@ -192,10 +197,11 @@ def buckets(
 ) -> model.Panel:
     """A histogram over time."""
     panel = _common(heatmap.Panel(), title, about, [target], unit=unit, none=none, width=width, height=height)
-    made = panel.calculate(False).build()
-    made.options.color.mode = HeatmapColorMode.SCHEME
-    made.options.color.scheme = "Cividis"
-    made.options.y_axis.unit = unit
+    made = _built(panel.calculate(False))
+    options: Any = made.options
+    options.color.mode = HeatmapColorMode.SCHEME
+    options.color.scheme = "Cividis"
+    options.y_axis.unit = unit
     return made
 
 
@@ -222,7 +228,7 @@ def bars(
     panel.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
     if maximum is not None:
         panel.max(maximum)
-    return panel.build()
+    return _built(panel)
 
 
 class Column:
@@ -308,7 +314,7 @@ def table(
     if sort:
         by = common_builders.TableSortByFieldState().display_name(sort[0]).desc(sort[1])
         panel.sort_by([by])
-    return panel.show_header(True).cell_height(common.TableCellHeight.SM).build()
+    return _built(panel.show_header(True).cell_height(common.TableCellHeight.SM))
 
 
 def records(
@@ -337,7 +343,7 @@ def records(
     )
     panel.show_time(True).wrap_log_message(True).enable_log_details(True).show_labels(False)
     panel.sort_order(common.LogsSortOrder.DESCENDING).dedup_strategy(common.LogsDedupStrategy.NONE)
-    return panel.build()
+    return _built(panel)
 
 
 def graph(
@@ -347,7 +353,7 @@ def graph(
     panel = _common(
         nodegraph.Panel(), title, about, [nodes, edges], unit="none", none=none, width=WIDE, height=height, links=links
     )
-    return panel.build()
+    return _built(panel)
 
 
 def flame_graph(
@@ -376,4 +382,4 @@ def flame_graph(
     )
     if earlier:
         panel.time_shift(earlier)
-    return panel.build()
+    return _built(panel)

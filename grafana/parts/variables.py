@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as model
 
-from .queries import ELASTICSEARCH, PROMETHEUS, PYROSCOPE
+from .queries import ELASTICSEARCH, PROMETHEUS
 
 JOB = "voltscope"
 DEFAULT_CONSOLE = "http://127.0.0.1:10935"
@@ -48,7 +48,7 @@ def values(name: str, label: str, about: str, query: str, *, several: bool = Fal
         {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
         query,
         PROMETHEUS,
-        # a site has slashes, spaces or dots in its names; none of them without this label
+        # not .*, which would take series without the label as well
         ".+" if several else None,
     )
 
@@ -57,12 +57,6 @@ def terms(name: str, label: str, about: str, field: str, query: str = "*") -> mo
     """Values of a keyword field in Elasticsearch."""
     asked = f'{{"find": "terms", "field": "{field}", "query": "{query}", "size": 500}}'
     return _query(name, label, about, asked, asked, ELASTICSEARCH, "*")
-
-
-def profiled(name: str, label: str, about: str, field: str, profile_type: str) -> model.VariableModel:
-    """Values of a label in the profiles."""
-    asked = {"type": "labelValue", "labelName": field, "profileTypeId": profile_type, "refId": "PyroscopeVariableQuery"}
-    return _query(name, label, about, asked, f"{field} of {profile_type}", PYROSCOPE, None)
 
 
 def _query(

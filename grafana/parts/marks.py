@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from grafana_foundation_sdk.models import dashboard as model
 
@@ -39,13 +40,12 @@ def captures(*tags: str) -> model.AnnotationQuery:
         enable=True,
         icon_color=palette.PLAIN,
         type_val="tags",
-        target=model.AnnotationTarget(
-            limit=100, match_any=False, tags=["voltscope", "capture", *tags], type_val="tags"
-        ),
+        # the SDK knows no target but queries here
+        target=cast(Any, model.AnnotationTarget(100, False, ["voltscope", "capture", *tags], "tags")),
     )
 
 
-def annotations(marks: Sequence[model.AnnotationQuery]) -> model.AnnotationContainer:
+def container(marks: Sequence[model.AnnotationQuery]) -> model.AnnotationContainer:
     """Grafana's own, and `marks`."""
     own = model.AnnotationQuery(
         name="Annotations & Alerts",
