@@ -210,7 +210,7 @@ def _size() -> Row:
                 "Look-ups in the store",
                 "How long our read-only look-up of the newest row took, 9 of 10 at most, waiting for locks included.",
                 lines(
-                    "histogram_quantile(0.9, sum by (instance, agent, le) "
+                    "histogram_quantile(0.9, sum by (site, instance, agent, le) "
                     f"(rate(volttron_historian_query_seconds_bucket{{{WHERE}}}[$__rate_interval])))",
                     NAME,
                 ),

@@ -218,7 +218,7 @@ def _exported() -> Row:
                 "Series refused",
                 "Series of agents' own that were refused within the step; docs/exporting.md explains the reasons.",
                 lines(
-                    "sum by (instance, agent, reason) "
+                    "sum by (site, instance, agent, reason) "
                     f"(increase(voltscope_exported_dropped_total{{{MANY}}}[$__rate_interval])) > 0",
                     "{{instance}} {{agent}} {{reason}}",
                 ),

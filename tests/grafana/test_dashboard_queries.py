@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
-from dashboard_queries import FILES, Query, filled, queries
+from dashboard_queries import FILES, Query, filled, load, panels, queries
 from empty_when_healthy import EMPTY, OPTIONAL
 from platform_series import BROKEN, HEALTHY, PLAIN
 from prometheus_server import Prometheus
@@ -83,3 +84,15 @@ def test_the_fleet_puts_the_broken_platform_first_and_says_since_when(prometheus
     since = by_site("B")["south"] / 1000
     assert prometheus.began - 60 < since, "as Prometheus saw it begin"
     assert by_site("C")["south"] > 10
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_series_that_lead_elsewhere_know_the_labels_it_takes(prometheus: Prometheus, name: str) -> None:
+    asked = {query.where: query for query in queries(name)}
+    for panel in panels(load(name)):
+        links = panel["fieldConfig"]["defaults"].get("links", [])
+        wanted = {label for link in links for label in re.findall(r"__field\.labels\.(\w+)", link["url"])}
+        for target in panel.get("targets", []) if wanted else []:
+            expr = filled(asked[name, panel["title"], target["refId"]].expr, CHOSEN | BROKEN)
+            found = prometheus.ask("query", query=expr)
+            assert all(wanted <= one["metric"].keys() for one in found), f"{panel['title']} lacks {wanted}"
