@@ -24,13 +24,16 @@ def free_port() -> int:
 
 
 class Prometheus:
-    """Over `folder/data`, with `folder/rules`; `now` is when its data ends."""
+    """Over `folder/data`, with `folder/rules`; `now` is when its data ends.
+
+    It is asked how things stood when the rules had been evaluated, however much later a slow machine asks.
+    """
 
     def __init__(self, folder: Path, port: int, now: float) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
         self.port = port
-        self.began = now
+        self.began = self.at = now
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, program: str) -> None:
@@ -59,19 +62,21 @@ class Prometheus:
         while not self._evaluated():
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.1)
+        self.at = time.time()
 
     def _evaluated(self) -> bool:
         try:
             rules = [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
             firing = {rule["name"] for rule in rules if rule.get("alerts")}
-            told = {one["metric"]["alertname"] for one in self.ask("query", query="ALERTS_FOR_STATE")}
+            alerts = self.ask("query", query="ALERTS_FOR_STATE", time=time.time())
+            told = {one["metric"]["alertname"] for one in alerts}
         except OSError:
             return False  # not yet ready
         return bool(rules) and all(rule["health"] == "ok" for rule in rules) and firing == told
 
     def ask(self, path: str, **parameters: Any) -> list[Any]:
         """The result; raises AssertionError with Prometheus's own words where it refuses."""
-        data = self._get(path, **parameters)
+        data = self._get(path, **({"time": self.at} if path == "query" else {}) | parameters)
         return data if isinstance(data, list) else data["result"]
 
     def _get(self, path: str, **parameters: Any) -> Any:
@@ -87,13 +92,12 @@ class Prometheus:
     def answers(self, query: Query, values: dict[str, str]) -> bool:
         """Whether a query of a dashboard brings data: a number that is one, or a label's value."""
         expr = filled(query.expr, values)
-        now = time.time()
+        span = {"start": self.at - 1800, "end": self.at}
         if query.kind == "values":
-            span = {"start": now - 1800, "end": now}
             return bool(self.ask(f"label/{query.label}/values", **{"match[]": expr}, **span))
         if query.kind == "instant":
-            return any(_number(one["value"][1]) for one in self.ask("query", query=expr, time=now))
-        found = self.ask("query_range", query=expr, start=now - 1800, end=now, step=30)
+            return any(_number(one["value"][1]) for one in self.ask("query", query=expr))
+        found = self.ask("query_range", query=expr, step=30, **span)
         return any(_number(value) for one in found for _, value in one["values"])
 
 
