@@ -1,4 +1,4 @@
-"""A real Prometheus that has scraped two platforms for half an hour, with our rules."""
+"""A real Prometheus that has scraped three platforms for half an hour, with our rules."""
 
 from __future__ import annotations
 
