@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ class Query:
         return (self.dashboard, self.panel, self.ref)
 
 
+@functools.cache
 def load(name: str) -> dict[str, Any]:
     return json.loads(FILES[name].read_text())
 
@@ -44,6 +46,7 @@ def panels(dashboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield panel
 
 
+@functools.cache
 def queries(name: str) -> list[Query]:
     """Everything a dashboard asks of Prometheus."""
     dashboard = load(name)

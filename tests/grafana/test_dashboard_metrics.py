@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from dashboard_queries import FILES, ROOT, queries
@@ -24,6 +25,7 @@ def declared() -> dict[str, set[str]]:
     return found
 
 
+@functools.cache
 def recorded() -> dict[str, str]:
     """The expression behind every recording rule."""
     found = {}
@@ -46,6 +48,7 @@ def used(expr: str) -> set[str]:
     return found
 
 
+@functools.cache
 def all_used() -> dict[str, set[str]]:
     """The queries of each metric."""
     found: dict[str, set[str]] = {}
