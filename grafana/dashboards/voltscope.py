@@ -443,7 +443,7 @@ def _profiler() -> Row:
                 "Under way",
                 "Captures that record, and live sessions that run.",
                 lines(f"sum(voltscope_captures_running{{{MANY}}})", "captures"),
-                lines(f"sum(voltscope_live_sessions{{{MANY}}})", "live sessions", "B"),
+                lines(f"sum(voltscope_live_sessions_running{{{MANY}}})", "live sessions", "B"),
                 unit="short",
                 none=NO_PROFILER,
                 colours={"captures": palette.PLAIN, "live sessions": palette.WARNING},

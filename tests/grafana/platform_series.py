@@ -113,7 +113,7 @@ voltscope_profiler_pyroscope_success{agent="voltscope.profiler"} 1
 voltscope_continuous_windows_total{agent="voltscope.profiler"} 30
 voltscope_continuous_missed_total{agent="voltscope.profiler"} 0
 voltscope_continuous_failing{agent="listener"} 0
-voltscope_live_sessions{agent="voltscope.profiler"} 0
+voltscope_live_sessions_running{agent="voltscope.profiler"} 0
 voltscope_live_sessions_total{agent="voltscope.profiler",view="flow",ended="time"} 0
 voltscope_engine_cpu_seconds_total{agent="voltscope.exporter"} 9
 voltscope_engine_resident_memory_bytes{agent="voltscope.exporter"} 3e7

@@ -81,7 +81,7 @@ def sessions(live: Sessions) -> list[dict[str, Any]]:
         for ending in ENDINGS
     ]
     return [
-        _family("voltscope_live_sessions", "gauge", "Live sessions running now.", [_plain(live.running)]),
+        _family("voltscope_live_sessions_running", "gauge", "Live sessions running now.", [_plain(live.running)]),
         _family("voltscope_live_sessions_total", "counter", "Live sessions, by view and by how they ended.", ended),
     ]
 

@@ -9,6 +9,8 @@ from session_site import IDLE, Events, agent, begin, call, credentials, until
 
 from voltscope.engine.registry import engine_class
 from voltscope.engine.service import EngineContext, FactsAnswer
+from voltscope.metrics.exported_names import Names
+from voltscope.platform.bounds import bound
 from voltscope.profiling.backends.pyspy import PySpy
 
 pytestmark = pytest.mark.skipif(not PySpy().available(), reason="py-spy is not installed")
@@ -39,8 +41,10 @@ def test_a_session_outlives_a_new_configuration_and_ends_with_the_engine(engine,
                 events.next()
         again = Events(engine.url, session["id"])
         again.until(lambda kind, data: kind == "update")
-        families = {family["name"]: family["samples"] for family in engine.handle("metrics", {})}
-        assert families["voltscope_live_sessions"] == [{"labels": {}, "value": 1}]
+        exported, names = engine.handle("metrics", {}), Names()
+        assert {names.refusal(family, ours=True) for family in bound(exported).families} == {None}
+        families = {family["name"]: family["samples"] for family in exported}
+        assert families["voltscope_live_sessions_running"] == [{"labels": {}, "value": 1}]
         engine.stop()
         assert again.end()["ended"] == "stopped"
     lines = (tmp_path / "data" / "audit.log").read_text()

@@ -364,7 +364,7 @@ def test_sessions_are_counted(site, told):
     call(url, f"/api/live/{session['id']}", "DELETE")
     begin(url)
     running, total = families(sessions)
-    assert (running["name"], running["samples"]) == ("voltscope_live_sessions", [{"labels": {}, "value": 1}])
+    assert (running["name"], running["samples"]) == ("voltscope_live_sessions_running", [{"labels": {}, "value": 1}])
     counts = {(one["labels"]["view"], one["labels"]["ended"]): one["value"] for one in total["samples"]}
     assert total["name"] == "voltscope_live_sessions_total"
     assert counts["call-graph", "stopped"] == 1
