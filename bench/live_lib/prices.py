@@ -31,7 +31,7 @@ def slowdowns(place: Place, view: str, worst: str, small: bool = False) -> Itera
         able = [one["name"] for one in sources if not why_not(one)]
         if small:
             with target(place.probed, "agent", place.home, PARKED, 0, "busy", identity=TWIN) as twin:
-                usual = {name: _of_twins(site, view, name, agent, twin) for name in able}
+                usual = {name: of_twins(site, view, name, agent, twin) for name in able}
         else:
             usual = {name: _of(site, view, name, agent, PAIRS) for name in able}
     with place.profiler() as site, target(place.probed, worst, place.home) as program:
@@ -63,8 +63,8 @@ def why_not(source: dict[str, Any]) -> str | None:
     return why
 
 
-def _of_twins(site: Site, view: str, source: str, one: Target, other: Target) -> Interval | str:
-    """The same of twins that take turns, each of them watched in one half."""
+def of_twins(site: Site, view: str, source: str, one: Target, other: Target, count: int = TURNS) -> Interval | str:
+    """The slowdown by twins that take turns, each of them watched in one half, or why the source could not look."""
     ratios: list[float] = []
     try:
         for twin in (one, other):
@@ -73,7 +73,7 @@ def _of_twins(site: Site, view: str, source: str, one: Target, other: Target) ->
             watched.resume()
             with session(site, view, keep=False, source=source, agent=watched.identity):
                 watched.pause()
-                ratios += turns(watched, plain, TURNS)
+                ratios += turns(watched, plain, count)
                 watched.resume()
             watched.pause()
         return slowdown(ratios)

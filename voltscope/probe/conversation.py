@@ -18,7 +18,7 @@ MAX_REQUEST_BYTES, MAX_ANSWER_BYTES = 64 * 1024, 16 * 1024 * 1024
 FRAME_S, SEND_S, SILENCE_S = 5.0, 5.0, 60.0
 LONGEST_STREAM_S, LONGEST_CALLS_S = 3600.0, 60.0
 # How soon a stream sees that its client has something to say, and the shortest pause it makes.
-LOOK_S, SHORTEST_S = 0.05, 0.0005
+LOOK_S, SHORTEST_S = 0.1, 0.0005
 
 
 class Hangup(Exception):
