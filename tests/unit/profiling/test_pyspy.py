@@ -119,24 +119,15 @@ def test_a_process_without_python_is_said_to_be_one():
         process.wait()
 
 
-def test_many_native_threads_are_not_stopped_for_every_sample(start, program, tmp_path):
-    said = tmp_path / "arguments"
-    spy = tmp_path / "py-spy"
-    spy.write_text(f'#!/bin/sh\necho "$@" > {said}\nexec {find_program("py-spy")} "$@"\n')
-    spy.chmod(0o755)
-    assert record(start(program.MANY_THREADS).pid, backend=PySpy(spy)).samples > 50
-    assert "--nonblocking" in said.read_text()
-    record(start(program.BUSY).pid, backend=PySpy(spy))
-    assert "--nonblocking" not in said.read_text()
-
-
 def test_it_is_the_askers_choice_whether_the_agent_is_paused(start, program, tmp_path):
     said = tmp_path / "arguments"
     spy = tmp_path / "py-spy"
     spy.write_text(f'#!/bin/sh\necho "$@" > {said}\nexec {find_program("py-spy")} "$@"\n')
     spy.chmod(0o755)
-    assert record(start(program.BUSY).pid, backend=PySpy(spy), blocking=False).samples > 10
-    assert "--nonblocking" in said.read_text()
+    busy = start(program.BUSY).pid
+    for choice, pauses in ((None, False), (False, False), (True, True)):
+        assert record(busy, backend=PySpy(spy), blocking=choice).samples > 10
+        assert ("--nonblocking" not in said.read_text()) == pauses
     threads = start(program.MANY_THREADS).pid
     record(threads, backend=PySpy(spy), blocking=True)
     assert "--nonblocking" not in said.read_text()
