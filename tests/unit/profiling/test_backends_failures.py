@@ -180,7 +180,7 @@ def test_what_a_killed_engine_left_behind_is_swept(tmp_path, monkeypatch):
 def test_one_that_writes_without_end_is_stopped(tmp_path, start, program, monkeypatch):
     monkeypatch.setattr(running, "MAX_OUTPUT_BYTES", 10_000)
     script = (
-        'trap "echo Wrote raw data. Errors: 0; exit 0" INT\nout=${11}\necho "Sampling process"\n'
+        'trap "echo Wrote raw data. Errors: 0; exit 0" INT\nfor out; do :; done\necho "Sampling process"\n'
         'while :; do echo "main (a.py:1) 1" >> "$out"; done'
     )
     recording = record(PySpy(program_of(tmp_path, "py-spy", script)), start(program.IDLE).pid, Kind.CPU, 300)
