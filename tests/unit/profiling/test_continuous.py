@@ -206,8 +206,7 @@ def test_a_window_the_server_will_never_take_holds_up_no_other(windows: Windows)
         pusher = WindowPusher(windows, PyroscopeSettings(urls=(server.url,)), Circuit(0.05, 0.1))
         windows.keep(Window(HISTORIAN, 1000, 60_000, 19.0, 19, 0), {("a",): 1})
         pusher.start()
-        until(lambda: pusher.status()["refused"] == 1)
-        assert pusher.status()["waiting"] == 0
+        until(lambda: (pusher.status()["refused"], pusher.status()["waiting"]) == (1, 0))
         pusher.stop()
 
 
