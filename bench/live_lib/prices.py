@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from metrics_lib.figures import figure
+from profiler_lib.workload import turns
 
 from live_lib.intervals import Interval, slowdown
-from live_lib.pairing import pairs, turns
+from live_lib.pairing import pairs
 from live_lib.place import Place
 from live_lib.profiler import Site, session
 from live_lib.targets import Target, target

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 HERE = Path(__file__).parent
 TURN_S = 0.1
@@ -97,8 +98,17 @@ def twins(folder: Path, *arguments: str) -> Iterator[tuple[Historian, Historian]
         yield one, other
 
 
-def turns(profiled: Historian, plain: Historian, count: int) -> list[float]:
-    """Rows of the profiled one to the other's, so many times, in turns of `TURN_S`; who goes first changes.
+class Pausable(Protocol):
+    """What works, can be made to stand still, and tells how much it gets done."""
+
+    def rate(self, seconds: float) -> float: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+def turns(profiled: Pausable, plain: Pausable, count: int) -> list[float]:
+    """What the profiled one gets done to the other, so many times, in turns of `TURN_S`; who goes first changes. Both
+    stand still before and after.
 
     The speed of a shared machine changes by a tenth from one block to the next however long they are (measured: 9.7 %
     between neighbours of 0.1 s, 11 % between those of 2 s), so that many short ones tell more than a few long ones.
@@ -113,7 +123,7 @@ def turns(profiled: Historian, plain: Historian, count: int) -> list[float]:
     return ratios
 
 
-def _turn(one: Historian) -> float:
+def _turn(one: Pausable) -> float:
     one.resume()
     try:
         return one.rate(TURN_S)
