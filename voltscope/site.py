@@ -15,6 +15,7 @@ from voltscope.logs.settings import IndexName, StoreKeys
 EXPORTER_PORT = 10933
 PROFILER_PORT = 10934
 CONSOLE_PORT = 10935
+ALERTD_PORT = 10936
 
 
 def default_volttron_home() -> Path:
@@ -60,6 +61,8 @@ class Site(Config, frozen=True, kw_only=True):
     profiler: str = f"http://127.0.0.1:{PROFILER_PORT}"
     console: str = f"http://127.0.0.1:{CONSOLE_PORT}"
     prometheus: str | None = "http://127.0.0.1:9090"
+    alertmanager: str | None = None
+    alertd: str | None = None
     grafana: str | None = None
     volttron_home: str = msgspec.field(default_factory=lambda: str(default_volttron_home()))
     log_store: str | None = None
