@@ -46,6 +46,17 @@ def panels(dashboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield panel
 
 
+def targets(kind: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Dashboard, panel and target of all that asks a kind of data source."""
+    return [
+        (name, panel["title"], target)
+        for name in FILES
+        for panel in panels(load(name))
+        for target in panel.get("targets", [])
+        if target["datasource"]["type"] == kind
+    ]
+
+
 @functools.cache
 def queries(name: str) -> list[Query]:
     """Everything a dashboard asks of Prometheus."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from dashboard_queries import Query
+
 _ALERTS = "no alert fires"
 _COUNTED = "only what happened is drawn: zeros would hide it among many lines, and the panel says that nothing did"
 _LASTS = "only what is wrong is drawn, while it lasts; the panel says that nothing is"
@@ -44,6 +48,8 @@ _PROBE = "the agent has loaded no probe"
 _FORWARDER = "there is no forwarder"
 _RECEIVER = "no receiver of logs is configured"
 _SENT = "the profiler sends captures nowhere"
+_INDEXED = "the profiler sends captures to no store of documents"
+_CONTINUOUS = "continuous profiling is off by default"
 
 # Where an option is off; with it they bring data.
 OPTIONAL: dict[tuple[str, ...], str] = {
@@ -56,18 +62,40 @@ OPTIONAL: dict[tuple[str, ...], str] = {
     ("historians", "Not connected"): _FORWARDER,
     ("platform", "Certificates"): "the platform has none",
     ("platform", "Unreadable certificates"): "the platform has none",
-    ("profiles", "Cannot be sampled"): "continuous profiling is off by default",
+    ("profiles", "Cannot be sampled"): _CONTINUOUS,
     ("voltscope", "Behind"): _RECEIVER,
     ("voltscope", "Circuits"): _RECEIVER,
     ("voltscope", "Delivery took"): _RECEIVER,
-    ("voltscope", "Last try"): _SENT,
+    ("voltscope", "Last try"): _INDEXED,
     ("voltscope", "Read back"): _RECEIVER,
     ("voltscope", "Receivers that refuse"): _RECEIVER,
     ("voltscope", "Sent"): _RECEIVER,
     ("voltscope", "Sent to Grafana"): _SENT,
     ("voltscope", "Sent to a Pyroscope server"): _SENT,
-    ("voltscope", "Sent to a store of documents"): _SENT,
+    ("voltscope", "Sent to a store of documents"): _INDEXED,
     ("voltscope", "Sent within 5 s"): _RECEIVER,
     ("voltscope", "The oldest waits"): _RECEIVER,
     ("voltscope", "Web configuration"): "there is no web configuration file",
 }
+
+_NO_ERROR = "nothing failed"
+
+# Of log records.
+EMPTY_RECORDS: dict[tuple[str, str], str] = {
+    ("agent", "Errors and warnings"): _NO_ERROR,
+    ("logs", "Errors by agent"): _NO_ERROR,
+    ("logs", "Exceptions"): _NO_ERROR,
+}
+
+
+def empty_on_quickstart(opensearch: bool) -> dict[tuple[str, ...], str]:
+    """What may be empty on a quickstart, which profiles its historian, and fills its OpenSearch if it has one."""
+    there = {_CONTINUOUS, _RECEIVER, _INDEXED} if opensearch else {_CONTINUOUS}
+    options = {where: why for where, why in OPTIONAL.items() if why not in there}
+    return {**EMPTY, **options, ("platform", "Agents", "C"): "all of its agents run: none has an exit status"}
+
+
+def reason(query: Query, listed: Mapping[tuple[str, ...], str] = EMPTY) -> str | None:
+    """Why a query may be empty; None when it may not."""
+    dashboard, panel, ref = query.where
+    return listed.get((dashboard, panel, ref)) or listed.get((dashboard, panel)) or listed.get(("*", panel))

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 import pytest
-from dashboard_queries import FILES, Query, filled, load, panels, queries
-from empty_when_healthy import EMPTY, OPTIONAL
+from dashboard_queries import FILES, filled, load, panels, queries
+from empty_when_healthy import EMPTY, OPTIONAL, reason
 from platform_series import BROKEN, HEALTHY, PLAIN
 from prometheus_server import Prometheus
 
 # One agent for all: it has a probe, a log and profiles.
 CHOSEN = {"agent": "listener", "historian": ".+", "device": ".+"}
-
-
-def reason(query: Query, listed: Mapping[tuple[str, ...], str] = EMPTY) -> str | None:
-    """Why a query may be empty on a healthy platform."""
-    dashboard, panel, ref = query.where
-    return listed.get((dashboard, panel, ref)) or listed.get((dashboard, panel)) or listed.get(("*", panel))
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,8 @@ from voltscope.logs.transports.index_template import template
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "grafana"))
 
-from dashboard_queries import FILES, filled, load, panels
+import asking
+from dashboard_queries import load, targets
 
 INDEX = "dashboardlogs"
 # As Grafana writes one chosen value, and All.
@@ -57,38 +57,13 @@ def node(opensearch: OpenSearch) -> Iterator[OpenSearch]:
     opensearch.ask("DELETE", f"/_index_template/{INDEX}")
 
 
-def targets() -> list[tuple[str, str, dict[str, Any]]]:
-    """Dashboard, panel and target."""
-    return [
-        (name, panel["title"], target)
-        for name in FILES
-        for panel in panels(load(name))
-        for target in panel.get("targets", [])
-        if target["datasource"]["type"] == "elasticsearch"
-    ]
-
-
 def search(node: OpenSearch, target: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
-    """The request Grafana makes of a target."""
-    found = {"query": filled(target["query"], values), "analyze_wildcard": True}
-    span = {"range": {"@timestamp": {"gte": "2026-11-21T00:00:00Z", "lte": "2026-11-22T00:00:00Z"}}}
-    body: dict[str, Any] = {"size": 500, "query": {"bool": {"filter": [span, {"query_string": found}]}}}
-    at = body
-    for group in target["bucketAggs"]:
-        settings = group["settings"]
-        if group["type"] == "terms":
-            order = {settings["orderBy"]: settings["order"]}
-            made = {"terms": {"field": group["field"], "size": int(settings["size"]), "order": order}}
-        else:
-            assert group["type"] == "date_histogram"
-            made = {"date_histogram": {"field": group["field"], "fixed_interval": "1h", "min_doc_count": 0}}
-        at["aggs"] = {group["id"]: made}
-        at = made
+    body = asking.search(target, values, "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z")
     return node.ask("POST", f"/{INDEX}-*/_search", body)
 
 
 @pytest.mark.parametrize(
-    ("dashboard", "panel", "target"), targets(), ids=lambda one: one if isinstance(one, str) else ""
+    ("dashboard", "panel", "target"), targets("elasticsearch"), ids=lambda one: one if isinstance(one, str) else ""
 )
 @pytest.mark.parametrize("values", [ONE, ALL], ids=["one", "all"])
 def test_every_query_of_records_finds_some(
@@ -114,12 +89,7 @@ def test_variables_offer_what_the_one_before_leaves(node: OpenSearch) -> None:
     found = {}
     for variable in load("logs")["templating"]["list"]:
         if variable["type"] == "query":
-            asked = json.loads(filled(variable["query"], {"site": '\\"north-wing\\"', "instance": "*"}))
-            body = {
-                "size": 0,
-                "query": {"query_string": {"query": asked["query"], "analyze_wildcard": True}},
-                "aggs": {"1": {"terms": {"field": asked["field"], "size": asked["size"]}}},
-            }
+            body = asking.terms(variable, {"site": '\\"north-wing\\"', "instance": "*"})
             buckets = node.ask("POST", f"/{INDEX}-*/_search", body)["aggregations"]["1"]["buckets"]
             found[variable["name"]] = sorted(one["key"] for one in buckets)
     assert found == {

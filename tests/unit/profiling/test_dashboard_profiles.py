@@ -13,7 +13,6 @@ from voltscope.profiling.archive import Archive
 from voltscope.profiling.backends.base import Kind
 from voltscope.profiling.capture import DONE, Capture, iso_utc
 from voltscope.profiling.profiles import Profiles
-from voltscope.profiling.pyroscope.messages import message
 from voltscope.profiling.pyroscope.querier import Querier
 from voltscope.profiling.pyroscope.types import TYPES
 from voltscope.profiling.windows import Windows
@@ -21,8 +20,10 @@ from voltscope.ulid import new_ulid
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "grafana"))
 
-from dashboard_queries import FILES, filled, load, panels
+from asking import stacks
+from dashboard_queries import load, targets
 
+SOURCE = "grafana-pyroscope-datasource"
 AT = 1795242000.0
 CHOSEN = {"site": "north", "instance": "plant1", "agent": "platform.driver"}
 
@@ -45,21 +46,6 @@ def querier(tmp_path: Path) -> Iterator[Querier]:
     windows.close()
 
 
-def ask(querier: Querier, method: str, **fields: Any) -> Any:
-    body = message(f"{method}Request")(start=int(AT - 60) * 1000, end=int(AT + 60) * 1000, **fields)
-    return message(f"{method}Response").FromString(querier.answer(method, body.SerializeToString()))
-
-
-def targets() -> list[tuple[str, dict[str, Any]]]:
-    return [
-        (f"{name}: {panel['title']}", target)
-        for name in FILES
-        for panel in panels(load(name))
-        for target in panel.get("targets", [])
-        if target["datasource"]["type"] == "grafana-pyroscope-datasource"
-    ]
-
-
 def offered() -> list[str]:
     """The profile types to choose from."""
     variable = next(one for one in load("profiles")["templating"]["list"] if one["name"] == "profile_type")
@@ -70,17 +56,16 @@ def test_all_kinds_of_profile_are_offered() -> None:
     assert set(offered()) == {one.id for one in TYPES}
 
 
-@pytest.mark.parametrize("where", [where for where, _ in targets()])
-def test_every_query_of_profiles_finds_the_agents_own(querier: Querier, where: str) -> None:
-    target = dict(targets())[where]
+@pytest.mark.parametrize(
+    ("dashboard", "panel", "target"), targets(SOURCE), ids=lambda one: one if isinstance(one, str) else ""
+)
+def test_every_query_of_profiles_finds_the_agents_own(
+    querier: Querier, dashboard: str, panel: str, target: dict[str, Any]
+) -> None:
     for kind in offered():
-        asked = filled(target["profileTypeId"], CHOSEN | {"profile_type": kind})
-        selector = filled(target["labelSelector"], CHOSEN)
+        found = stacks(querier.answer, target, CHOSEN | {"profile_type": kind}, AT - 60, AT + 60)
         if target["queryType"] == "profile":
-            graph = ask(querier, "SelectMergeStacktraces", profile_typeID=asked, label_selector=selector).flamegraph
-            assert set(graph.names) == {"total", "main (a.py)", "platform.driver (b.py)"}, where
+            assert set(found.names) == {"total", "main (a.py)", "platform.driver (b.py)"}, (dashboard, panel)
         else:
-            more = {"group_by": target["groupBy"], "step": 15.0}
-            series = ask(querier, "SelectSeries", profile_typeID=asked, label_selector=selector, **more).series
-            assert [[label.name for label in one.labels] for one in series] == [target["groupBy"]], where
-            assert sum(point.value for point in series[0].points) > 0
+            assert [[label.name for label in one.labels] for one in found] == [target["groupBy"]], panel
+            assert sum(point.value for point in found[0].points) > 0
