@@ -27,6 +27,7 @@ COMMANDS = {
     "probe": ("voltscope.cli.probe:probe", "Let agents tell of their greenlets: the probe that they load at start."),
     "doctor": ("voltscope.cli.doctor:doctor", "Check what commonly goes wrong, and how to put it right."),
     "console": ("voltscope.cli.console:console", "Serve the web console of this site."),
+    "alertd": ("voltscope.cli.alertd:alertd", "Run alertd beside Alertmanager: acknowledgements, history, flaps."),
     "engine": ("voltscope.cli.engine:engine", "Run one engine alone: exporter, logship or profiler."),
     "probed": ("voltscope.cli.probed:probed", "Run the root helper: kernel probes for the processes of whoever asks."),
     "completion": ("voltscope.cli.completion:completion", "Print the completion script for a shell."),
