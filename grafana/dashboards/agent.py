@@ -39,7 +39,14 @@ def dashboard() -> model.Dashboard:
             variables.instance(),
             variables.agent(),
         ),
-        to=(links.CONSOLE_CAPTURE, links.CONSOLE_LOGS, links.CONSOLE_PROFILES, links.CONSOLE_LIVE),
+        to=(
+            links.CONSOLE_AGENT,
+            links.CONSOLE_CAPTURE,
+            links.CONSOLE_LOGS,
+            links.CONSOLE_PROFILES,
+            links.CONSOLE_LIVE,
+            links.KIBANA_AGENT,
+        ),
         marks=(marks.restarts(AGENT), marks.alerts(AGENT), marks.captures("$agent", "$instance")),
     )
 

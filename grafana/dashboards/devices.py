@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
-from ..parts.links import Link
+from ..parts.links import SECONDS, Link
 from ..parts.panels import HALF, THIRD, Column, history, over_time, table, value
 from ..parts.queries import MANY, lines, now, rows
 
@@ -17,7 +17,7 @@ BY = "site, instance, device"
 NAME = "{{device}}"
 NONE = "No platform driver with devices is seen here."
 FRESH = palette.steps(palette.GOOD, (1.5, palette.WARNING), (3, palette.CRITICAL))
-RECORDS = Link("The driver's log in the console", "${console}/logs?agent=platform.driver", new_tab=True)
+RECORDS = Link("The driver's log in the console", "${console}/logs?agent=platform.driver&" + SECONDS, new_tab=True)
 
 
 def dashboard() -> model.Dashboard:

@@ -14,7 +14,6 @@ CHOSEN = "labels.site:$site AND labels.instance:$instance AND service.name:$agen
 WANTED = f"({CHOSEN}) AND log.level:$level AND ($text)"
 ERRORS = f"{CHOSEN} AND log.level:(error OR critical)"
 NONE = "No record in this time, or logs are not in Elasticsearch."
-CONSOLE = links.Link("Search in the console", "${console}/logs?" + links.SECONDS, new_tab=True)
 
 
 def dashboard() -> model.Dashboard:
@@ -39,7 +38,7 @@ def dashboard() -> model.Dashboard:
             variables.terms("level", "Level", "Of the records that are listed.", "log.level"),
             variables.text("text", "Text", "Words to look for, in Lucene's syntax; * for all.", "*"),
         ),
-        to=(CONSOLE,),
+        to=(links.CONSOLE_RECORDS, links.KIBANA_RECORDS),
         span="now-1h",
     )
 

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
-from ..parts.links import ROW_AGENT_HERE, SERIES_AGENT
+from ..parts.links import CONSOLE, CONSOLE_LOGS_OF_ALL, KIBANA_PLATFORM, ROW_AGENT_HERE, SERIES_AGENT
 from ..parts.panels import HALF, QUARTER, THIRD, Column, bars, over_time, table, timeline, value
 from ..parts.queries import ONE, code, lines, now, rows
 
@@ -24,6 +24,7 @@ def dashboard() -> model.Dashboard:
         "One VOLTTRON platform: what is wrong, which agents, since when; then its bus and its machine.",
         (_now(), _agents(), _answers(), _bus(), _machine(), _setup()),
         choose=(variables.prometheus(), variables.site(), variables.instance()),
+        to=(CONSOLE, CONSOLE_LOGS_OF_ALL, KIBANA_PLATFORM),
         marks=(marks.restarts(ONE), marks.alerts(ONE)),
     )
 

@@ -37,6 +37,9 @@ def board(
     refresh: str = "1m",
 ) -> model.Dashboard:
     """The dashboard `voltscope-NAME`."""
+    addresses = [variables.console()]
+    if any(link.url.startswith("${kibana}") for link in to):
+        addresses.append(variables.kibana())
     return model.Dashboard(
         uid=f"voltscope-{name}",
         title=f"voltscope: {title}",
@@ -52,7 +55,7 @@ def board(
         schema_version=39,
         version=1,
         panels=_placed(rows),
-        templating=model.DashboardDashboardTemplating(list_val=[*choose, variables.console()]),
+        templating=model.DashboardDashboardTemplating(list_val=[*choose, *addresses]),
         annotations=container(marks),
         links=[links.among_dashboards(), *(links.of_dashboard(link) for link in to)],
     )

@@ -9,6 +9,7 @@ from grafana_foundation_sdk.models import dashboard as model
 TAG = "voltscope"
 TIME = "${__url_time_range}"
 SECONDS = "since=${__from:date:seconds}&until=${__to:date:seconds}"
+KIBANA_TIME = "_g=(time:(from:'${__from:date:iso}',to:'${__to:date:iso}'))"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ ROW_DEVICE = to_dashboard(
     instance="__fields.Instance",
     device="__fields.Device",
 )
+CONSOLE_AGENT = Link("Agent in the console", "${console}/agent?agent=${agent:percentencode}&" + SECONDS, new_tab=True)
 CONSOLE_LOGS = Link(
     "Log records in the console", "${console}/logs?agent=${agent:percentencode}&" + SECONDS, new_tab=True
 )
@@ -73,7 +75,34 @@ CONSOLE_COMPARE = Link(
     "Compare in the console", "${console}/flamegraphs?view=compare&agent=${agent:percentencode}", new_tab=True
 )
 CONSOLE_LIVE = Link("Live view", "${console}/live?agent=${agent:percentencode}", new_tab=True)
+CONSOLE_LOGS_OF_ALL = Link("Log records in the console", "${console}/logs?" + SECONDS, new_tab=True)
+# what is chosen, in the console's language: ("a" OR "b"), or * for all
+CONSOLE_RECORDS = Link(
+    "Search in the console",
+    "${console}/logs?q=agent:${agent:lucene}%20and%20level:${level:lucene}&" + SECONDS,
+    new_tab=True,
+)
 CONSOLE = Link("Console", "${console}/", new_tab=True)
+
+
+def to_kibana(title: str, page: str, query: str) -> Link:
+    """To `page` of Kibana or OpenSearch Dashboards, of the same time, with a query in Lucene's syntax."""
+    asked = query.replace(" ", "%20").replace('"', "%22")
+    state = f"query:(language:lucene,query:'{asked}')"
+    if page == "discover":
+        return Link(title, f"${{kibana}}/app/discover#/?{KIBANA_TIME}&_a=(index:'voltscope-logs',{state})", True)
+    return Link(title, f"${{kibana}}/app/dashboards#/view/{page}?{KIBANA_TIME}&_a=({state})", new_tab=True)
+
+
+_PLATFORM = 'labels.site:"${site:percentencode}" AND labels.instance:"${instance:percentencode}"'
+KIBANA_PLATFORM = to_kibana("Kibana", "voltscope-platform", _PLATFORM)
+KIBANA_AGENT = to_kibana("Log records in Kibana", "discover", _PLATFORM + ' AND service.name:"${agent:percentencode}"')
+KIBANA_RECORDS = to_kibana(
+    "Search in Kibana",
+    "discover",
+    "labels.site:${site:lucene} AND labels.instance:${instance:lucene} AND service.name:${agent:lucene} "
+    "AND log.level:${level:lucene} AND (${text:percentencode})",
+)
 
 
 def among_dashboards() -> model.DashboardLink:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as model
 
+from .. import own
 from .queries import ELASTICSEARCH, PROMETHEUS
 
 JOB = "voltscope"
-DEFAULT_CONSOLE = "http://127.0.0.1:10935"
 
 
 def source(name: str, label: str, kind: str) -> model.VariableModel:
@@ -142,17 +142,18 @@ def text(name: str, label: str, about: str, default: str) -> model.VariableModel
     )
 
 
-def console(url: str = DEFAULT_CONSOLE) -> model.VariableModel:
+def console() -> model.VariableModel:
     """Where links to the console lead."""
-    here = model.VariableOption(selected=True, text=url, value=url)
-    return model.VariableModel(
-        type_val=model.VariableType.TEXTBOX,
-        name="console",
-        label="Console at",
-        description="Address of voltscope's console as this browser reaches it; links lead there.",
-        query=url,
-        current=here,
-        options=[here],
-        # dashboards linked from here would take it along, which is what is wanted
-        hide=model.VariableHide.HIDE_VARIABLE,
-    )
+    return _address("console", "Console at", "Address of voltscope's console", own.CONSOLE)
+
+
+def kibana() -> model.VariableModel:
+    """Where links to Kibana or OpenSearch Dashboards lead."""
+    return _address("kibana", "Kibana at", "Address of Kibana or OpenSearch Dashboards", own.KIBANA)
+
+
+def _address(name: str, label: str, about: str, url: str) -> model.VariableModel:
+    made = text(name, label, f"{about} as this browser reaches it; links lead there.", url)
+    # dashboards linked from here would take it along, which is what is wanted
+    made.hide = model.VariableHide.HIDE_VARIABLE
+    return made

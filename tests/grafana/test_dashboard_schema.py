@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 from dashboard_queries import FILES, ROOT, load, panels
 
+sys.path.append(str(ROOT))
+
+from grafana import own
+
 generated = pytest.mark.skipif(sys.version_info < (3, 11), reason="the dashboard SDK needs Python 3.11")
 
 SOURCES = {"prometheus": "prometheus", "elasticsearch": "elasticsearch", "grafana-pyroscope-datasource": "pyroscope"}
@@ -31,13 +35,15 @@ def test_generating_them_again_changes_nothing(tmp_path: Path) -> None:
 
 
 @generated
-def test_links_lead_to_another_console_and_records_are_asked_of_opensearch_where_one_says(tmp_path: Path) -> None:
+def test_links_lead_elsewhere_and_records_are_asked_of_opensearch_where_one_says(tmp_path: Path) -> None:
     given = ["--output", tmp_path, "--logs", "opensearch", "--console", "https://console.example"]
+    given += ["--kibana", "https://kibana.example/s/ops/"]
     subprocess.run([sys.executable, ROOT / "grafana/generate", *given], check=True, timeout=60)
     kinds = set()
     for name in FILES:
         text = (tmp_path / f"{name}.json").read_text()
         assert "https://console.example" in text and "127.0.0.1" not in text
+        assert set(re.findall(r"(?:index:'|/view/)voltscope-[a-z]+([^?']*)", text)) <= {"-ops"}
         made, kept = json.loads(text), load(name)
         assert '"elasticsearch"' not in json.dumps(made).replace('"name": "elasticsearch"', "")
         for ours, panel in zip(panels(kept), panels(made), strict=True):
@@ -46,6 +52,16 @@ def test_links_lead_to_another_console_and_records_are_asked_of_opensearch_where
                     kinds.add((panel["type"], target["luceneQueryType"]))
                     assert before["query"] == target["query"] and before["metrics"] == target["metrics"]
     assert kinds == {("logs", "Logs"), ("timeseries", "Metric"), ("table", "Metric")}
+
+
+def test_a_site_without_kibana_has_no_links_there() -> None:
+    for name, path in FILES.items():
+        made = json.loads(own.dashboard(path.read_text(), kibana=None))
+        assert "kibana" not in json.dumps(made).replace("Kibana", "")
+        same = own.dashboard(path.read_text())
+        assert same == path.read_text()
+        rest = [link for link in load(name)["links"] if not link.get("url", "").startswith("${kibana}")]
+        assert made["links"] == rest and made["panels"] == load(name)["panels"]
 
 
 def test_their_own_names_are_theirs_alone() -> None:
@@ -112,6 +128,7 @@ def test_data_sources_are_chosen_by_variable(name: str) -> None:
 def test_variables_are_chained_used_and_explained(name: str) -> None:
     board = load(name)
     names = [one["name"] for one in variables(board)]
+    assert ("kibana" in names) == (name in {"platform", "agent", "logs"})
     assert len(set(names)) == len(names)
     text = json.dumps(board)
     for number, variable in enumerate(variables(board)):
@@ -137,7 +154,8 @@ def test_links_stay_at_the_same_platform_and_time(name: str) -> None:
             given = set(re.findall(r"var-(\w+)=", url))
             assert given and given <= {one["name"] for one in variables(target)}, url
         else:
-            assert url.startswith("${console}/"), url
+            page = re.match(r"\$\{(console|kibana)\}/", url)
+            assert page and page[1] in {one["name"] for one in variables(board)}, url
 
 
 @pytest.mark.parametrize("name", FILES)
