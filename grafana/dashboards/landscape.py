@@ -19,8 +19,16 @@ COLOURS = {
     "hung": "orange",
     "crashed": "orangered",
 }
-LABELS = "id, title, subtitle, color"
-AGENT = to_dashboard("Agent", "voltscope-agent", site="$site", instance="$instance", agent="__fields.title")
+LABELS = "id, title, subtitle, color, board"
+# `board` is the dashboard that has more of a node: what is one's agent is the other's device
+OPEN = to_dashboard(
+    "${__data.fields.title}",
+    "voltscope-${__data.fields.board}",
+    site="$site",
+    instance="$instance",
+    agent="__fields.title",
+    device="__fields.title",
+)
 
 
 def _set(expr: str, /, **labels: str) -> str:
@@ -39,7 +47,9 @@ def _copy(expr: str, label: str, /, **labels: str) -> str:
 
 def _platform() -> list[str]:
     named = _set(
-        _copy(f"volttron_platform_up{{{ONE}}} PICK", "instance", id="platform", title="$1"), subtitle="platform"
+        _copy(f"volttron_platform_up{{{ONE}}} PICK", "instance", id="platform", title="$1"),
+        subtitle="platform",
+        board="platform",
     )
     return [
         _set(named.replace("PICK", f"== {value}"), color=colour)
@@ -58,6 +68,7 @@ def _agents() -> list[str]:
             ),
             subtitle=state,
             color=colour,
+            board="agent",
         )
         for state, colour in COLOURS.items()
     ]
@@ -67,7 +78,7 @@ def _topics() -> list[str]:
     # from the platform, so that they are there before the first message
     up = f"volttron_platform_up{{{ONE}}}"
     return [
-        _set(up, id=f"topic/{root}", title=f"{root}/", subtitle="topic", color="steelblue")
+        _set(up, id=f"topic/{root}", title=f"{root}/", subtitle="topic", color="steelblue", board="platform")
         for root in ("devices", "heartbeat", "alerts")
     ]
 
@@ -75,7 +86,12 @@ def _topics() -> list[str]:
 def _devices() -> list[str]:
     silence = f"device:volttron_device_silence_seconds:max{{{ONE}}} / volttron_device_interval_seconds{{{ONE}}}"
     return [
-        _set(_copy(f"({silence} {when})", "device", id="device/$1", title="$1"), subtitle=word, color=colour)
+        _set(
+            _copy(f"({silence} {when})", "device", id="device/$1", title="$1"),
+            subtitle=word,
+            color=colour,
+            board="devices",
+        )
         for when, word, colour in (
             ("< 1.5", "fresh", "mediumseagreen"),
             (">= 1.5 < 3", "late", "orange"),
@@ -127,7 +143,7 @@ def dashboard() -> model.Dashboard:
                         rows(f"max by ({LABELS}) (\n  " + "\n  or ".join(nodes) + "\n)", "nodes"),
                         rows("max by (id, source, target) (\n  " + "\n  or ".join(_edges()) + "\n)", "edges"),
                         none="No exporter was scraped for this platform.",
-                        links=(AGENT,),
+                        link=OPEN,
                     ),
                     firing.firing(ONE),
                 ),

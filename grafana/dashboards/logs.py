@@ -11,7 +11,8 @@ from ..parts.queries import ELASTICSEARCH, counted
 from ..parts.queries import records as found
 
 CHOSEN = "labels.site:$site AND labels.instance:$instance AND service.name:$agent"
-WANTED = f"({CHOSEN}) AND log.level:$level AND ($text)"
+# as it was typed: Grafana would put a backslash before each sign and space, the * for all included
+WANTED = f"({CHOSEN}) AND log.level:$level AND (${{text:raw}})"
 ERRORS = f"{CHOSEN} AND log.level:(error OR critical)"
 NONE = "No record in this time, or logs are not in Elasticsearch."
 

@@ -347,12 +347,12 @@ def records(
 
 
 def graph(
-    title: str, about: str, nodes: Target, edges: Target, *, none: str, links: Sequence[Link] = (), height: int = 20
+    title: str, about: str, nodes: Target, edges: Target, *, none: str, link: Link, height: int = 20
 ) -> model.Panel:
-    """Nodes and edges."""
-    panel = _common(
-        nodegraph.Panel(), title, about, [nodes, edges], unit="none", none=none, width=WIDE, height=height, links=links
-    )
+    """Nodes and edges. `link`: where a click on a node leads."""
+    panel = _common(nodegraph.Panel(), title, about, [nodes, edges], unit="none", none=none, width=WIDE, height=height)
+    # of one column, which edges have not: the panel offers the links of every column, each again
+    panel.override_by_name("title", [model.DynamicConfigValue("links", [link.build()])])
     return _built(panel)
 
 

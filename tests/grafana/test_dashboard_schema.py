@@ -148,14 +148,24 @@ def test_links_stay_at_the_same_platform_and_time(name: str) -> None:
     assert menu["includeVars"] and menu["keepTime"] and menu["tags"] == board["tags"] == ["voltscope"]
     for url in re.findall(r'"url": "([^"]+)"', json.dumps(board)):
         if url.startswith("/d/"):
-            uid = url.removeprefix("/d/").partition("?")[0]
-            target = load(uid.removeprefix("voltscope-"))
+            uid = url.removeprefix("/d/voltscope-").partition("?")[0]
+            # of a node of the landscape the query says which
+            there = re.findall(r'\\"board\\", \\"(\w+)\\"', json.dumps(board)) if "board" in uid else [uid]
+            known = {one["name"] for each in set(there) for one in variables(load(each))}
             assert url.endswith("${__url_time_range}"), url
             given = set(re.findall(r"var-(\w+)=", url))
-            assert given and given <= {one["name"] for one in variables(target)}, url
+            assert given and given <= known, url
         else:
             page = re.match(r"\$\{(console|kibana)\}/", url)
             assert page and page[1] in {one["name"] for one in variables(board)}, url
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_typed_is_asked_as_it_was_typed(name: str) -> None:
+    typed = [one["name"] for one in variables(load(name)) if one["type"] == "textbox" and one["name"] == "text"]
+    asked = json.dumps([panel["targets"] for panel in panels(load(name))])
+    used = re.findall(r"\$\{?(\w+)(:\w+)?\}?", asked)
+    assert {form for one, form in used if one in typed} <= {":raw"}, "Lucene's signs would be escaped"
 
 
 @pytest.mark.parametrize("name", FILES)
