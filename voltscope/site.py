@@ -64,6 +64,7 @@ class Site(Config, frozen=True, kw_only=True):
     alertmanager: str | None = None
     alertd: str | None = None
     grafana: str | None = None
+    kibana: str | None = None
     volttron_home: str = msgspec.field(default_factory=lambda: str(default_volttron_home()))
     log_store: str | None = None
     log_search: LogSearch | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sqlite3
 import time
@@ -235,6 +236,31 @@ def console_answers(home: Home, timeout: float = 30) -> str:
     )
 
 
+def dashboards_shown(home: Home, timeout: float = 180) -> str:
+    """Grafana lets the operator in, has all our dashboards, and reaches what they ask; its first start takes long."""
+    base = f"http://127.0.0.1:{home.ports.grafana}"
+    wanted = len(list((home.source / "grafana" / "json").glob("*.json")))
+
+    def ask(path: str) -> Any:
+        return _get_json(base + path, secret=operator_secret(home), user="operator")
+
+    def shown() -> str | None:
+        boards = ask("/api/search?type=dash-db&tag=voltscope")
+        if len(boards) < wanted:
+            return None
+        sources = [one for one in ask("/api/datasources") if one["type"] != "alertmanager"]  # it has no such question
+        silent = [one["name"] for one in sources if ask(f"/api/datasources/uid/{one['uid']}/health")["status"] != "OK"]
+        return None if silent else f"{len(boards)} dashboards, {', '.join(one['name'] for one in sources)}"
+
+    return _await(
+        shown,
+        timeout,
+        f"the Grafana at {base} does not show our dashboards",
+        f"See {home.logs / 'grafana.out'}.",
+        home.logs / "grafana.out",
+    )
+
+
 def _healthy(url: str) -> str | None:
     _get(url)
     return "answers"
@@ -256,10 +282,11 @@ def _await(value: Callable[[], Any], timeout: float, why: str, remedy: str, log:
         time.sleep(0.25)
 
 
-def _get(url: str, body: object = None, secret: str | None = None) -> bytes:
+def _get(url: str, body: object = None, secret: str | None = None, user: str | None = None) -> bytes:
     headers = {"Content-Type": "application/json"} if body is not None else {}
     if secret is not None:
-        headers["Authorization"] = f"Bearer {secret}"
+        token = base64.b64encode(f"{user}:{secret}".encode()).decode()
+        headers["Authorization"] = f"Basic {token}" if user else f"Bearer {secret}"
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers)  # noqa: S310 (our own loopback listeners)
     # No proxy: everything asked here is on this machine.
@@ -272,5 +299,5 @@ def _get(url: str, body: object = None, secret: str | None = None) -> bytes:
         raise OSError(f"{url} answered {error.code}: {error.read(500).decode(errors='replace')}") from error
 
 
-def _get_json(url: str, body: object = None, secret: str | None = None) -> Any:
-    return json.loads(_get(url, body, secret))
+def _get_json(url: str, body: object = None, secret: str | None = None, user: str | None = None) -> Any:
+    return json.loads(_get(url, body, secret, user))

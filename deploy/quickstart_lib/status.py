@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .account import Runner, current_account
-from .peers import find_grafana
+from .dashboards import grafana_of
 from .site_files import SITE, site_document
 from .sources import ROOT
 from .state import Home
@@ -14,7 +14,7 @@ from .supervise import Supervisor
 
 def status(home: Home) -> dict[str, Any]:
     """Every URL, path and pid, the credential file and the commands to call; `running` when all programs run."""
-    site = site_document(home, prometheus=True, grafana=find_grafana() is not None)
+    site = site_document(home, prometheus=True, grafana=grafana_of(home) is not None)
     try:
         states = Supervisor(home, Runner(home, current_account())).states()
     except KeyError:  # the user was removed: nothing can be running
@@ -44,7 +44,7 @@ def table(home: Home) -> list[tuple[str, str]]:
     return [
         ("Console", f"{found['console']}  (log in as operator with its secret)"),
         ("Prometheus", found["prometheus"] if "prometheus" in found["pids"] else ""),
-        ("Grafana", found["grafana"] if "grafana" in found["pids"] else ""),
+        ("Grafana", f"{found['grafana']}  (likewise)" if "grafana" in found["pids"] else ""),
         ("OpenSearch", f"{found['opensearch']}  (no login: open to everybody on this machine)" if searched else ""),
         ("Kibana", f"{boards} URL --console {found['console']}" if searched else ""),
         ("Exporter", f"{found['exporter']}/metrics"),

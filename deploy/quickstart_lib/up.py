@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import opensearch, peers, prove, setup, volttron_platform
+from . import dashboards, opensearch, peers, prove, setup, volttron_platform
 from .account import Account, Runner, find_program, home_environment
 from .failure import StepFailed
 from .index import needs_remedy
@@ -27,7 +27,7 @@ class Parts:
     prometheus: str | None
     grafana: tuple[str, Path] | None
     opensearch: bool
-    new_site: bool  # the console reads its site file once
+    new_site: bool  # the console reads its site file once, Grafana its data sources
 
     @property
     def running(self) -> list[str]:
@@ -38,6 +38,7 @@ class Parts:
 def step_count(home: Home) -> int:
     """How many steps `bring_up` will show."""
     ours = len(volttron_platform.agents(home)) + (4 if home.searches_opensearch else 0)
+    ours += dashboards.grafana_of(home) is not None
     return _STEPS_BEFORE + 1 + ours + _STEPS_AFTER
 
 
@@ -76,7 +77,7 @@ def bring_up(home: Home, report: Report) -> None:
 
 def check_ports(home: Home) -> None:
     """Raises StepFailed naming each port that somebody else listens on."""
-    busy = taken(home.ports.named(grafana=peers.find_grafana() is not None, opensearch=home.searches_opensearch))
+    busy = taken(home.ports.named(grafana=dashboards.grafana_of(home) is not None, opensearch=home.searches_opensearch))
     if busy and not processes_of(home):
         names = ", ".join(f"{port} ({name})" for name, port in busy.items())
         raise StepFailed(
@@ -87,7 +88,7 @@ def check_ports(home: Home) -> None:
 
 def configure(home: Home, account: Account, report: Report) -> Parts:
     """Writes every configuration file."""
-    prometheus, grafana = find_program("prometheus"), peers.find_grafana()
+    prometheus, grafana = find_program("prometheus"), dashboards.grafana_of(home)
     setup.ensure_credentials(home, account)
     new_site = write_site(home, account, prometheus=prometheus is not None, grafana=grafana is not None)
     parts = Parts(prometheus, grafana, home.searches_opensearch, new_site)
@@ -104,8 +105,9 @@ def configure(home: Home, account: Account, report: Report) -> Parts:
         peers.write_prometheus(home, account)
         programs["prometheus"] = peers.prometheus_command(home, parts.prometheus)
     if parts.grafana:
-        peers.write_grafana(home, account)
-        programs["grafana"] = peers.grafana_command(home, *parts.grafana)
+        dashboards.write_grafana(home, account, parts.grafana[1])
+        home.save(grafana=list(map(str, parts.grafana)))
+        programs["grafana"] = dashboards.grafana_command(home, *parts.grafana)
     if parts.opensearch:
         programs["opensearch"] = opensearch.command(
             opensearch.class_path(home.opensearch_jars),
@@ -123,7 +125,8 @@ def start(home: Home, runner: Runner, supervisor: Supervisor, parts: Parts, repo
     with report.step("VOLTTRON platform"):
         supervisor.launch()
         if parts.new_site:
-            supervisor.end("console")
+            for name in ("console", "grafana"):
+                supervisor.end(name)
         for name in parts.running:
             supervisor.begin(name)
         first = not (home.volttron / "pyproject.toml").exists()
@@ -192,6 +195,8 @@ def _prove(home: Home, runner: Runner, parts: Parts, report: Report, began: floa
         _proof(report, "Proof: OpenSearch has it, by a function's name", lambda: prove.capture_indexed(home))
     with report.step("Console"):
         report.note(prove.console_answers(home))
+    if parts.grafana:
+        _proof(report, "Proof: Grafana has our dashboards and their data", lambda: prove.dashboards_shown(home))
     with report.step("All programs under supervision"):
         states = Supervisor(home, runner).settled()
         down = [name for name, state in states.items() if state != "RUNNING"]

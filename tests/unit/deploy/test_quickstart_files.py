@@ -8,10 +8,14 @@ import os
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from quickstart_lib import peers, site_files
+import pytest
+import yaml
+from quickstart_lib import dashboards, peers, site_files
 from quickstart_lib.account import Account
 from quickstart_lib.state import Home
 from quickstart_lib.supervise import supervisor_config
@@ -116,42 +120,108 @@ def test_root_runs_no_voltscope_that_the_platforms_user_could_have_written(home:
     assert f"setpriv --reuid {ME.name}" in vctl and str(home.venv / "bin/vctl") in vctl
 
 
-def test_grafana_is_closed_to_the_anonymous_and_its_password_is_in_no_configuration(home: Home) -> None:
+@pytest.fixture
+def grafana(home: Home) -> Callable[..., Path]:
+    """Writes Grafana's configuration for a site with these other keys; returns where it lies."""
+    shutil.copytree(ROOT / "grafana", home.source / "grafana", ignore=shutil.ignore_patterns("__pycache__"))
     site_files.write_credentials(home, ME)
-    peers.write_grafana(home, ME)
+
+    def write(**keys: Any) -> Path:
+        site = {**site_files.site_document(home, prometheus=True, grafana=True), **keys}
+        home.site_file.write_text(json.dumps(site))
+        dashboards.write_grafana(home, ME, home.path / "nowhere")
+        return Path(home.etc / "grafana")
+
+    return write
+
+
+def test_grafana_is_closed_to_the_anonymous_and_its_password_is_in_no_configuration(
+    home: Home, grafana: Callable[..., Path]
+) -> None:
+    grafana()
     settings = configparser.ConfigParser(interpolation=None)
     settings.read(home.etc / "grafana.ini")
     assert settings["server"]["http_addr"] == "127.0.0.1"
     assert settings["auth.anonymous"]["enabled"] == "false"
+    assert Path(settings["dashboards"]["default_home_dashboard_path"]).is_file()
     assert site_files.operator_secret(home) not in (home.etc / "grafana.ini").read_text()
     assert stat.S_IMODE((home.etc / "grafana-password").stat().st_mode) == 0o600
-    source = json.loads((home.etc / "grafana/datasources/voltscope.yaml").read_text())["datasources"][0]
-    assert source["url"] == "http://127.0.0.1:21930"
 
 
-def test_grafana_gets_our_dashboards_with_links_to_this_sites_console(home: Home) -> None:
-    shutil.copytree(ROOT / "grafana/json", home.source / "grafana/json")
-    site_files.write_credentials(home, ME)
-    peers.write_grafana(home, ME)
-    provider = json.loads((home.etc / "grafana/dashboards/voltscope.yaml").read_text())["providers"][0]
-    boards = {path.name: path.read_text() for path in Path(provider["options"]["path"]).glob("*.json")}
+def provisioned(path: Path) -> dict[str, dict[str, Any]]:
+    """Data sources by uid."""
+    return {one["uid"]: one for one in yaml.safe_load(path.read_text())["datasources"]}
+
+
+def test_grafanas_data_sources_are_those_of_the_sources_with_this_sites_addresses(
+    home: Home, grafana: Callable[..., Path]
+) -> None:
+    file = "datasources/voltscope.yaml"
+    kept = provisioned(ROOT / "grafana/provisioning" / file)
+    url = "http://127.0.0.1:{}".format
+    metrics = {"url": url(home.ports.prometheus), "jsonData": {"httpMethod": "POST", "timeInterval": "5s"}}
+    profiles = {"url": url(home.ports.profiler)}
+    made = provisioned(grafana() / file)
+    assert made == {
+        "voltscope-prometheus": kept["voltscope-prometheus"] | metrics,
+        "voltscope-pyroscope": kept["voltscope-pyroscope"] | profiles,
+    }
+    everything = grafana(alertmanager=url(home.ports.base + 7), log_search={"url": url(home.ports.opensearch)})
+    made = provisioned(everything / file)
+    assert made.keys() == kept.keys()
+    for uid, source in made.items():
+        changed = {key for key in source if source[key] != kept[uid][key]}
+        assert changed <= {"url", "jsonData"} and source["jsonData"].keys() == kept[uid]["jsonData"].keys()
+    assert made["voltscope-prometheus"]["jsonData"]["alertmanagerUid"] == "voltscope-alertmanager"
+    assert made["voltscope-alertmanager"]["url"] == url(home.ports.base + 7)
+    assert made["voltscope-elasticsearch"]["url"] == url(home.ports.opensearch)
+    (link,) = made["voltscope-elasticsearch"]["jsonData"]["dataLinks"]
+    assert link["url"].startswith(url(home.ports.console))
+
+
+def test_with_grafanas_plugin_for_opensearch_records_are_asked_through_it(
+    home: Home, grafana: Callable[..., Path]
+) -> None:
+    (home.grafana / "plugins/grafana-opensearch-datasource").mkdir(parents=True)
+    made = grafana(log_search={"url": "http://127.0.0.1:9"})
+    sources = provisioned(made / "datasources/voltscope.yaml")
+    assert "voltscope-elasticsearch" not in sources
+    assert sources["voltscope-opensearch"]["type"] == "grafana-opensearch-datasource"
+    assert sources["voltscope-opensearch"]["url"] == "http://127.0.0.1:9"
+    logs = (made / "voltscope/logs.json").read_text()
+    assert '"type": "grafana-opensearch-datasource"' in logs and '"type": "elasticsearch"' not in logs
+
+
+def test_grafana_gets_our_dashboards_with_links_to_this_sites_console(home: Home, grafana: Callable[..., Path]) -> None:
+    made = grafana()
+    kept = yaml.safe_load((ROOT / "grafana/provisioning/dashboards/voltscope.yaml").read_text())
+    (provider,) = yaml.safe_load((made / "dashboards/voltscope.yaml").read_text())["providers"]
+    folder = Path(provider["options"]["path"])
+    assert {**provider, "options": kept["providers"][0]["options"]} == kept["providers"][0]
+    boards = {path.name: path.read_text() for path in folder.glob("*.json")}
     assert boards.keys() == {path.name for path in (ROOT / "grafana/json").glob("*.json")}
     for text in boards.values():
         assert f"http://127.0.0.1:{home.ports.console}" in text and "127.0.0.1:10935" not in text
-    sources = json.loads((home.etc / "grafana/datasources/voltscope.yaml").read_text())["datasources"]
-    assert {one["type"]: one["url"] for one in sources} == {
-        "prometheus": f"http://127.0.0.1:{home.ports.prometheus}",
-        "grafana-pyroscope-datasource": f"http://127.0.0.1:{home.ports.profiler}",
-    }
+        assert "${kibana}" not in text, "this site has none"
+    assert "https://kibana.example" in (grafana(kibana="https://kibana.example") / "voltscope/agent.json").read_text()
+
+
+def test_a_home_keeps_the_grafana_it_had(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAFANA_HOME", "/nowhere")
+    assert dashboards.grafana_of(home) is None
+    home.state["grafana"] = ["/bin/true", "/opt/grafana"]
+    assert dashboards.grafana_of(home) == ("/bin/true", Path("/opt/grafana"))
+    home.state["grafana"] = ["/no/longer/there", "/opt/grafana"]
+    assert dashboards.grafana_of(home) is None
 
 
 def test_grafana_is_found_where_its_home_says(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin/grafana"
     program.touch(mode=0o755)
-    assert peers.find_grafana({"GRAFANA_HOME": str(tmp_path)}) == (str(program), tmp_path)
-    assert peers.find_grafana({"GRAFANA_HOME": str(tmp_path / "nowhere")}) is None
-    assert peers.grafana_command(Home(Path("/h")), str(program), tmp_path)[:2] == [str(program), "server"]
+    assert dashboards.find_grafana({"GRAFANA_HOME": str(tmp_path)}) == (str(program), tmp_path)
+    assert dashboards.find_grafana({"GRAFANA_HOME": str(tmp_path / "nowhere")}) is None
+    assert dashboards.grafana_command(Home(Path("/h")), str(program), tmp_path)[:2] == [str(program), "server"]
 
 
 def test_supervisor_listens_on_no_tcp_port_and_percent_signs_survive(home: Home) -> None:
