@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path += [str(ROOT / "bench"), str(ROOT / "deploy"), str(ROOT / "tests" / "e2e")]
+sys.path += [str(ROOT / name) for name in ("bench", "deploy", "deploy/prometheus", "tests/e2e", "tests/grafana")]
