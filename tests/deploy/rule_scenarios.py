@@ -13,6 +13,7 @@ SAMPLES = BEFORE + DURING + AFTER
 
 HISTORIAN = {"agent": "platform.historian"}
 LISTENER = {"agent": "listener"}
+AGENTS = ("listener", "platform.driver", "platform.historian")
 DEVICE = {"device": "campus/fake"}
 FORWARDER = {"agent": "forward"}
 SECRET = {"rule": "secret-key"}
@@ -26,6 +27,7 @@ class Fires:
     """The alert fires at `at` with these labels, and at `after` no more. `value` as its description shows it.
 
     Of other alerts, exactly `alongside` fires at `at`, `already` just before the fault and `later` at `after`.
+    `agents`: whom it names.
     """
 
     alert: str
@@ -40,6 +42,7 @@ class Fires:
     alongside: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
     site: bool = True
+    agents: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,11 @@ def vanished(*, last_up: float = 1, back: bool) -> dict[str, str]:
     return found
 
 
+def second_platform(ups: str = flat((1, SAMPLES))) -> dict[str, str]:
+    """Another platform of the same site."""
+    return {'up{job="voltscope", site="north", instance="plant2"}': ups}
+
+
 def other_site(samples: int) -> dict[str, str]:
     """A second site of the job that stays."""
     return {'up{job="voltscope", site="south", instance="plant2"}': flat((1, samples))}
@@ -99,11 +107,28 @@ def scraped_not() -> dict[str, str]:
     return found | one("up", blip(0, 1))
 
 
+def crashed(*identities: str, before: int = BEFORE, samples: int = DURING) -> dict[str, str]:
+    """Agents that are killed one after another within one scrape, and stay down."""
+    rest = SAMPLES - before - samples
+    found = {}
+    for identity in identities:
+        found |= agent(identity, ("running", before), ("crashed", samples), ("running", rest))
+        ended = f"_x{before} {flat((-9, samples))}" + (f" {gone(rest)}" if rest else "")
+        found |= one("volttron_agent_exit_status", ended, agent=identity)
+    return found
+
+
+def site_lost() -> dict[str, str]:
+    """Two platforms of a site cannot be scraped, one seen 15 s after the other."""
+    ups = flat((1, BEFORE + 1), (0, DURING - 1), (1, AFTER))
+    return scraped_not() | second_platform(ups)
+
+
 def platform_killed() -> dict[str, str]:
     """Platform and agents die and are started again; the exporter runs apart."""
     found = one("volttron_platform_up", blip(0, 1)) | one("voltscope_facts_fresh", blip(0, 1))
     found |= one("volttron_platform_uptime_seconds", f"{ramp(20000, 15, BEFORE)} {gone(DURING)} {ramp(5, 15, AFTER)}")
-    for identity in ("listener", "platform.driver", "platform.historian"):
+    for identity in AGENTS:
         found |= state(identity, "crashed")
     return found | one("volttron_agent_restarts_total", flat((0, BEFORE + DURING), (1, AFTER)), **LISTENER)
 
@@ -119,33 +144,53 @@ FIRES = (
         {},
     ),
     # liveness: seen at 5m, which may be 15 s late (30 s where an answer is waited for), and told within 60 s
-    Fires("VolttronExporterDown", scraped_not(), "5m45s", "10m15s", {}),
-    Fires("VolttronPlatformDown", platform_killed(), "5m45s", "10m15s", {}),
+    Fires("VolttronExporterDown", scraped_not(), "5m45s", "14m15s", {}),
+    Fires("VolttronPlatformDown", platform_killed(), "5m45s", "14m15s", {}),
     Fires(
         "VoltscopeExporterBlind",
         one("voltscope_facts_fresh", blip(0, 1)) | one("volttron_platform_up", blip(0, 1)),
         "5m45s",
-        "10m15s",
+        "14m15s",
         {},
     ),
-    Fires("VolttronBusProbeFailing", one("volttron_bus_probe_success", blip(0, 1)), "5m30s", "10m15s", {}),
+    Fires("VolttronBusProbeFailing", one("volttron_bus_probe_success", blip(0, 1)), "5m30s", "14m15s", {}),
+    Fires("VolttronSiteDown", site_lost(), "5m45s", "14m15s", {"job": "voltscope", "site": "north"}, "2", site=False),
+    Fires(
+        "VolttronManyAgentsDown",
+        crashed(*AGENTS),
+        "5m30s",
+        "15m",
+        {},
+        value="3",
+        agents="listener platform.driver platform.historian ",
+    ),
+    Fires(  # another one, while those are down still
+        "VolttronAgentCrashed",
+        crashed(*AGENTS, samples=80) | crashed("another", before=60, samples=10),
+        "15m30s",
+        "24m45s",
+        {"agent": "another"},
+        before="14m45s",
+        already=("VolttronManyAgentsDown",),
+        alongside=("VolttronManyAgentsDown",),
+        later=("VolttronManyAgentsDown",),
+    ),
     Fires(
         "VolttronAgentCrashed",
         state("listener", "crashed")
         | one("volttron_agent_exit_status", f"_x{BEFORE} {flat((-9, DURING))} {gone(AFTER)}", **LISTENER)
         | one("volttron_agent_restarts_total", flat((0, BEFORE + DURING), (1, AFTER)), **LISTENER),
-        "5m15s",
-        "11m15s",
-        later=("VolttronAgentRestarted",),
+        "5m30s",
+        "15m",
     ),
     Fires(  # restarted by the platform before the next scrape: one scrape saw it
         "VolttronAgentCrashed",
         state("listener", "crashed", 1)
         | one("volttron_agent_exit_status", f"_x{BEFORE} 1 {gone(SAMPLES - BEFORE - 1)}", **LISTENER),
-        "5m15s",
-        "6m15s",
+        "5m30s",
+        "10m15s",
     ),
-    Fires("VolttronAgentCrashed", state("listener", "crashed"), "5m45s", "11m15s"),  # nobody has reaped it
+    Fires("VolttronAgentCrashed", state("listener", "crashed"), "5m45s", "14m15s"),  # nobody has reaped it
     Fires(
         "VolttronAgentCrashLooping",
         one(
@@ -163,8 +208,8 @@ FIRES = (
         "5m15s",
         "10m30s",
     ),
-    Fires("VolttronAgentZombie", state("listener", "zombie"), "5m45s", "10m15s"),
-    Fires("VolttronAgentHung", state("listener", "hung"), "5m30s", "10m15s"),
+    Fires("VolttronAgentZombie", state("listener", "zombie"), "5m45s", "14m15s"),
+    Fires("VolttronAgentHung", state("listener", "hung"), "5m30s", "14m15s"),
     Fires("VolttronAgentStopped", state("listener", "stopped"), "5m45s", "10m15s"),
     Fires(
         "VolttronAgentNotStarted",
@@ -552,6 +597,30 @@ SILENT = (
         despite=("VolttronExporterDown",),
     ),
     Silent("VolttronExporterDown", "one scrape failed", one("up", blip(0, 1, 1))),
+    Silent(
+        "VolttronSiteDown",
+        "another platform of the site answers",
+        scraped_not() | second_platform(),
+        despite=("VolttronExporterDown",),
+    ),
+    Silent("VolttronSiteDown", "a scrape of each failed", one("up", blip(0, 1, 1)) | second_platform(blip(0, 1, 1))),
+    Silent(
+        "VolttronManyAgentsDown",
+        "two crashed",
+        crashed(*AGENTS[:2]),
+        despite=("VolttronAgentCrashed",),
+    ),
+    Silent(
+        "VolttronManyAgentsDown",
+        "they crashed one after another, with longer between",
+        crashed("listener", samples=80) | crashed("one", before=45, samples=55) | crashed("two", before=70, samples=30),
+        despite=("VolttronAgentCrashed",),
+    ),
+    Silent(
+        "VolttronManyAgentsDown",
+        "they had not yet connected",
+        {name: values for identity in AGENTS for name, values in state(identity, "zombie", 1).items()},
+    ),
     Silent("VolttronPlatformDown", "nothing is wrong", {}),
     Silent(
         "VolttronPlatformDown",

@@ -84,6 +84,7 @@ def expected(scenario: Fires) -> dict[str, Any]:
             "summary": rendered(alert.summary),
             "description": rendered(alert.description),
             "runbook": f"docs/runbooks/{alert.name}.md",
+            **({"agents": scenario.agents} if alert.agents else {}),
         },
     }
 

@@ -47,5 +47,5 @@ def _write_rules(folder: Path) -> None:
     """Our rules without patience: what lasts is told at once, as it would be in the end."""
     folder.mkdir()
     for path in RULES.glob("*.yml"):
-        text = re.sub(r"(?m)^ +for: .*\n", "", path.read_text())
+        text = re.sub(r"(?m)^ +(keep_firing_)?for: .*\n", "", path.read_text())
         (folder / path.name).write_text(re.sub(r"(?m)^( +interval:) .*$", r"\1 1s", text))

@@ -18,9 +18,11 @@ _DOCUMENT = """# Alerts
 Made by `python3 deploy/prometheus/generate.py` from `deploy/prometheus/mixin/`; change it there. How to load the rules,
 and how to choose other thresholds, is in [deploy/prometheus](../deploy/prometheus/README.md).
 
-Severities: `critical` – something does not work, or data is lost, now; `warning` – it will, if nobody looks;
-`info` – worth knowing when you look. Every alert carries `site` and `instance`, and `agent` or `device` where it is
-about one. An agent that is stopped and disabled is never told of.
+Severities: `critical` – something does not work, or data is lost, now; `warning` – it will, if nobody looks; `info` –
+worth knowing when you look. Alerts carry `site` and `instance`, and `agent` or `device` where they are about one. An
+agent that is stopped and disabled is never told of. `lasting`: it must be true for so long before it fires; `kept`:
+it goes on firing for so long after it was last true, so that what comes and goes is told once. Whom it is told to,
+and what hushes what: [deploy/alertmanager](../deploy/alertmanager/README.md).
 """
 
 
@@ -45,10 +47,12 @@ def reference(thresholds: Thresholds) -> str:
     for group in groups(thresholds):
         found = [rule for rule in group.rules if isinstance(rule, Alert)]
         parts.append(
-            f"\n## {group.name}\n\n{group.about}\n\n| alert | severity | lasting | fires when |\n|---|---|---|---|\n"
+            f"\n## {group.name}\n\n{group.about}\n\n"
+            "| alert | severity | lasting | kept | fires when |\n|---|---|---|---|---|\n"
         )
         parts += [
-            f"| [{one.name}](runbooks/{one.name}.md) | {one.severity} | {one.lasting} | {one.why} |\n" for one in found
+            f"| [{one.name}](runbooks/{one.name}.md) | {one.severity} | {one.lasting} | {one.kept} | {one.why} |\n"
+            for one in found
         ]
     parts.append("\n## Recording rules\n\n| series | meaning |\n|---|---|\n")
     recorded = [rule for group in groups(thresholds) for rule in group.rules if isinstance(rule, Record)]
@@ -84,18 +88,28 @@ def _alert(rule: Alert, thresholds: Thresholds) -> Iterable[str]:
         "description": template(rule.description),
         "runbook": f"docs/runbooks/{rule.name}.md",
     }
+    if rule.agents:
+        annotations["agents"] = _listing(rule.agents)
     if thresholds.runbook_url:
         annotations["runbook_url"] = f"{thresholds.runbook_url.rstrip('/')}/{rule.name}.md"
     return [
         f"      - alert: {rule.name}",
         *_expr(rule.expr),
         *([f"        for: {rule.lasting}"] if rule.lasting != "0s" else []),
+        *([f"        keep_firing_for: {rule.kept}"] if rule.kept != "0s" else []),
         "        labels:",
         f"          severity: {rule.severity}",
         "        annotations:",
         # a JSON string is a YAML string
         *(f"          {name}: {json.dumps(text, ensure_ascii=False)}" for name, text in annotations.items()),
     ]
+
+
+def _listing(vector: str) -> str:
+    """The names of at most 20 agents in `vector`, of the alert's own platform, when the alert is evaluated."""
+    same = "{site=%q, instance=%q}"
+    query = f'(printf "topk(20, {vector}{same})" $labels.site $labels.instance)'
+    return f'{{{{ range query {query} | sortByLabel "agent" }}}}{{{{ .Labels.agent }}}} {{{{ end }}}}'
 
 
 def _expr(expr: str) -> Iterable[str]:

@@ -6,6 +6,21 @@ from .rule import AGENT, SITE, UP, Alert, Group, Record, number
 from .thresholds import Thresholds
 
 LOOPING = "agent:volttron_agent_restarts:increase30m"
+DOWN = "agent:volttron_agent_down:max1m"
+TOGETHER = "agent:volttron_agent_down:together"
+WHOLE_SITE = "site:volttron_exporters_down:all"
+
+# A stopping agent may be gone before the platform has reaped it, and look crashed to one scrape: only with its exit
+# status, or to the next scrape too, it is one. The window of a minute keeps crashes that were restarted at once.
+CRASHED = (
+    f'(max_over_time(volttron_agent_state{{state="crashed"}}[1m]) == 1\n'
+    f"    and on ({AGENT}) (max_over_time(volttron_agent_exit_status[1m]) > 0"
+    f" or min_over_time(volttron_agent_exit_status[1m]) < 0)\n"
+    f'    or min_over_time(volttron_agent_state{{state="crashed"}}[30s]) == 1)'
+)
+# What went down together has one alert for all. Left out here and not by Alertmanager: that one, started anew, may hear
+# of an agent before it hears of the platform, and tell.
+ALONE = f"unless on ({AGENT}) {TOGETHER}"
 
 
 def group(t: Thresholds) -> Group:
@@ -21,8 +36,21 @@ def group(t: Thresholds) -> Group:
                 f"  - on ({SITE}) group_left () resets(volttron_platform_uptime_seconds[30m])",
                 "Restarts of an agent within 30 minutes, those of the whole platform not counted.",
             ),
+            Record(
+                DOWN,
+                f'max without (state) ({CRASHED}\n  or volttron_agent_state{{state=~"zombie|hung"}} == 1)\n  {UP}',
+                "Agents that crashed within the last minute, left the bus or do not answer.",
+            ),
+            _together(t),
+            Record(
+                WHOLE_SITE,
+                f'count by (job, site) (up{{job="{t.job}"}} == 0)\n'
+                f'  == count by (job, site) (up{{job="{t.job}"}}) >= 2',
+                "Exporters of a site none of whose exporters can be scraped, where it has several.",
+            ),
             *_platform(t),
-            *_crashes(loops),
+            _many(t),
+            *_crashes(t, loops),
             *_states(t),
         ),
         t.liveness_interval,
@@ -32,14 +60,26 @@ def group(t: Thresholds) -> Group:
 def _platform(t: Thresholds) -> tuple[Alert, ...]:
     return (
         Alert(
+            "VolttronSiteDown",
+            "critical",
+            WHOLE_SITE,
+            "None of the <$value> exporters of <site> answers",
+            "Prometheus can scrape none of the <$value> exporters of <site>: its uplink or its power is gone, "
+            "and nothing else about its platforms can be told.",
+            "None of a site's exporters can be scraped, where it has several; they have no alerts of their own then.",
+            t.second_answer_for,
+            t.liveness_kept,
+        ),
+        Alert(
             "VolttronExporterDown",
             "critical",
-            f'up{{job="{t.job}"}} == 0',
+            f'up{{job="{t.job}"}} == 0 unless on (job, site) {WHOLE_SITE}',
             "The exporter of <instance> does not answer",
             "Prometheus cannot scrape <instance> at <site>: exporter, machine or network is down, "
             "and nothing else about this platform can be told.",
             "A configured exporter cannot be scraped: it, its machine or the network is down.",
             t.liveness_for,
+            t.liveness_kept,
         ),
         Alert(
             "VolttronPlatformDown",
@@ -49,6 +89,7 @@ def _platform(t: Thresholds) -> tuple[Alert, ...]:
             "The platform's process on <instance> at <site> is gone: none of its agents works.",
             "The platform's process is gone; told by an exporter that runs apart from it.",
             t.liveness_for,
+            t.liveness_kept,
         ),
         Alert(
             "VoltscopeExporterBlind",
@@ -60,6 +101,7 @@ def _platform(t: Thresholds) -> tuple[Alert, ...]:
             "they hang, or the exporter's agent does. Agents' states, health and devices are old.",
             "The platform's process lives, but no facts come: its hub is blocked, or the exporter's agent hangs.",
             t.liveness_for,
+            t.liveness_kept,
         ),
         Alert(
             "VolttronBusProbeFailing",
@@ -69,27 +111,49 @@ def _platform(t: Thresholds) -> tuple[Alert, ...]:
             "A message the exporter published on <instance> did not come back to it.",
             "Our own message did not come back over the bus.",
             t.second_answer_for,
+            t.liveness_kept,
         ),
     )
 
 
-def _crashes(loops: str) -> tuple[Alert, ...]:
-    # A stopping agent may be gone before the platform has reaped it, and look crashed to one scrape: only with its
-    # exit status, or for two scrapes more, it is one. The window of a minute keeps crashes that were restarted at once.
-    crashed = (
-        f'(max_over_time(volttron_agent_state{{state="crashed"}}[1m]) == 1\n'
-        f"    and on ({AGENT}) (max_over_time(volttron_agent_exit_status[1m]) > 0"
-        f" or min_over_time(volttron_agent_exit_status[1m]) < 0)\n"
-        f'    or min_over_time(volttron_agent_state{{state="crashed"}}[45s]) == 1)'
+def _together(t: Thresholds) -> Record:
+    """Who is of it stays so until it is back: another agent that fails tomorrow, while these are down, is told of."""
+    lately = f"{DOWN} unless on ({AGENT}) {DOWN} offset {t.together_window}"
+    return Record(
+        TOGETHER,
+        f"({lately})\n  and on ({SITE}) count by ({SITE}) ({lately}) >= {number(t.together_agents)}\n"
+        f"  or {DOWN} and on ({AGENT}) last_over_time({TOGETHER}[{t.together_memory}])",
+        "Those of them that went down with others at the same time.",
     )
+
+
+def _many(t: Thresholds) -> Alert:
+    return Alert(
+        "VolttronManyAgentsDown",
+        "critical",
+        f"count by ({SITE}) ({TOGETHER})",
+        "<$value | printf `%.0f`> agents of <instance> went down together",
+        "<$value | printf `%.0f`> agents of <instance> at <site> crashed, left the bus or stopped answering within "
+        "minutes of one another: look for one cause. It stays until all of them are back.",
+        "Several agents went down within minutes of one another; they have no alerts of their own then.",
+        t.second_answer_for,
+        t.liveness_kept,
+        agents=TOGETHER,
+    )
+
+
+def _crashes(t: Thresholds, loops: str) -> tuple[Alert, ...]:
     return (
         Alert(
             "VolttronAgentCrashed",
             "critical",
-            f"max without (state) {crashed}\n  {UP}\n  unless on ({AGENT}) {loops}",
+            f"max without (state) {CRASHED}\n  {UP}\n  unless on ({AGENT}) {loops}\n  {ALONE}",
             "<agent> on <instance> crashed",
             "The process of <agent> on <instance> ended with an error or by a signal.",
             "An agent's process ended with an error or by a signal.",
+            # by then the next scrape has told whether it was the only one
+            t.second_answer_for,
+            t.liveness_kept,
         ),
         Alert(
             "VolttronAgentCrashLooping",
@@ -122,21 +186,23 @@ def _states(t: Thresholds) -> tuple[Alert, ...]:
         Alert(
             "VolttronAgentZombie",
             "critical",
-            state("zombie"),
+            f"{state('zombie')}\n  {ALONE}",
             "<agent> on <instance> left the message bus",
             "The process of <agent> on <instance> runs, but is no peer of the bus: nobody can reach it. "
             "VOLTTRON shows its last health for ever.",
             "An agent's process runs, but is no peer of the bus.",
             t.liveness_for,
+            t.liveness_kept,
         ),
         Alert(
             "VolttronAgentHung",
             "critical",
-            state("hung"),
+            f"{state('hung')}\n  {ALONE}",
             "<agent> on <instance> does not answer",
             "<agent> on <instance> is connected to the bus, but answered neither when asked nor when asked again.",
             "An agent is connected to the bus but does not answer.",
             t.second_answer_for,
+            t.liveness_kept,
         ),
         Alert(
             "VolttronAgentStopped",

@@ -31,6 +31,8 @@ class Alert:
     """An alert. `why`: one sentence for the reference.
 
     In `summary` and `description`, `<agent>` stands for the label and `<$value | humanize>` for the formatted value.
+    It fires once it was true for `lasting`, and for `kept` after it was last. `agents`: a vector whose label `agent`
+    names, beside site and instance, whom it is about; they are told in an annotation.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Alert:
     description: str
     why: str
     lasting: str = "0s"
+    kept: str = "0s"
+    agents: str = ""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,15 @@ class Thresholds:
     second_answer_for: str = _threshold(
         "20s", "Agents and the bus are asked again after 20 s: one answer that was late is forgotten by then."
     )
+    liveness_kept: str = _threshold(
+        "4m",
+        "What comes and goes within it is told once; less than the five minutes after which a group is told again.",
+    )
+    together_agents: float = _threshold(3, "So many agents down within the window below have one cause, and one alert.")
+    together_window: str = _threshold("5m", "Agents that went down within it went down together.")
+    together_memory: str = _threshold(
+        "10m", "Twice the window: after an outage of Prometheus itself those that went down together still are."
+    )
     absent_memory: str = _threshold("1d", "How long a target that vanished while it was healthy is remembered.")
     start_grace_seconds: float = _threshold(300, "Agents that start with the platform have this long for it.")
     crash_loop_restarts: float = _threshold(
