@@ -40,13 +40,14 @@ def table(home: Home) -> list[tuple[str, str]]:
     found = status(home)
     boards = ROOT / "logstash" / "kibana-import"  # not the copy: root runs nothing the platform's user can write
     searched = "opensearch" in found["pids"]
+    grafana = f"--grafana {found['grafana']}" if "grafana" in found["pids"] else "--no-grafana"
     example = f"{found['voltscope']} profile platform.historian -d 10 -o flame.svg"
     return [
         ("Console", f"{found['console']}  (log in as operator with its secret)"),
         ("Prometheus", found["prometheus"] if "prometheus" in found["pids"] else ""),
         ("Grafana", f"{found['grafana']}  (likewise)" if "grafana" in found["pids"] else ""),
         ("OpenSearch", f"{found['opensearch']}  (no login: open to everybody on this machine)" if searched else ""),
-        ("Kibana", f"{boards} URL --console {found['console']}" if searched else ""),
+        ("Kibana", f"{boards} URL --console {found['console']} {grafana}" if searched else ""),
         ("Exporter", f"{found['exporter']}/metrics"),
         ("Flamegraph", str(home.state.get("flamegraph") or "")),
         ("Credentials", found["credentials"]),

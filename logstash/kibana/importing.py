@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kibana.objects import CONSOLE, ndjson, objects
+from kibana.links import CONSOLE, GRAFANA, Addresses
+from kibana.objects import ndjson, objects
 from kibana.saved_objects import Json, Product
 from kibana.visualisations import LINKS_ID
 
@@ -174,15 +175,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ImportFailed(f"{program} is {program.name}, which has no spaces: see --tenant.")
         if given.tenant and program.product == "kibana":
             raise ImportFailed(f"{program} is {program.name}, which has no tenants: see --space.")
-        _import(program, given.console, given.space)
+        _import(program, Addresses(given.console, given.grafana), given.space)
     except ImportFailed as error:
         print(f"kibana-import: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _import(program: Program, console: str, space: str | None) -> None:
-    made = objects(program.product, console, space)
+def _import(program: Program, at: Addresses, space: str | None) -> None:
+    made = objects(program.product, at, space)
     before = program.present(made, space)
     if _unchanged(made, before):
         print(f"{program.name} at {program}: nothing changed, all {len(made)} objects are there.")
@@ -279,6 +280,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("url", help="of Kibana or OpenSearch Dashboards, as http://127.0.0.1:5601")
     parser.add_argument("--console", default=CONSOLE, metavar="URL", help="where links lead (default: %(default)s)")
+    parser.add_argument("--grafana", default=GRAFANA, metavar="URL", help="likewise (default: %(default)s)")
+    parser.add_argument("--no-grafana", dest="grafana", action="store_const", const=None, help="no links there")
     parser.add_argument("--space", help="of Kibana, by its identifier (default: the default space)")
     parser.add_argument("--tenant", help="of OpenSearch Dashboards with its security plugin (default: the user's own)")
     parser.add_argument("--username", help="who imports")

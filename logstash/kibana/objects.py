@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kibana import visualisations as shown
 from kibana.data_views import data_views
+from kibana.links import Addresses
 from kibana.saved_objects import Json, Panel, Product, dashboard
 from kibana.searches import (
     DRIVER,
@@ -19,18 +20,18 @@ from kibana.searches import (
     SLOW,
 )
 
-CONSOLE = "http://127.0.0.1:10935"
+HERE = Addresses()
 FILES: dict[Product, Path] = {
     "kibana": Path(__file__).parent / "kibana.ndjson",
     "opensearch-dashboards": Path(__file__).parent / "opensearch-dashboards.ndjson",
 }
 
 
-def objects(product: Product, console: str = CONSOLE, space: str | None = None) -> list[Json]:
-    """`console`: base URL of voltscope's console, where links lead. `space`: of Kibana, the default one when None."""
-    first = _objects(product, console, "")
+def objects(product: Product, at: Addresses = HERE, space: str | None = None) -> list[Json]:
+    """`at`: where links lead. `space`: of Kibana, the default one when None."""
+    first = _objects(product, at, "")
     fingerprint = hashlib.sha256(ndjson(first).encode()).hexdigest()[:12]
-    made = _objects(product, console, fingerprint)
+    made = _objects(product, at, fingerprint)
     return made if space is None else [_in_space(one, space) for one in made]
 
 
@@ -40,8 +41,8 @@ def _in_space(one: Json, space: str) -> Json:
     return {**one, "id": f"{one['id']}-{space}", "references": references}
 
 
-def _objects(product: Product, console: str, fingerprint: str) -> list[Json]:
-    links = shown.links(console, fingerprint)
+def _objects(product: Product, at: Addresses, fingerprint: str) -> list[Json]:
+    links = shown.links(at, fingerprint)
     fleet = dashboard(
         "voltscope-fleet",
         "voltscope: fleet",
@@ -83,7 +84,7 @@ def _objects(product: Product, console: str, fingerprint: str) -> list[Json]:
         ],
         "now-24h",
     )
-    return [*data_views(console, product), *SEARCHES, *shown.VISUALISATIONS, links, fleet, platform]
+    return [*data_views(at, product), *SEARCHES, *shown.VISUALISATIONS, links, fleet, platform]
 
 
 def ndjson(made: list[Json]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kibana.data_views import LOGS, PROFILES
+from kibana.links import LOGS, PROFILES
 from kibana.saved_objects import Json, search
 from kibana.troubles import (
     AGENT_RESTARTS,
@@ -23,7 +23,7 @@ ERRORS_BY_AGENT = search(
     "voltscope: errors by agent",
     "Errors and worse, agent by agent, newest first.",
     ERRORS,
-    ["service.name", "log.logger", "message", "error.type", "labels.stream", "in_console"],
+    ["service.name", "log.logger", "message", "error.type", "labels.stream", "in_console", "agent_in_console"],
     [["service.name", "asc"], ["@timestamp", "desc"]],
 )
 
@@ -33,7 +33,7 @@ STORY = search(
     "voltscope: one agent's story",
     "What one agent logged and what the platform logged about it, oldest first. Write another agent into the query.",
     'service.name:"platform.historian" OR (service.name:platform AND message:"platform.historian")',
-    ["service.name", "log.level", "log.logger", "message", "process.pid", "flamegraphs"],
+    ["service.name", "log.level", "log.logger", "message", "process.pid", "agent_in_console"],
     [["@timestamp", "asc"], ["event.sequence", "asc"]],
 )
 
@@ -112,6 +112,7 @@ PROFILES_TAKEN = search(
         "voltscope.profile.samples",
         "flamegraph",
         "speedscope",
+        "logged",
     ],
     _NEWEST,
 )

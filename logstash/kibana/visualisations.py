@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kibana.charts import bars, by, by_query, controls, count, figures, lines, markdown, metric, over_time, table
-from kibana.data_views import LOGS, PROFILES
+from kibana.links import LOGS, PROFILES, Addresses
 from kibana.saved_objects import Json, View, reference, visualization
 from kibana.troubles import AGENT_RESTARTS, ALL, ANY, ERRORS
 
@@ -19,13 +19,15 @@ CONTROLS = visualization(
 )
 
 
-def links(console: str, fingerprint: str) -> Json:
-    """Ways on. `console`: its base URL. `fingerprint`: of all other objects, for `kibana-import` to know them by."""
-    base = console.rstrip("/")
+def links(at: Addresses, fingerprint: str) -> Json:
+    """Ways on. `fingerprint`: of all other objects, for `kibana-import` to know them by."""
+    base = at.console.rstrip("/")
     written = (
         f"[Console]({base}/) · [search the logs of this site]({base}/logs) · [take a flamegraph]({base}/flamegraphs)"
     )
-    said = f"To the console. Objects {fingerprint}."
+    if at.grafana:
+        written += f" · [Grafana]({at.grafana.rstrip('/')}/d/voltscope-fleet)"
+    said = f"To the console and Grafana. Objects {fingerprint}."
     return visualization(LINKS_ID, None, "voltscope: links", said, markdown(written))
 
 

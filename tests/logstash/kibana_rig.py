@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kibana.data_views import LOGS, PROFILES
+from kibana.links import LOGS, PROFILES
 from logs_rig import SAMPLES, Rig
 from servers.opensearch.node import OpenSearch
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kibana.data_views import LINKS, LOGS
+from kibana.links import LINKS, LOGS, Addresses
 from kibana.objects import FILES, ndjson, objects
 from kibana.requests import fields, queries
 
@@ -171,9 +171,9 @@ def test_every_field_of_every_object_is_in_its_index_template(made: list[dict[st
             (each["id"] for each in one["references"] if each["type"] == "index-pattern"), None
         )  # fmt: skip
         if view is not None:
-            links = {name for name, *_ in LINKS[view]}
+            links = {link.name for link in LINKS[view]}
             assert fields(one) - links <= known[view], one["id"]
-            assert one["type"] != "index-pattern" or {field for _, field, _, _ in LINKS[view]} <= known[view]
+            assert one["type"] != "index-pattern" or {link.of for link in LINKS[view]} <= known[view]
 
 
 def test_fields_are_read_out_of_queries() -> None:
@@ -183,21 +183,33 @@ def test_fields_are_read_out_of_queries() -> None:
     assert fields(one) == {"a.b", "c", "d.words", "message"}
 
 
-def test_links_lead_to_the_console_that_was_named() -> None:
+def test_links_lead_to_the_console_and_the_grafana_that_were_named() -> None:
+    named = Addresses("https://console.example/volttron/", "https://grafana.example/")
     for product in PRODUCTS:
-        here, there = ndjson(objects(product)), ndjson(objects(product, "https://console.example/volttron/"))
-        assert "http://127.0.0.1:10935/" in here and "127.0.0.1" not in there
-        formats = json.loads(objects(product, "https://console.example/volttron/")[0]["attributes"]["fieldFormatMap"])
-        template = formats["in_console"]["params"]["urlTemplate"]
-        assert template.startswith("https://console.example/volttron/logs?q=id%3D{{value}}")
+        here, there = ndjson(objects(product)), ndjson(objects(product, named))
+        assert "http://127.0.0.1:10935/" in here and "http://127.0.0.1:3000/" in here and "127.0.0.1" not in there
+        formats = json.loads(objects(product, named)[0]["attributes"]["fieldFormatMap"])
+        template = {name: shown["params"]["urlTemplate"] for name, shown in formats.items() if shown["id"] == "url"}
+        assert template["in_console"].startswith("https://console.example/volttron/logs?q=id%3D{{value}}")
+        assert template["agent_in_grafana"] == "https://grafana.example/d/voltscope-agent?{{rawValue}}"
+        assert "[Grafana](https://grafana.example/d/voltscope-fleet)" in there
+
+
+def test_where_there_is_no_grafana_nothing_leads_there() -> None:
+    for product in PRODUCTS:
+        made = ndjson(objects(product, Addresses(grafana=None)))
+        assert "/d/voltscope" not in made and "agent_in_grafana" not in made and "agent_in_console" in made
 
 
 def test_the_pages_links_lead_to_are_the_consoles() -> None:
     console = ROOT / "voltscope" / "console"
-    pages = "".join(file.read_text("utf-8") for file in (*console.glob("*.py"), console / "static/js/app.js"))
-    for view in LINKS.values():
-        for _, _, _, path in view:
-            page = re.match(r"/\w+", path)
+    pages = "".join(file.read_text("utf-8") for file in console.glob("*.py"))
+    boards = {f"/d/{json.loads(file.read_text())['uid']}" for file in (ROOT / "grafana/json").glob("*.json")}
+    for link in (link for view in LINKS.values() for link in view):
+        if link.around == "grafana":
+            assert link.path.partition("?")[0] in boards
+        else:
+            page = re.match(r"/\w+", link.path)
             assert page is not None and f'"{page[0]}' in pages
     assert LOGS.pattern == "voltscope-logs-*"
 

@@ -8,10 +8,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from kibana import troubles
-from kibana.data_views import LINKS, LOGS, PROFILES, runtime_script, scripted_field
+from kibana.links import AFTER_S, BEFORE_S, LINKS, LOGS, PROFILES, Link
 from kibana.objects import objects
 from kibana.requests import queries, requests
 from kibana.searches import SEARCHES, STORY
@@ -20,6 +21,7 @@ from servers.opensearch.node import OpenSearch
 
 Document = dict[str, Any]
 EVERYTHING: dict[str, Any] = {"match_all": {}}
+OURS: dict[str, Any] = {"exists": {"field": "service.name"}}
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +139,7 @@ def test_a_saved_search_finds_some_and_not_all(node: OpenSearch, search: str) ->
     order = one["attributes"]["sort"][0]
     shown = [value(hit["_source"], order[0]) for hit in answer["hits"]["hits"]]
     assert shown == sorted(shown, reverse=order[1] == "desc")
-    made = {name for name, *_ in LINKS[one["references"][0]["id"]]}
+    made = {link.name for link in LINKS[one["references"][0]["id"]]}
     for column in set(one["attributes"]["columns"]) - made - {"labels.stream", "error.type", "labels.site"}:
         assert any(value(hit["_source"], column) is not None for hit in answer["hits"]["hits"]), column
 
@@ -238,20 +240,47 @@ def test_trouble_is_counted_by_instance(node: OpenSearch) -> None:
         assert counted["modular"][kind] + counted["monolithic"][kind] == count
 
 
+def led(link: Link, document: Document) -> str:
+    """What a link's address is made of."""
+    if link.around is None:
+        return str(value(document, link.of))
+    prefix, times = ("var-", 1000) if link.around == "grafana" else ("", 1)
+    names = {"site": "labels.site", "instance": "labels.instance", "agent": "service.name"}
+    at = milliseconds(document) // 1000
+    since, until = ("from", "to") if link.around == "grafana" else ("since", "until")
+    given = {prefix + name: value(document, field) for name, field in names.items()}
+    given |= {since: (at - BEFORE_S) * times, until: (at + AFTER_S) * times}
+    return "&".join(f"{name}={content}" for name, content in given.items() if content is not None)
+
+
 @pytest.mark.parametrize("view", [LOGS, PROFILES], ids=lambda view: view.id)
 def test_links_are_made_of_every_record_and_break_none(node: OpenSearch, view: Any) -> None:
     """By the scripts themselves: Kibana's runtime field is OpenSearch's derived field."""
-    for name, field, _, _ in LINKS[view.id]:
-        derived = {name: {"type": "keyword", "script": {"source": runtime_script(field)}}}
-        scripted = {name: {"script": {"source": scripted_field(field), "lang": "painless"}}}
-        body = {"size": 500, "query": EVERYTHING, "derived": derived, "fields": [name], "script_fields": scripted}
-        for hit in ask(node, view.pattern, {**body, "_source": [field]})["hits"]["hits"]:
-            assert set(hit["fields"][name]) == {value(hit["_source"], field)}
     node.ask("PUT", "/kibanalogs-other/_doc/1?refresh=true", {"text": "of somebody else"})
-    body = {"size": 10, "query": {"exists": {"field": "text"}}, "script_fields": scripted, "derived": derived}
-    [hit] = ask(node, LOGS.pattern, {**body, "fields": [name]})["hits"]["hits"]
-    assert hit["fields"].get(name) in (None, [""])
+    for link in LINKS[view.id]:
+        derived = {link.name: {"type": "keyword", "script": {"source": link.runtime}}}
+        scripted = {link.name: {"script": {"source": link.scripted, "lang": "painless"}}}
+        body = {"derived": derived, "fields": [link.name], "script_fields": scripted}
+        for hit in ask(node, view.pattern, {**body, "size": 500, "query": OURS, "_source": True})["hits"]["hits"]:
+            assert set(hit["fields"][link.name]) == {led(link, hit["_source"])}
+        [hit] = ask(node, LOGS.pattern, {**body, "size": 10, "query": {"exists": {"field": "text"}}})["hits"]["hits"]
+        assert hit["fields"].get(link.name) in (None, [""])
     node.ask("DELETE", "/kibanalogs-other")
+
+
+@pytest.mark.parametrize("link", [link for link in LINKS[LOGS.id] if link.around], ids=lambda link: link.name)
+def test_names_with_signs_of_addresses_lead_to_themselves(node: OpenSearch, link: Link) -> None:
+    named = {"site": 'north & 100% "wing"', "instance": "a#b+c=d"}
+    record = {"@timestamp": "2026-11-21T04:00:00Z", "labels": named, "service": {"name": "pump 1"}}
+    node.ask("PUT", "/kibanalogs-signs/_doc/1?refresh=true", record)
+    body = {"query": {"term": {"service.name": "pump 1"}}, "derived": {link.name: {"type": "keyword", "script": {}}}}
+    body["derived"][link.name]["script"] = {"source": link.runtime}
+    [hit] = ask(node, LOGS.pattern, {**body, "fields": [link.name]})["hits"]["hits"]
+    [made] = hit["fields"][link.name]
+    given = {name.removeprefix("var-"): content for name, content in parse_qsl(made)}
+    assert {name: given[name] for name in ("site", "instance", "agent")} == {**named, "agent": "pump 1"}
+    assert len(given) == 5 and " " not in made
+    node.ask("DELETE", "/kibanalogs-signs")
 
 
 def test_who_spends_time_in_json_dumps(node: OpenSearch) -> None:
