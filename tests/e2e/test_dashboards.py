@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_site import Documents, LiveSite, wait_for
+import yaml
+from live_site import Documents, LiveSite, fetch, wait_for
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "grafana"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests" / "grafana"))
+sys.path.append(str(ROOT / "deploy"))
 
 from asking import Asked, search, stacks, terms
 from dashboard_queries import FILES, load, queries, targets
 from empty_when_healthy import EMPTY_RECORDS, empty_on_quickstart, reason
+from quickstart_lib import dashboards
+from quickstart_lib.state import Home
 
 # The agent that is profiled all the time. $__rate_interval is four times what the quickstart scrapes at.
 AGENT = "platform.historian"
@@ -27,6 +32,15 @@ SPAN_S = 1800
 @pytest.fixture(scope="module")
 def live(site: dict[str, Any]) -> LiveSite:
     return LiveSite(site)
+
+
+# Where a data source says that it is well.
+HEALTHY = {
+    "prometheus": "/-/healthy",
+    "alertmanager": "/-/healthy",
+    "elasticsearch": "/voltscope-logs-*/_count",
+    "grafana-pyroscope-datasource": "/-/healthy",
+}
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +111,14 @@ def test_every_query_of_profiles_finds_the_profiled_agent(live: LiveSite, chosen
 
         # a window of continuous profiling takes a minute, and a quiet agent works little in it
         wait_for(sampled, timeout=240, what=f"{board}: {panel}")
+
+
+def test_a_grafana_here_would_get_data_sources_that_answer(live: LiveSite) -> None:
+    at = dashboards.addresses(Home(Path(live["home"])))
+    kept = (ROOT / "grafana/provisioning/datasources/voltscope.yaml").read_text()
+    sources = yaml.safe_load(dashboards.own.data_sources(kept, at, 5))["datasources"]
+    given = {one["type"] for one in sources}
+    assert {"prometheus", "grafana-pyroscope-datasource"} <= given
+    assert ("elasticsearch" in given) == ("opensearch" in live.status)
+    for source in sources:
+        assert fetch(source["url"] + HEALTHY[source["type"]]), source
