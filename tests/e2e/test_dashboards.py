@@ -13,12 +13,11 @@ import pytest
 import yaml
 from live_site import Documents, LiveSite, fetch, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests" / "grafana"))
-sys.path.append(str(ROOT / "deploy"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "grafana"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "deploy"))
 
 from asking import Asked, search, stacks, terms
-from dashboard_queries import FILES, load, queries, targets
+from dashboard_queries import FILES, ROOT, load, queries, targets
 from empty_when_healthy import EMPTY_RECORDS, empty_on_quickstart, reason
 from quickstart_lib import dashboards
 from quickstart_lib.state import Home
