@@ -131,20 +131,27 @@ def flow(
 
 @live.command()
 @_watching(600, 60)
+@click.option(
+    "--latency", is_flag=True,
+    help="Time the calls as well, at a price that is said first.",
+)  # fmt: skip
 @click.pass_context
 def syscalls(
     ctx: click.Context, agent: str, seconds: int | None, source: str | None, rate: float | None, once: bool, yes: bool,
-    as_json: bool,
+    as_json: bool, latency: bool,
 ) -> int:  # fmt: skip
     """Show what the agent asks of the kernel: how often, how long it takes, and how often it fails.
 
+    Times of calls are told with --latency, and by sources that know them anyway.
+
     \b
     voltscope live syscalls platform.historian
+    voltscope live syscalls platform.historian --latency
     """
     from voltscope.cli.live_syscalls import SyscallsPicture
     from voltscope.cli.live_watching import Asked, watch
 
-    asked = Asked(agent, View.SYSCALLS, seconds or (3 if once else 60), source, rate, once, yes, as_json)
+    asked = Asked(agent, View.SYSCALLS, seconds or (3 if once else 60), source, rate, once, yes, as_json, latency)
     return watch(site_of(ctx), asked, SyscallsPicture())
 
 

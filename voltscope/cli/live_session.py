@@ -21,14 +21,30 @@ SILENCE_S = 60.0
 DocumentT = TypeVar("DocumentT")
 
 
+class Timed(msgspec.Struct, frozen=True):
+    """What a source of system calls costs when it times them as well."""
+
+    slowdown: float
+    words: str
+
+
 class Offer(msgspec.Struct, frozen=True):
-    """One way to watch. `unavailable`: why not, and what to do about it; None when it can."""
+    """One way to watch. `unavailable`: why not, and what to do about it; None when it can. `timed`: what it costs with
+    latency, None where asking for that changes nothing.
+    """
 
     name: str
     exact: bool
     slowdown: float
     words: str
     unavailable: str | None = None
+    timed: Timed | None = None
+
+    def with_latency(self) -> Offer:
+        """The same, as it is when latency is asked for."""
+        if self.timed is None:
+            return self
+        return msgspec.structs.replace(self, slowdown=self.timed.slowdown, words=self.timed.words)
 
     @property
     def cost(self) -> str:
@@ -81,10 +97,18 @@ class LiveClient:
         return self.read(body, Sources), body
 
     def begin(
-        self, agent: str, view: View, seconds: int, source: str | None = None, rate: float | None = None
+        self,
+        agent: str,
+        view: View,
+        seconds: int,
+        source: str | None = None,
+        rate: float | None = None,
+        latency: bool = False,
     ) -> Session:
         """Begin a session. Raises PeerError, and RemoteError in the profiler's own words."""
         asked = {"agent": agent, "view": view.value, "seconds": seconds, "source": source, "rate": rate}
+        if latency:
+            asked["latency"] = True
         return self.read(self._asked("/api/live", asked), Session)
 
     def events(self, session: str) -> Iterator[tuple[str, bytes]]:

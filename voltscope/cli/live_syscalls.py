@@ -12,6 +12,9 @@ _COLUMNS = [
     Column("PER SECOND", True, 1),
     Column("COUNT", True),
     Column("ERRORS", True, 2),
+]
+# where the source times calls
+_TIMES = [
     Column("IN ALL", True, 4),
     Column("EACH", True, 3),
     Column("SLOWEST", True, 5),
@@ -44,9 +47,11 @@ class SyscallsPicture:
             return [f"{head}. It asked nothing of the kernel."]
         room = None if rows is None else max(1, rows - 4)
         most = max(call.recent for call in now.calls)
-        body = [_row(call, most) for call in now.calls]
+        times = _TIMES if any(call.seconds is not None for call in now.calls) else []
+        columns_of = [*_COLUMNS, *times]
+        body = [_row(call, most)[: len(columns_of)] for call in now.calls]
         more = [f"… and {len(body) - room} more"] if room is not None and len(body) > room else []
-        return [head, "", *table(_COLUMNS, body[:room], columns), *more]
+        return [head, "", *table(columns_of, body[:room], columns), *more]
 
     def end(self) -> list[str]:
         """Nothing is held back."""

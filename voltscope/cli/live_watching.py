@@ -42,6 +42,7 @@ class Asked:
     once: bool
     yes: bool
     as_json: bool
+    latency: bool = False
 
 
 class Picture(Protocol):
@@ -68,11 +69,12 @@ def watch(site: Site, asked: Asked, picture: Picture, whole: Callable[[], str] |
     if offers is None:
         raise PeerUnexpected(f"the profiler does not know the view {asked.view.value}.", "Are both of one version?")
     offer = _picked(asked, offers)
-    _announce(asked, found.pid, offers, offer)
-    if offer.slowdown > SLOW and not asked.yes and not _wanted(asked):
+    told = offer.with_latency() if asked.latency else offer
+    _announce(asked, found.pid, offers, offer, told)
+    if told.slowdown > SLOW and not asked.yes and not _wanted(asked):
         click.echo("Nothing was begun.", err=True)
         return exits.OK
-    session = client.begin(asked.agent, asked.view, asked.seconds, offer.name, asked.rate)
+    session = client.begin(asked.agent, asked.view, asked.seconds, offer.name, asked.rate, asked.latency)
     ended: Session | None = None
     try:
         with _screen(asked) as moves:
@@ -97,9 +99,10 @@ def _picked(asked: Asked, offers: Offers) -> Offer:
     raise SourceUnavailable(f"nothing here can show the view {asked.view.value} of {asked.agent}.", reasons or None)
 
 
-def _announce(asked: Asked, pid: int, offers: Offers, offer: Offer) -> None:
-    head = f"{asked.agent} (pid {pid}), {asked.view.value} for {asked.seconds} s by {offer.name}: {offer.cost}"
-    click.echo(f"{shown(head)} {shown(offer.words)}", err=True)
+def _announce(asked: Asked, pid: int, offers: Offers, offer: Offer, told: Offer) -> None:
+    """`told`: the offer with what it costs as it is asked for."""
+    head = f"{asked.agent} (pid {pid}), {asked.view.value} for {asked.seconds} s by {told.name}: {told.cost}"
+    click.echo(f"{shown(head)} {shown(told.words)}", err=True)
     if asked.source is None:
         for better in offers.sources[: offers.sources.index(offer)]:
             click.echo(f"Not by {shown(better.name)}: {shown(better.unavailable or '')}", err=True)

@@ -9,7 +9,7 @@ from voltscope.errors import BadRequest
 from voltscope.live.source import Wish
 from voltscope.live.views import View
 
-_PARAMETERS = ("agent", "view", "seconds", "source", "rate", "switches")
+_PARAMETERS = ("agent", "view", "seconds", "source", "rate", "switches", "latency")
 _MOST_SECONDS = {View.FLOW: 60}
 _LONGEST_S, _USUAL_S = 600, 60
 # Above these a look costs the agent more than it tells.
@@ -28,7 +28,7 @@ class Request:
 
 
 def read_request(params: dict[str, Any]) -> Request:
-    """A request from JSON: agent, view, seconds = 60, source, rate, switches = true.
+    """A request from JSON: agent, view, seconds = 60, source, rate, switches = true, latency = false.
 
     Raises BadRequest naming the parameter.
     """
@@ -42,10 +42,8 @@ def read_request(params: dict[str, Any]) -> Request:
     longest = _MOST_SECONDS.get(view, _LONGEST_S)
     seconds = _number("seconds", params.get("seconds"), 1, longest)
     rate = _number("rate", params.get("rate"), 1, _MOST_RATE.get(view, _FASTEST))
-    switches = params.get("switches")
-    if switches is not None and not isinstance(switches, bool):
-        raise BadRequest("switches: found another value; allowed: true, false.")
-    wish = Wish(min(_USUAL_S, longest) if seconds is None else seconds, rate, switches is not False)
+    switches, latency = _yes_or_no(params, "switches", True), _yes_or_no(params, "latency", False)
+    wish = Wish(min(_USUAL_S, longest) if seconds is None else seconds, rate, switches, latency)
     return Request(agent_of(params.get("agent")), view, source or None, wish)
 
 
@@ -61,6 +59,15 @@ def _view(value: object) -> View:
     if value not in views:
         raise BadRequest(f"view: found {str(value)[:40]!r}; allowed: {', '.join(views)}.")
     return View(value)
+
+
+def _yes_or_no(params: dict[str, Any], name: str, usual: bool) -> bool:
+    value = params.get(name)
+    if value is None:
+        return usual
+    if not isinstance(value, bool):
+        raise BadRequest(f"{name}: found another value; allowed: true, false.")
+    return value
 
 
 def _number(name: str, value: object, least: float, most: float) -> float | None:

@@ -12,6 +12,7 @@ import msgspec
 
 from voltscope.errors import BackendFailed, TargetGone, TooManySessions, VoltscopeError
 from voltscope.live.documents import Documents, Latest, Read, Steps
+from voltscope.live.prices import timed_price
 from voltscope.live.source import Source, Watch, Wish
 from voltscope.live.views import CallGraph, Flow, Greenlets, Place, Update, View
 from voltscope.profiling.backends.refusal import let_in
@@ -94,13 +95,15 @@ class Session:
 
     def told(self) -> dict[str, Any]:
         """The session, for people and programs."""
-        price, wish = self.source.price, self._wish
+        wish, source = self._wish, self.source
+        price = (timed_price(source.view, source.name) if wish.latency else None) or source.price
         with self._lock:
             return {
                 "id": self.id, "agent": self.target.agent, "pid": self.target.pid, "view": self.source.view.value,
                 "source": self.source.name, "exact": self.source.exact, "slowdown": price.slowdown,
-                "words": price.words, "seconds": wish.seconds, "rate": wish.rate, "requested_by": self._requested_by,
-                "started": self._started, "state": RUNNING if self.ended is None else ENDED, "ended": self.ended,
+                "words": price.words, "seconds": wish.seconds, "rate": wish.rate, "latency": wish.latency,
+                "requested_by": self._requested_by, "started": self._started,
+                "state": RUNNING if self.ended is None else ENDED, "ended": self.ended,
                 "error": None if self._error is None else self._error.as_dict(), "updates": self._updates,
             }  # fmt: skip
 

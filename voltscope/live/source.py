@@ -13,12 +13,14 @@ from voltscope.profiling.targets import Target
 @dataclass(frozen=True)
 class Wish:
     """How to watch. `seconds`: the time box. `rate`: samples a second, None for the source's own. `switches`: whether
-    the time between switches of greenlets is measured as well.
+    the time between switches of greenlets is measured as well. `latency`: whether system calls are timed, where that
+    costs more than counting them.
     """
 
     seconds: float
     rate: float | None = None
     switches: bool = True
+    latency: bool = False
 
 
 @dataclass(frozen=True)

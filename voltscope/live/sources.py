@@ -12,6 +12,7 @@ from voltscope.errors import BadRequest, SourceUnavailable
 from voltscope.live.callgraph import CallGraphSource
 from voltscope.live.flow import ProbeFlow, SampledFlow
 from voltscope.live.greenlets import ProbeGreenlets
+from voltscope.live.prices import timed_price
 from voltscope.live.samplers.austin import AustinSampler
 from voltscope.live.samplers.probe import ProbeSampler
 from voltscope.live.samplers.pyspy import PySpySampler
@@ -98,10 +99,16 @@ class Sources:
         found = [
             {
                 "name": source.name, "exact": source.exact, "slowdown": source.price.slowdown,
-                "words": source.price.words, "unavailable": source.unavailable(target),
+                "words": source.price.words, "unavailable": source.unavailable(target), "timed": _timed(source),
             }
             for source in self.all
             if source.view is view
         ]  # fmt: skip
         chosen = next((one["name"] for one in found if one["unavailable"] is None), None)
         return {"view": view.value, "sources": found, "chosen": chosen}
+
+
+def _timed(source: Source) -> dict[str, Any] | None:
+    """What it costs when it times system calls, None where it does so, or does not, whatever is asked for."""
+    found = timed_price(source.view, source.name)
+    return None if found is None else {"slowdown": found.slowdown, "words": found.words}

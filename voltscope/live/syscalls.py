@@ -25,6 +25,8 @@ from voltscope.profiling.targets import Target
 
 # What the page shows is at most so old, and the little that is printed costs nothing.
 EVERY_S = 0.25
+# What the programs add to the number of a call that failed.
+_FAILED = 1 << 32
 # The number of the namespace that process ids have from the kernel's start (PROC_PID_INIT_INO of its proc_ns.h)
 _FIRST_PIDS = "pid:[4026531836]"
 
@@ -59,8 +61,8 @@ class BpftraceSyscalls:
         _, alive = find_target(self._processes, target.pid)
         until = str(math.ceil(wish.seconds) + 1)
         arguments = (str(target.pid), until, str(round(EVERY_S * 1000)))
-        program = Program(programs.text_of(programs.SYSCALLS), arguments, environment=programs.ENVIRONMENT)
-        return KernelCounts(Bpftrace(program, wish.seconds, self._binary), target, alive)
+        program = Program(programs.text_of(_program(wish)), arguments, environment=programs.ENVIRONMENT)
+        return KernelCounts(Bpftrace(program, wish.seconds, self._binary), target, alive, wish.latency)
 
 
 class ProbedSyscalls:
@@ -77,15 +79,20 @@ class ProbedSyscalls:
 
     def watch(self, target: Target, wish: Wish) -> Watch:
         _, alive = find_target(self._processes, target.pid)
-        feed = self._helper.run(programs.SYSCALLS, target.pid, wish.seconds, every=EVERY_S)
-        return KernelCounts(feed, target, alive)
+        feed = self._helper.run(_program(wish), target.pid, wish.seconds, every=EVERY_S)
+        return KernelCounts(feed, target, alive, wish.latency)
+
+
+def _program(wish: Wish) -> str:
+    return programs.LATENCY if wish.latency else programs.SYSCALLS
 
 
 class KernelCounts:
-    """What programs/syscalls.bt tells, as updates."""
+    """What programs/syscalls.bt or latency.bt tells, as updates."""
 
-    def __init__(self, feed: Feed, target: Target, alive: Callable[[], bool]) -> None:
-        self._feed, self._target, self._alive = feed, target, alive
+    def __init__(self, feed: Feed, target: Target, alive: Callable[[], bool], timed: bool) -> None:
+        """`timed`: whether it is the one that times them."""
+        self._feed, self._target, self._alive, self._timed = feed, target, alive, timed
         self._told: dict[str, dict[str, int]] = {}
         self._counts = Counts()
         self._began = self._last = time.monotonic()
@@ -115,20 +122,22 @@ class KernelCounts:
         return message.kind == "printf" and str(message.data).startswith("tick ")
 
     def _update(self) -> Syscalls:
-        calls, errors, nanoseconds, slowest = (
-            self._told.get(name, {}) for name in ("@calls", "@errors", "@nanoseconds", "@slowest")
-        )
-        self._counts.replace(
-            {
-                name_of(int(number)): Counted(
-                    count, errors.get(number, 0), nanoseconds.get(number, 0) / 1e9, slowest.get(number, 0) / 1e9
-                )
-                for number, count in calls.items()
-            }
-        )
+        calls: dict[int, tuple[int, int]] = {}
+        for key, count in self._told.get("@calls", {}).items():
+            failed = (int(key) + (_FAILED >> 1)) // _FAILED  # a call may have the number -1
+            number = int(key) - failed * _FAILED
+            all_of_it, failures = calls.get(number, (0, 0))
+            calls[number] = all_of_it + count, failures + (count if failed else 0)
+        self._counts.replace({name_of(number): self._counted(number, *found) for number, found in calls.items()})
         now = time.monotonic()
         span, self._last = now - self._last, now
         return self._counts.update(time.time(), now - self._began, span)
+
+    def _counted(self, number: int, count: int, failed: int) -> Counted:
+        if not self._timed:
+            return Counted(count, failed)
+        seconds, slowest = (self._told.get(name, {}).get(str(number), 0) / 1e9 for name in ("@nanoseconds", "@slowest"))
+        return Counted(count, failed, seconds, slowest)
 
 
 def helper_lacks(helper: Helper, program: str, pid: int) -> str | None:

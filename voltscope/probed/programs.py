@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from voltscope.errors import BadRequest, ProfilingRefused
 from voltscope.live.bpftrace import Program
-from voltscope.live.programs import ENVIRONMENT, FILES, FLOW, FLOW_ENVIRONMENT, GC, SYSCALLS, text_of
+from voltscope.live.programs import ENVIRONMENT, FILES, FLOW, FLOW_ENVIRONMENT, GC, LATENCY, SYSCALLS, text_of
 from voltscope.probed.identity import Subject
 from voltscope.probed.interpreter import Interpreter, interpreter
 from voltscope.probed.privileges import COUNTING, TYPES, USER_PROBES, missing
@@ -81,7 +81,9 @@ class Listed:
 LISTED = {
     each.name: each
     for each in (
-        Listed(SYSCALLS, "Nothing that could be measured: the kernel counts.", 1.0, COUNTING),
+        # the two as live/prices.py has them: a program that makes 40,000 system calls a second
+        Listed(SYSCALLS, "The kernel counts: a third of a microsecond a call.", 1.02, COUNTING),
+        Listed(LATENCY, "The kernel counts and looks at the clock twice: a microsecond a call.", 1.07, COUNTING),
         Listed(
             FLOW,
             "The kernel stops the target at every line and return: up to 300 times slower while it computes.",

@@ -11,7 +11,7 @@ import msgspec
 
 from voltscope.errors import BadRequest, FrameTooLarge, LinkClosed
 
-PROTOCOL = 1
+PROTOCOL = 2
 SOCKET = Path("/run/voltscope/probed.sock")
 MOST_REQUEST_BYTES = 64 * 1024
 MOST_ANSWER_BYTES = 4 * 1024 * 1024

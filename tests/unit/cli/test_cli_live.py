@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from cli_live_peer import ID, Peer, PeerServer, offer
 from cli_site import OPERATOR_SECRET, Cli, SiteParts
@@ -188,6 +189,21 @@ def test_system_calls_are_a_table_with_bars(run: Callable[..., Done], peer: Peer
     assert lines[0] == "8,010 calls in 4 s, 12 failed; 2,000 a second"
     assert re.match(r"read +█{20} +2,000 +8,000 +12 +400 ms +50 µs +12.3 ms$", lines[3]), lines[3]
     assert re.match(r"futex +0 +10 +– +– +– +–$", lines[4]), lines[4]
+
+
+def test_calls_are_timed_where_that_is_asked_for_and_its_price_is_said(run: Callable[..., Done], peer: Peer) -> None:
+    counted = tuple(msgspec.structs.replace(call, seconds=None, slowest_s=None) for call in SYSCALLS.calls)
+    peer.updates = [msgspec.structs.replace(SYSCALLS, calls=counted)]
+    peer.offers[0] = offer("probe", timed={"slowdown": 1.09, "words": "Timed as well."})
+    done = run("live", "syscalls", "listener", "--once")
+    assert done.returncode == 0, done.stderr
+    assert "×1.01. Little." in done.stderr
+    assert done.stdout.splitlines()[2].split()[-1] == "ERRORS"
+    assert "latency" not in next(body for method, _, body in peer.asked if method == "POST")
+    peer.asked.clear()
+    timed = run("live", "syscalls", "listener", "--once", "--latency")
+    assert "×1.09. Timed as well." in timed.stderr
+    assert next(body for method, _, body in peer.asked if method == "POST")["latency"] is True
 
 
 def test_json_is_a_document_a_line_that_says_where_it_is_from(run: Callable[..., Done], peer: Peer) -> None:

@@ -24,6 +24,7 @@ CODE = {
     "first": 70,
     "lines": ["def publish(rows):", "    '<b>store</b>'", "    store(rows)"],
 }
+_TIMED = {"slowdown": 1.07, "words": "The clock is looked at as well."}
 _BETTER = "The greenlet probe is not enabled here: run `voltscope probe enable`, then restart the agent."
 
 
@@ -227,7 +228,14 @@ def sources(agent: str) -> dict[str, Any]:
     """What can watch: the best there is cannot, the second can."""
 
     def source(name: str, exact: bool, slowdown: float, words: str, unavailable: str | None = None) -> dict[str, Any]:
-        return {"name": name, "exact": exact, "slowdown": slowdown, "words": words, "unavailable": unavailable}
+        return {
+            "name": name,
+            "exact": exact,
+            "slowdown": slowdown,
+            "words": words,
+            "unavailable": unavailable,
+            "timed": _TIMED,
+        }
 
     views = [
         {"view": view, "chosen": "sample", "sources": [

@@ -295,6 +295,24 @@ def test_a_crowd_of_greenlets_is_told_by_where_it_waits(browser: WebDriver, live
     assert_at_peace(browser, live)
 
 
+def test_system_calls_are_timed_where_that_is_asked_for_at_its_price(
+    browser: WebDriver, live: RunningSite, peer: LivePeer
+) -> None:
+    peer.forget()
+    enter(browser, live, "syscalls")
+    until(browser, has(".plan .mark"), "the plan")
+    browser.find_element(By.CSS_SELECTOR, "details.further summary").click()
+    box = browser.find_element(By.NAME, "latency")
+    assert "(about 7 % slower in place of about 1 % slower)" in text(browser, "label:has([name=latency])")[0]
+    box.click()
+    until(browser, lambda page: "about 7 % slower. The clock is looked at as well." in text(page, ".plan")[0], "price")
+    browser.find_element(By.CSS_SELECTOR, "form.filters button.primary").click()
+    peer.session()
+    begun = next(one for one in peer.asked if one.method == "POST")
+    assert begun.body["latency"] is True
+    browser.get("about:blank")
+
+
 def test_a_viewer_reads_that_it_is_not_for_them(browser: WebDriver, live: RunningSite, peer: LivePeer) -> None:
     peer.forget()
     enter(browser, live, "greenlets", VIEWER)

@@ -50,8 +50,8 @@ def test_a_session_is_told_from_its_begin_to_its_end(site, told):
     assert (watch.target.agent, watch.wish.seconds, watch.wish.rate) == ("busy", 5.0, 50.0)
     assert {**session, "id": "", "pid": 0, "started": ""} == {
         "id": "", "agent": "busy", "pid": 0, "view": "call-graph", "source": "told", "exact": True, "slowdown": 1.5,
-        "words": "Half as much again.", "seconds": 5.0, "rate": 50.0, "requested_by": "operator", "started": "",
-        "state": "running", "ended": None, "error": None, "updates": 0,
+        "words": "Half as much again.", "seconds": 5.0, "rate": 50.0, "latency": False,
+        "requested_by": "operator", "started": "", "state": "running", "ended": None, "error": None, "updates": 0,
     }  # fmt: skip
     events = Events(url, session["id"])
     assert events.next() == ("session", None, session)
@@ -300,6 +300,7 @@ def test_sources_are_told_with_their_price_and_the_reason_they_cannot(site):
         "slowdown": 1.5,
         "words": "Half as much again.",
         "unavailable": "Not here.",
+        "timed": None,
     }
     assert views["syscalls"] == {"view": "syscalls", "sources": [absent], "chosen": None}
     status, refusal = call(url, "/api/live", "POST", {"agent": "busy", "view": "syscalls"})
@@ -319,7 +320,7 @@ def test_sources_are_told_with_their_price_and_the_reason_they_cannot(site):
         {"agent": "busy", "view": "greenlets", "rate": 21}, {"agent": "busy", "view": "call-graph", "source": 1},
         {"agent": "busy", "view": "call-graph", "source": "rumour"}, {"agent": "busy", "view": "flow", "switches": 3},
         {"agent": "busy", "view": "flow", "sneaky": 1}, {"agent": "busy", "view": ["flow"]},
-        {"agent": "busy", "view": "flow", "switches": 0},
+        {"agent": "busy", "view": "flow", "switches": 0}, {"agent": "busy", "view": "syscalls", "latency": "yes"},
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused_in_words(site, params):

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from voltscope.live.prices import price, timed_price
+from voltscope.live.programs import LATENCY, SYSCALLS
+from voltscope.live.source import Price
+from voltscope.live.views import View
 from voltscope.probed import limits
 from voltscope.probed.programs import LISTED
 from voltscope.probed.protocol import MOST_SECONDS, SOCKET
@@ -20,7 +27,17 @@ def test_every_program_is_told_with_its_cost_and_its_time() -> None:
         program = LISTED[each]
         assert row.startswith(f"| `{each}` | ")
         assert row.endswith(f"{program.most_seconds:.0f} s")
-        assert (f"×{program.slowdown:.0f}" if program.slowdown > 1 else "none that could be measured") in row
+        assert (f"×{program.slowdown:g}" if program.slowdown > 1 else "none that could be measured") in row
+
+
+@pytest.mark.parametrize(("program", "price"), [(SYSCALLS, price), (LATENCY, timed_price)])
+def test_what_the_live_view_says_of_the_cost_is_what_the_helper_says(
+    program: str, price: Callable[[View, str], Price | None]
+) -> None:
+    told = price(View.SYSCALLS, "probed")
+    assert told is not None
+    assert told == price(View.SYSCALLS, "bpftrace")  # who is root runs the same
+    assert told.slowdown == LISTED[program].slowdown
 
 
 def test_the_limits_are_told() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SYSCALLS = "syscalls"
+LATENCY = "latency"
 FLOW = "flow"
 GC = "gc"
 FILES = "files"
@@ -13,7 +14,7 @@ FILES = "files"
 ENVIRONMENT = {"BPFTRACE_STRLEN": "80"}
 # Paths of files are longer, and one string at a time has room. 4 MB for each processor: half a second of calls.
 FLOW_ENVIRONMENT = {"BPFTRACE_STRLEN": "200", "BPFTRACE_PERF_RB_PAGES": "1024"}
-NAMES = (SYSCALLS, FLOW, GC, FILES)
+NAMES = (SYSCALLS, LATENCY, FLOW, GC, FILES)
 
 
 def text_of(name: str) -> str:

@@ -23,6 +23,9 @@ function slowdown(factor) {
 
 const sure = (exact) => (exact ? mark("good", "exact", "Every event is seen.") : mark("unknown", "sampled", "Looked at many times a second: what is short may be missed."));
 
+/** The source as it is when calls are timed, which some charge more for. */
+const withLatency = (source) => (source.timed ? { ...source, ...source.timed } : source);
+
 /** What will watch or watches: `source` has name, exact, slowdown and words. */
 export function price(source) {
   return [
@@ -41,6 +44,8 @@ export function liveForm(user, chosen, on) {
   const source = el("select", { id: "source", name: "source" }, el("option", { value: BEST }, "The best there is"));
   const rate = el("input", { id: "rate", name: "rate", type: "number", min: 1, max: 1000, inputmode: "numeric", placeholder: "its own" });
   const switches = el("label", { class: "tick" }, el("input", { type: "checkbox", name: "switches", checked: true }), el("span", {}, "Time between switches"));
+  const latencyPrice = el("span", {});
+  const latency = el("label", { class: "tick" }, el("input", { type: "checkbox", name: "latency" }), el("span", {}, "Time of each call", latencyPrice));
   const start = el("button", { type: "submit", class: "primary", "aria-describedby": "live-why" }, "Start");
   const stop = el("button", { type: "button", disabled: true }, "Stop");
   const why = el("p", { class: "hint", id: "live-why" });
@@ -51,7 +56,7 @@ export function liveForm(user, chosen, on) {
     field("seconds", "Seconds", seconds),
     el("div", { class: "field buttons" }, start, stop),
     el("details", { class: "further" }, el("summary", {}, "Source and more"),
-      el("div", { class: "further-fields" }, field("source", "Source", source), field("rate", "Samples a second", rate), switches)),
+      el("div", { class: "further-fields" }, field("source", "Source", source), field("rate", "Samples a second", rate), switches, latency)),
     plan, why);
   const fields = node.elements;
   let known = null; // targets
@@ -77,6 +82,9 @@ export function liveForm(user, chosen, on) {
       el("option", { value: one.name, disabled: one.unavailable !== null }, `${visible(one.name)}, ${one.exact ? "exact" : "sampled"}${one.unavailable === null ? "" : " (not here)"}`)));
     if ([...source.options].some(({ value, disabled }) => value === before && !disabled)) source.value = before;
     switches.hidden = view() !== "greenlets";
+    const timed = planned()?.timed;
+    latency.hidden = view() !== "syscalls" || !timed;
+    latencyPrice.textContent = timed ? ` (${slowdown(timed.slowdown)} in place of ${slowdown(planned().slowdown)})` : "";
   }
 
   function update() {
@@ -87,7 +95,7 @@ export function liveForm(user, chosen, on) {
       const better = will ? offered.sources.slice(0, offered.sources.indexOf(will)) : offered.sources;
       const missing = better.filter((one) => one.unavailable !== null);
       refill(plan,
-        will ? el("p", {}, "Will be watched by ", price(will)) : notice({ message: "Nothing here can watch this." }, "warning"),
+        will ? el("p", {}, "Will be watched by ", price(fields.latency.checked ? withLatency(will) : will)) : notice({ message: "Nothing here can watch this." }, "warning"),
         missing.length ? el("details", { class: "missing", open: !will }, el("summary", {}, `Why not ${missing.map(({ name }) => visible(name)).join(", ")}`),
           el("ul", {}, missing.map((one) => el("li", {}, el("span", { class: "strong" }, visible(one.name)), ` (${one.exact ? "exact" : "sampled"}): `, visible(one.unavailable))))) : null);
     } else refill(plan);
@@ -110,6 +118,7 @@ export function liveForm(user, chosen, on) {
     on.start({
       agent: agent.value, view: view(), seconds: Number(seconds.value), source: source.value || null,
       rate: rate.value ? Number(rate.value) : null, switches: fields.switches.checked,
+      ...(view() === "syscalls" && fields.latency.checked ? { latency: true } : {}),
     });
   });
   stop.addEventListener("click", () => on.stop());

@@ -71,7 +71,7 @@ export function syscalls() {
       ({ calls } = document);
       const all = calls.reduce((sum, call) => sum + call.count, 0);
       const recent = calls.reduce((sum, call) => sum + call.recent, 0);
-      words.textContent = `${count(all)} calls of ${calls.length} kinds in ${duration(document.seconds)}; ${short(recent)} a second now.${calls.some((call) => call.seconds === null) ? " This source does not time them." : ""}`;
+      words.textContent = `${count(all)} calls of ${calls.length} kinds in ${duration(document.seconds)}; ${short(recent)} a second now.${calls.some((call) => call.seconds === null) ? " Not timed: “Time of each call” is under “Source and more”, where the source can." : ""}`;
       drawn.update(calls);
       table();
     },
