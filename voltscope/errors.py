@@ -20,6 +20,13 @@ VoltscopeError
 ├── EngineLocked            another engine owns the data directory
 ├── UnknownCollector        a scrape asks for a collector there is not
 ├── UpstreamDown            a server we ask (Prometheus, the profiler) does not answer as it should
+├── AlertError
+│   ├── AlertmanagerDown    Alertmanager does not answer
+│   ├── AlertmanagerRefused it answers, and does not do what it was asked
+│   ├── AlertNotFound       no alert of that id fires, or none was ever known
+│   ├── StandingNotFound    no acknowledgement, silence or maintenance of that id is in force
+│   ├── AlertConflict       the alert is acknowledged already, or cannot be
+│   └── AlertStoreError     what alertd keeps cannot be opened, read or written
 ├── LogError
 │   ├── QueryError          a log query cannot be read, with the character's position
 │   ├── StoreError          the embedded log store cannot be opened or written
@@ -204,6 +211,48 @@ class UpstreamDown(VoltscopeError):
     """A server we ask on somebody's behalf (Prometheus, the profiler) does not answer as it should."""
 
     code, status = "upstream-down", 502
+
+
+class AlertError(VoltscopeError):
+    """Something is wrong with alerting."""
+
+    code = "alerting"
+
+
+class AlertmanagerDown(AlertError):
+    """Alertmanager does not answer."""
+
+    code, status = "alertmanager-down", 503
+
+
+class AlertmanagerRefused(AlertError):
+    """Alertmanager answers, and does not do what it was asked, or what answers is none."""
+
+    code, status, permanent = "alertmanager-refused", 502, True
+
+
+class AlertNotFound(AlertError):
+    """No alert, or occurrence of one, has that id."""
+
+    code, status, permanent = "alert-not-found", 404, True
+
+
+class StandingNotFound(AlertError):
+    """No acknowledgement, silence, maintenance or decommissioning of that id is in force."""
+
+    code, status, permanent = "standing-not-found", 404, True
+
+
+class AlertConflict(AlertError):
+    """The alert is acknowledged already, or is none that can be."""
+
+    code, status, permanent = "alert-conflict", 409, True
+
+
+class AlertStoreError(AlertError):
+    """The database of alertd cannot be opened, read or written."""
+
+    code = "alert-store"
 
 
 class LogError(VoltscopeError):

@@ -134,16 +134,17 @@ def _readable(connection: socket.socket) -> bool:
 def authorization(receiver: StoreKeys) -> dict[str, str]:
     """The header that says who we are; empty when nobody asks. Raises ConfigError naming the file it cannot use."""
     if receiver.api_key_file is not None:
-        return {"Authorization": f"ApiKey {_secret('api_key_file', receiver.api_key_file)}"}
+        return {"Authorization": f"ApiKey {secret_of('api_key_file', receiver.api_key_file)}"}
     if receiver.token_file is not None:
-        return {"Authorization": f"Bearer {_secret('token_file', receiver.token_file)}"}
+        return {"Authorization": f"Bearer {secret_of('token_file', receiver.token_file)}"}
     if receiver.password_file is not None:
-        pair = f"{receiver.username}:{_secret('password_file', receiver.password_file)}"
+        pair = f"{receiver.username}:{secret_of('password_file', receiver.password_file)}"
         return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
     return {}
 
 
-def _secret(key: str, name: str) -> str:
+def secret_of(key: str, name: str) -> str:
+    """The secret in the file `name`, which the configuration's `key` names. Raises ConfigError."""
     path = Path(name).expanduser()
     try:
         others = path.stat().st_mode & 0o077

@@ -1,0 +1,282 @@
+"""The round: what Alertmanager has is looked at, history and judgements follow, and its silences are put right."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from voltscope.alerting.acknowledgements import Acknowledgements
+from voltscope.alerting.alert import Alert
+from voltscope.alerting.alertmanager import Alertmanager, CurrentAlert, Silence
+from voltscope.alerting.flapping import RESEND_S, Flapping, over
+from voltscope.alerting.history import History, Occurrence
+from voltscope.alerting.maintenance import Maintenance
+from voltscope.alerting.reconcile import Plan, plan, standing_of
+from voltscope.alerting.settings import AlertdConfig
+from voltscope.alerting.standing import Standings
+from voltscope.alerting.store import Database
+from voltscope.alerting.targets import SiteTargets
+from voltscope.alerting.watchdog import Verdict, Watchdog
+from voltscope.errors import AlertmanagerDown, AlertmanagerRefused
+
+_log = logging.getLogger(__name__)
+
+_WATCHED = "watched"
+_NOTE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the last round saw. Times are seconds since the epoch.
+
+    `error`: why Alertmanager did not answer; what else is here is then of the round before. `since`: since when it
+    answers, or does not. `settled`: whether what it does not have is over. `applied`: standings that Alertmanager
+    holds the silence of. `problems`: why it does not take the silence of others.
+    """
+
+    since: float
+    error: str | None = "it has not been asked yet"
+    at: float | None = None
+    settled: bool = False
+    alerts: Mapping[str, CurrentAlert] = field(default_factory=dict)
+    silences: tuple[Silence, ...] = ()
+    applied: frozenset[str] = frozenset()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Parts:
+    """What a round works on."""
+
+    alertmanager: Alertmanager
+    database: Database
+    standings: Standings
+    history: History
+    acknowledgements: Acknowledgements
+    maintenance: Maintenance
+    flapping: Flapping
+    watchdog: Watchdog
+    targets: SiteTargets | None = None
+
+
+class Watch:
+    """Rounds, each `poll_s` and whenever somebody asks for one. `seen` is what the last one saw."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        config: AlertdConfig,
+        clock: Callable[[], float],
+        began: Callable[[Occurrence], None],
+        judged: Callable[[Verdict, str | None], None],
+    ) -> None:
+        """`began`: told of every occurrence that is new. `judged`: told how the watchdog stands, each round."""
+        self.parts, self._config, self._clock = parts, config, clock
+        self._began, self._judged = began, judged
+        self.seen = Seen(clock())
+        self.rounds = self.failures = 0
+        self._flapping: list[Alert] = []
+        self._told_flapping = 0.0
+        self._running_since = self._noted = 0.0
+        self._wake = threading.Condition()
+        self._asked = self._done = 0
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Return when the round under way is over."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        self._thread.join()
+
+    def nudge(self, wait_s: float = 0.0) -> bool:
+        """Begin a round now; whether one that began after this call was over within `wait_s`."""
+        with self._wake:
+            self._asked += 1
+            mine = self._asked
+            self._wake.notify_all()
+            return self._wake.wait_for(lambda: self._done >= mine or self._stopping, wait_s)
+
+    def verdict(self) -> Verdict:
+        """How the watchdog stands now."""
+        with self.parts.database.lock:
+            return self.parts.watchdog.verdict(self._clock())
+
+    def look(self) -> None:
+        """One round. Raises AlertStoreError when nothing can be written down."""
+        parts, before = self.parts, self.seen
+        self.rounds += 1
+        if parts.targets is not None:
+            parts.targets.refresh(parts.standings.open("decommission"))
+        try:
+            alerts = {one.fingerprint: one for one in parts.alertmanager.alerts()}
+            running_since = parts.alertmanager.running_since()  # after: what restarted meanwhile counts as new
+            silences = parts.alertmanager.silences()
+        except (AlertmanagerDown, AlertmanagerRefused) as error:
+            self._unreachable(str(error))
+            return
+        now = self._clock()
+        settled = now - running_since >= self._config.settle_s
+        occurrences = self._note(alerts, silences, now, settled)
+        self.seen = Seen(
+            now if before.error is not None else before.since,
+            None,
+            now,
+            settled,
+            alerts,
+            tuple(silences),
+            before.applied,
+            before.problems,
+        )
+        try:
+            self._put_right(silences, now)
+            self._tell_flapping(running_since, now)
+        except AlertmanagerDown as error:
+            self._unreachable(str(error))
+        self._judged(self.verdict(), self.seen.error)
+        for occurrence in occurrences:
+            self._began(occurrence)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                asked = self._asked
+                if self._stopping:
+                    return
+            try:
+                self.look()
+            except Exception as error:
+                self.failures += 1
+                _log.exception("a round failed")
+                self.seen = replace(self.seen, error=f"alertd itself failed: {error}", since=self._clock())
+            with self._wake:
+                self._done = asked
+                self._wake.notify_all()
+                self._wake.wait_for(lambda: self._stopping or self._asked > self._done, self._config.poll_s)
+
+    def _unreachable(self, error: str) -> None:
+        now, before = self._clock(), self.seen
+        if error != before.error:
+            _log.warning("%s", error)
+        self.failures += 1
+        with self.parts.database.lock:
+            self.parts.acknowledgements.observe((), now, sure=False)
+        self.seen = replace(
+            before, since=now if before.error is None else before.since, error=error, settled=False, applied=frozenset()
+        )
+        self._judged(self.verdict(), error)
+
+    def _note(
+        self, alerts: Mapping[str, CurrentAlert], silences: list[Silence], now: float, settled: bool
+    ) -> list[Occurrence]:
+        """Write down what began and ended, and what follows from it; the occurrences that are new."""
+        parts, before = self.parts, self.seen
+        flapping_silences = {one.id for one in silences if (standing_of(one) or ("",))[0] == "flapping"}
+        new, starts, ended = [], [], []
+        try:
+            with parts.database.write():
+                for fingerprint, one in alerts.items():
+                    acknowledged = parts.acknowledgements.of_alert(fingerprint)
+                    occurrence, is_start = parts.history.begin(
+                        one, now, parts.flapping.flaps(fingerprint), acknowledged.id if acknowledged else None
+                    )
+                    if is_start:
+                        new.append(occurrence)
+                        if not (acknowledged or one.inhibited_by or set(one.silenced_by) - flapping_silences):
+                            starts.append(one)
+                if settled:
+                    within = now - before.at if before.at is not None else self._unwatched(now)
+                    for fingerprint in parts.history.going_on().keys() - alerts.keys():
+                        parts.history.end(fingerprint, now, within)
+                        ended.append(fingerprint)
+                self._judge(alerts, starts, ended, now, settled)
+                self._watched(now)
+        except BaseException:
+            parts.history.reload()
+            parts.standings.reload()
+            raise
+        going_on = {one.id: one for one in parts.history.going_on().values()}
+        return [going_on[one] for one in new if one in going_on]
+
+    def _judge(
+        self,
+        alerts: Mapping[str, CurrentAlert],
+        starts: list[CurrentAlert],
+        ended: list[str],
+        now: float,
+        settled: bool,
+    ) -> None:
+        parts = self.parts
+        parts.flapping.observe(starts, ended, now)
+        parts.watchdog.observe(alerts.values(), now)
+        verdict = parts.watchdog.verdict(now)
+        # with Prometheus gone Alertmanager forgets what fires within minutes, and nothing of it is over
+        sure = settled and not verdict.missing
+        parts.acknowledgements.observe(alerts.keys(), now, sure)
+        parts.maintenance.observe(alerts.values(), now, sure)
+
+    def _put_right(self, silences: list[Silence], now: float) -> None:
+        """Make Alertmanager's silences those that stand. Raises AlertmanagerDown."""
+        parts = self.parts
+        with parts.database.lock:
+            spans = parts.acknowledgements.spans(now) | parts.maintenance.spans(now) | parts.flapping.spans(now)
+            planned = plan(parts.standings.open(), spans, silences, parts.standings.known, now)
+            for standing_id in planned.ended_by_hand:
+                self._ended_by_hand(standing_id, now)
+        applied, problems = self._carry_out(planned)
+        self.seen = replace(self.seen, applied=frozenset(applied), problems=problems)
+
+    def _carry_out(self, planned: Plan) -> tuple[set[str], dict[str, str]]:
+        parts, applied, problems = self.parts, set(planned.found), dict[str, str]()
+        for standing_id, silence in planned.make:
+            try:
+                made = parts.alertmanager.set_silence(silence)
+            except AlertmanagerRefused as error:
+                problems[standing_id] = str(error)
+                if standing_id not in self.seen.problems:
+                    _log.error("the silence of %s is not taken: %s", standing_id, error)
+                continue
+            applied.add(standing_id)
+            parts.standings.change(standing_id, silence=made, promised=silence.until)
+        for silence_id in planned.expire:
+            try:
+                parts.alertmanager.expire_silence(silence_id)
+            except AlertmanagerRefused as error:
+                _log.warning("a silence that is over cannot be ended: %s", error)
+        return applied, problems
+
+    def _ended_by_hand(self, standing_id: str, now: float) -> None:
+        standing = self.parts.standings.get(standing_id)
+        if standing.kind == "maintenance" and standing.weekly:
+            self.parts.standings.change(standing_id, skipped=standing.promised)
+        else:
+            self.parts.standings.end(standing_id, now, "somebody", "its silence was ended in Alertmanager")
+
+    def _tell_flapping(self, running_since: float, now: float) -> None:
+        """Tell Alertmanager which alerts flap, again now and then, and at once when it is a new one."""
+        with self.parts.database.lock:
+            telling = self.parts.flapping.alerts(now)
+        ending = over(self._flapping, telling, now)
+        known = {one.fingerprint for one in self._flapping}
+        due = now - self._told_flapping >= RESEND_S or running_since != self._running_since
+        if ending or due or any(one.fingerprint not in known for one in telling):
+            self.parts.alertmanager.post_alerts([*telling, *ending])
+            self._flapping, self._told_flapping, self._running_since = telling, now, running_since
+
+    def _watched(self, now: float) -> None:
+        """Remember until when we looked, twice a minute: what is gone after a start ended since."""
+        if now - self._noted >= _NOTE_S:
+            self.parts.database.remember(_WATCHED, repr(now).encode())
+            self._noted = now
+
+    def _unwatched(self, now: float) -> float:
+        """For how many seconds nobody looked, at the first round."""
+        kept = self.parts.database.remembered(_WATCHED)
+        return max(0.0, now - float(kept)) if kept else 0.0

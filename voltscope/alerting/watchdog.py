@@ -1,0 +1,89 @@
+"""The alert that always fires: as long as it arrives, rules are judged and Alertmanager hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from voltscope.alerting.alertmanager import CurrentAlert
+from voltscope.alerting.settings import WatchdogSettings
+from voltscope.alerting.store import Database
+
+State = Literal["ok", "late", "never"]
+
+# What is written down: often enough for who starts again, and no write every few seconds.
+_SAVE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One watchdog, by its labels: each Prometheus sends its own. `last`: when Alertmanager last heard of it."""
+
+    fingerprint: str
+    labels: dict[str, str]
+    last: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`state` ok: all are fresh; late: one is not; never: none was ever heard of. `last`: of the latest one, or of the
+    one that is late. `missing`: labels of those that are late.
+    """
+
+    state: State
+    last: float | None
+    missing: tuple[dict[str, str], ...] = ()
+
+
+class Watchdog:
+    """Remembers when each was last heard of. Used by one thread at a time, under the database's lock."""
+
+    def __init__(self, database: Database, settings: WatchdogSettings, now: float) -> None:
+        self._database, self._settings, self._since = database, settings, now
+        rows = database.rows("SELECT fingerprint, labels, last FROM watchdog")
+        self._heard = {row[0]: Heard(row[0], msgspec.json.decode(row[1]), row[2]) for row in rows}
+        self._saved = {row[0]: row[2] for row in rows}
+
+    def observe(self, alerts: Iterable[CurrentAlert], now: float) -> None:
+        """Look through what Alertmanager has. One that nobody heard of for long is forgotten: its site is gone."""
+        for one in alerts:
+            if one.alert.name == self._settings.alert:
+                # by Alertmanager's clock, which may go ahead of ours
+                heard = Heard(one.fingerprint, dict(one.alert.labels), min(one.updated_at, now))
+                self._heard[one.fingerprint] = heard
+        for heard in list(self._heard.values()):
+            if now - heard.last > self._settings.forget_s:
+                self.forget(heard.fingerprint)
+            elif heard.last - self._saved.get(heard.fingerprint, 0.0) >= _SAVE_S:
+                self._save(heard)
+
+    def forget(self, fingerprint: str) -> None:
+        """Wait for it no longer."""
+        self._heard.pop(fingerprint, None)
+        self._saved.pop(fingerprint, None)
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM watchdog WHERE fingerprint = ?", (fingerprint,))
+
+    def forget_site(self, site: str, instance: str | None) -> None:
+        """Wait no longer for those of a site that is given up."""
+        for heard in list(self._heard.values()):
+            if heard.labels.get("site") == site and instance in (None, heard.labels.get("instance")):
+                self.forget(heard.fingerprint)
+
+    def verdict(self, now: float) -> Verdict:
+        """How it stands. After a start of ours each has its whole time once more: nobody asked meanwhile."""
+        late = [one for one in self._heard.values() if now - max(one.last, self._since) > self._settings.max_age_s]
+        if late:
+            return Verdict("late", min(one.last for one in late), tuple(one.labels for one in late))
+        if not self._heard:
+            return Verdict("late" if now - self._since > self._settings.max_age_s else "never", None)
+        return Verdict("ok", max(one.last for one in self._heard.values()))
+
+    def _save(self, heard: Heard) -> None:
+        with self._database.write() as connection:
+            values = (heard.fingerprint, msgspec.json.encode(heard.labels), heard.last)
+            connection.execute("INSERT OR REPLACE INTO watchdog VALUES (?, ?, ?)", values)
+        self._saved[heard.fingerprint] = heard.last
