@@ -63,7 +63,12 @@ ROW_DEVICE = to_dashboard(
     instance="__fields.Instance",
     device="__fields.Device",
 )
-CONSOLE_AGENT = Link("Agent in the console", "${console}/agent?agent=${agent:percentencode}&" + SECONDS, new_tab=True)
+CONSOLE_AGENT = Link(
+    "Agent in the console",
+    "${console}/agent?agent=${agent:percentencode}&site=${site:percentencode}&instance=${instance:percentencode}&"
+    + SECONDS,
+    new_tab=True,
+)
 CONSOLE_LOGS = Link(
     "Log records in the console", "${console}/logs?agent=${agent:percentencode}&" + SECONDS, new_tab=True
 )
@@ -72,7 +77,9 @@ CONSOLE_PROFILES = Link(
 )
 CONSOLE_CAPTURE = Link("Capture now", "${console}/flamegraphs?agent=${agent:percentencode}", new_tab=True)
 CONSOLE_COMPARE = Link(
-    "Compare in the console", "${console}/flamegraphs?view=compare&agent=${agent:percentencode}", new_tab=True
+    "Compare in the console",
+    "${console}/flamegraphs?view=compare&agent=${agent:percentencode}&back=${before}&" + SECONDS,
+    new_tab=True,
 )
 CONSOLE_LIVE = Link("Live view", "${console}/live?agent=${agent:percentencode}", new_tab=True)
 CONSOLE_LOGS_OF_ALL = Link("Log records in the console", "${console}/logs?" + SECONDS, new_tab=True)
