@@ -1,4 +1,4 @@
-"""The console's pages and routes: login, four pages of one frontend, and the API they read."""
+"""The console's pages and routes: login, the pages of one frontend, and the API they read."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from voltscope.console import vendor
+from voltscope.console.agent_series import AgentApi
 from voltscope.console.captures import CapturesApi
+from voltscope.console.fleet import FleetApi
 from voltscope.console.live import LiveApi
 from voltscope.console.log_export import LogExport
 from voltscope.console.log_reader import LogReader
 from voltscope.console.log_tail import LogTail
 from voltscope.console.logs import LogsApi
+from voltscope.console.overview import Overview
 from voltscope.console.patterns import PatternsApi
-from voltscope.console.prometheus import Overview
 from voltscope.console.saved_searches import SavedSearchesApi
 from voltscope.console.sessions import LIFETIME_S, LoginLimit, Sessions
 from voltscope.errors import CredentialsError
@@ -37,7 +39,8 @@ from voltscope.web.access import OPERATOR
 from voltscope.web.guard import same_origin
 
 STATIC = Path(__file__).parent / "static"
-PAGES = ("/", "/logs", "/flamegraphs", "/live")
+# Each is named once more, with what draws it, in static/js/pages.js.
+PAGES = ("/", "/fleet", "/agent", "/logs", "/flamegraphs", "/live")
 
 # speedscope draws with WebGL, loads its importer from a data: URL and styles its elements itself.
 _SPEEDSCOPE_CSP = (
@@ -66,7 +69,7 @@ class Console:
         log_tail = LogTail(self._log_reader, self._closing, self._still_known)
         log_export = LogExport(self._log_reader, self._closing, self._still_known)
         patterns, searches = PatternsApi(self._log_reader), SavedSearchesApi(site)
-        self._overview = Overview(site)
+        self._overview, agent, fleet = Overview(site), AgentApi(site), FleetApi(site)
         captures = CapturesApi(site, access)
         live = LiveApi(site, access, self._closing, self._known)
         self.app: GuardedApp = guarded(
@@ -78,6 +81,9 @@ class Console:
                 Route("/-/healthy", self._healthy),
                 Route("/api/session", self._session),
                 Route("/api/overview", self._overview_api),
+                Route("/api/agent/series", agent.series),
+                Route("/api/fleet", fleet.fleet),
+                Route("/api/fleet/instance", fleet.instance),
                 Route("/api/logs", logs.search),
                 Route("/api/logs/agents", logs.agents),
                 Route("/api/logs/context", logs.context),
@@ -183,7 +189,7 @@ class Console:
 
     async def _session(self, request: Request) -> Response:
         user: User = request.state.user
-        absent, dagre = vendor.absent("speedscope"), vendor.absent("dagre")
+        absent = {part: vendor.absent(part) for part in ("speedscope", "dagre", "uplot")}
         return JSONResponse(
             {
                 "user": user.name,
@@ -193,8 +199,7 @@ class Console:
                 "instance": self._site.instance,
                 "version": __version__,
                 "links": {"prometheus": self._site.prometheus, "grafana": self._site.grafana},
-                "speedscope": {"available": absent is None, "reason": absent},
-                "dagre": {"available": dagre is None, "reason": dagre},
+                **{part: {"available": reason is None, "reason": reason} for part, reason in absent.items()},
             }
         )
 

@@ -1,13 +1,13 @@
-"""The Overview page's figures, read from Prometheus with one instant and two range queries."""
+"""Questions to the site's Prometheus: instants, ranges on a grid of times, and the labels that name a platform."""
 
 from __future__ import annotations
 
-import asyncio
+import json
 import math
-import time
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -15,235 +15,117 @@ from voltscope.console.upstream import Upstream
 from voltscope.errors import UpstreamDown
 from voltscope.site import Site
 
-SPARK_S = 3600
-SPARK_STEP_S = 30
-# Two minutes hold two scrapes at any interval up to a minute, which a rate needs.
-RATE_WINDOW = "2m"
-PLATFORM = "platform"  # the agent label of the platform's own process
+# A rate needs two scrapes: two minutes hold them at any interval up to a minute.
+RATE_WINDOW_S = 120
+MAX_ANSWER = 24 << 20  # of 1,000 platforms' history; what is larger was not meant for a page
 
-_NAMES = (
-    "up|volttron_platform_.+|volttron_agent_.+|volttron_historian_.+|volttron_device_.+|voltscope_(collector|facts)_.+"
-)
-
-Series = tuple[dict[str, str], float]
+Labels = dict[str, str]
+Families = dict[str, list[tuple[Labels, float]]]
+Line = list[float | None]
 
 
-class Overview:
-    """Asks the site's Prometheus what the Overview page shows."""
+class Grid(NamedTuple):
+    """Times at which a range is asked for: `points` of them from `start` (seconds since the epoch), `step` s apart."""
 
-    def __init__(self, site: Site) -> None:
-        self._where = _matchers(site)
-        self._server = (
-            Upstream("Prometheus", site.prometheus, "Start it, or correct `prometheus` in the site file.")
-            if site.prometheus
-            else None
-        )
+    start: float
+    step: float
+    points: int
 
-    async def read(self, now: float | None = None) -> dict[str, Any]:
-        """The page's document. Prometheus being away is part of it (`prometheus.error`), not an exception."""
-        now = time.time() if now is None else now
-        if self._server is None:
-            return _document(now, {}, {}, {}, _trouble("no Prometheus is configured for this site.", None))
-        try:
-            async with self._server.client() as client:
-                instant, cpu, memory = await asyncio.gather(
-                    self._query(client, "query", query="{" + _join(f'__name__=~"{_NAMES}"', self._where) + "}"),
-                    self._range(client, now, self._cpu()),
-                    self._range(client, now, self._memory()),
-                )
-        except UpstreamDown as error:
-            return _document(now, {}, {}, {}, _trouble(error.message, error.remedy))
-        families: dict[str, list[Series]] = defaultdict(list)
-        for series in instant:
-            labels = series["metric"]
-            families[labels.pop("__name__")].append((labels, float(series["value"][1])))
-        trouble = None if any(name.startswith("volttron_") for name in families) else _nothing(families, self._where)
-        return _document(now, families, cpu, memory, trouble)
+    @property
+    def end(self) -> float:
+        """The last of them."""
+        return self.start + self.step * (self.points - 1)
 
-    def _cpu(self) -> str:
-        return f"100 * sum by (agent) (rate(volttron_process_cpu_seconds_total{{{self._where}}}[{RATE_WINDOW}]))"
+    def line(self, values: list[Any]) -> Line:
+        """What Prometheus answered, a value each time, None where there is a gap or nothing finite."""
+        line: Line = [None] * self.points
+        for at, text in values:
+            index, value = round((float(at) - self.start) / self.step), float(text)
+            if 0 <= index < self.points and math.isfinite(value):
+                line[index] = value
+        return line
 
-    def _memory(self) -> str:
-        # A kernel without smaps_rollup gives no proportional size; the resident size is then the next best.
-        return " or ".join(
-            f"sum by (agent) (volttron_process_{kind}_memory_bytes{{{self._where}}})"
-            for kind in ("proportional", "resident")
-        )
 
-    async def _range(self, client: httpx.AsyncClient, now: float, query: str) -> dict[str, list[float | None]]:
-        """Values by agent, oldest first, None where there is a gap; the last is now's."""
-        start = now - SPARK_S
-        found = await self._query(client, "query_range", query=query, start=start, end=now, step=SPARK_STEP_S)
-        lines: dict[str, list[float | None]] = {}
-        for series in found:
-            line: list[float | None] = [None] * (SPARK_S // SPARK_STEP_S + 1)
-            for at, value in series["values"]:
-                index = round((float(at) - start) / SPARK_STEP_S)
-                if 0 <= index < len(line) and math.isfinite(float(value)):
-                    line[index] = float(value)
-            lines[series["metric"].get("agent", "")] = line
-        return lines
+class Prometheus:
+    """One server. Every question is made of our own words; what comes from outside is a label's quoted value."""
 
-    async def _query(self, client: httpx.AsyncClient, kind: str, **parameters: Any) -> list[dict[str, Any]]:
-        assert self._server is not None  # noqa: S101 -- read() asked
-        response = await client.post(f"/api/v1/{kind}", data=parameters)
-        body = self._server.decoded(response)
+    def __init__(self, url: str) -> None:
+        self._server = Upstream("Prometheus", url, "Start it, or correct `prometheus` in the site file.")
+
+    @classmethod
+    def of(cls, site: Site) -> Prometheus | None:
+        """The site's; None when it names none."""
+        return cls(site.prometheus) if site.prometheus else None
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[Asking]:
+        """For the questions of one page. Raises UpstreamDown, from them as well."""
+        async with self._server.client() as client:
+            yield Asking(self._server, client)
+
+
+class Asking:
+    """Asks. Both raise UpstreamDown when Prometheus refuses, or answers with too much."""
+
+    def __init__(self, server: Upstream, client: httpx.AsyncClient) -> None:
+        self._server, self._client = server, client
+
+    async def instant(self, query: str, at: float | None = None) -> list[tuple[Labels, float]]:
+        """Labels and value of each series at a time, now without one."""
+        when = {} if at is None else {"time": at}
+        found = await self._ask("query", query=query, **when)
+        return [(series["metric"], float(series["value"][1])) for series in found]
+
+    async def families(self, query: str) -> Families:
+        """What `instant` brings, by the metric's name."""
+        families: Families = defaultdict(list)
+        for labels, value in await self.instant(query):
+            families[labels.pop("__name__")].append((labels, value))
+        return families
+
+    async def range(self, query: str, grid: Grid) -> list[tuple[Labels, Line]]:
+        """Labels and line of each series."""
+        found = await self._ask("query_range", query=query, start=grid.start, end=grid.end, step=grid.step)
+        return [(series["metric"], grid.line(series["values"])) for series in found]
+
+    async def _ask(self, kind: str, **parameters: Any) -> list[dict[str, Any]]:
+        url = self._server.url
+        async with self._client.stream("POST", f"/api/v1/{kind}", data=parameters) as response:
+            content = bytearray()
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > MAX_ANSWER:
+                    raise UpstreamDown(f"Prometheus at {url} answered more than {MAX_ANSWER >> 20} MiB.")
+        body = self._server.decoded(httpx.Response(response.status_code, content=bytes(content)))
         if not isinstance(body, dict) or body.get("status") != "success":
             said = body.get("error") if isinstance(body, dict) else None
             raise UpstreamDown(
-                f"Prometheus at {self._server.url} refused a query: {said or response.status_code}.",
+                f"Prometheus at {url} refused a query: {said or response.status_code}.",
                 "Check that `prometheus` in the site file names a Prometheus.",
             )
         result: list[dict[str, Any]] = body["data"]["result"]
         return result
 
 
-def _document(
-    now: float,
-    families: dict[str, list[Series]],
-    cpu: dict[str, list[float | None]],
-    memory: dict[str, list[float | None]],
-    trouble: dict[str, Any] | None,
-) -> dict[str, Any]:
-    info = next(iter(families.get("volttron_platform_info", [])), ({}, 0.0))[0]
-    names = sorted({*_by(families, "volttron_agent_info", "agent"), *_by(families, "volttron_agent_state", "agent")})
-    return {
-        "at": now,
-        "prometheus": {"ok": trouble is None, "error": trouble},
-        "platform": {
-            "up": _first(families, "volttron_platform_up"),
-            "generation": info.get("generation"),
-            "version": info.get("version"),
-            "instance": info.get("instance"),
-            "uptime_seconds": _uptime(families, now),
-            "facts_age_seconds": _first(families, "voltscope_facts_age_seconds"),
-            **_usage(PLATFORM, cpu, memory),
-        },
-        "agents": [_agent(name, families, cpu, memory) for name in names],
-        "historians": _table(
-            families,
-            "agent",
-            newest_row_age_seconds="volttron_historian_newest_row_age_seconds",
-            backlog_records="volttron_historian_backlog_records",
-            backlog_bytes="volttron_historian_backlog_bytes",
-            store_bytes="volttron_historian_store_bytes",
-        ),
-        "devices": _table(
-            families,
-            "device",
-            interval_seconds="volttron_device_interval_seconds",
-            last_update_age_seconds="volttron_device_last_update_age_seconds",
-            updates="volttron_device_updates_total",
-        ),
-        "collectors": _table(
-            families,
-            "collector",
-            success="voltscope_collector_success",
-            seconds="voltscope_collector_duration_seconds",
-        ),
-    }
-
-
-def _agent(
-    name: str,
-    families: dict[str, list[Series]],
-    cpu: dict[str, list[float | None]],
-    memory: dict[str, list[float | None]],
-) -> dict[str, Any]:
-    info = next((labels for labels, _ in families.get("volttron_agent_info", []) if labels.get("agent") == name), {})
-
-    def value(family: str) -> float | None:
-        return _by(families, family, "agent").get(name)
-
-    return {
-        "agent": name,
-        "name": info.get("name"),
-        "version": info.get("version"),
-        "tag": info.get("tag"),
-        "priority": info.get("priority"),
-        "enabled": value("volttron_agent_enabled"),
-        "state": _current(families, "volttron_agent_state", name, "state"),
-        "exit_status": value("volttron_agent_exit_status"),
-        "restarts": value("volttron_agent_restarts_total"),
-        "health": _current(families, "volttron_agent_health", name, "status"),
-        "health_age_seconds": value("volttron_agent_health_age_seconds"),
-        "heartbeat_sent": value("volttron_agent_heartbeat_sent"),
-        "heartbeat_age_seconds": value("volttron_agent_heartbeat_age_seconds"),
-        **_usage(name, cpu, memory),
-    }
-
-
-def _usage(
-    name: str, cpu: dict[str, list[float | None]], memory: dict[str, list[float | None]]
-) -> dict[str, float | list[float | None] | None]:
-    return {
-        "cpu_percent": cpu[name][-1] if name in cpu else None,
-        "memory_bytes": memory[name][-1] if name in memory else None,
-        "cpu": cpu.get(name, []),
-        "memory": memory.get(name, []),
-    }
-
-
-def _current(families: dict[str, list[Series]], family: str, agent: str, label: str) -> str | None:
-    """The value of `label` at which a 0/1 state set stands at 1."""
-    for labels, value in families.get(family, []):
-        if labels.get("agent") == agent and value == 1:
-            return labels.get(label)
-    return None
-
-
-def _table(families: dict[str, list[Series]], key: str, **columns: str) -> list[dict[str, Any]]:
-    by_column = {column: _by(families, family, key) for column, family in columns.items()}
-    names = sorted({name for found in by_column.values() for name in found})
-    return [{key: name, **{column: found.get(name) for column, found in by_column.items()}} for name in names]
-
-
-def _by(families: dict[str, list[Series]], family: str, label: str) -> dict[str, float | None]:
-    return {
-        labels[label]: value if math.isfinite(value) else None
-        for labels, value in families.get(family, [])
-        if label in labels
-    }
-
-
-def _first(families: dict[str, list[Series]], family: str) -> float | None:
-    return next((value for _, value in families.get(family, []) if math.isfinite(value)), None)
-
-
-def _uptime(families: dict[str, list[Series]], now: float) -> float | None:
-    uptime = _first(families, "volttron_platform_uptime_seconds")
-    started = _first(families, "volttron_platform_start_time_seconds")
-    return uptime if uptime is not None or started is None else now - started
-
-
-def _matchers(site: Site) -> str:
+def platform_of(site: Site) -> str:
     """Label matchers of this site. Without an instance in the site file, everything Prometheus has is it."""
-    if site.instance is None:
-        return ""
-    return _join(*(f"{label}={_quoted(value)}" for label, value in (("site", site.site), ("instance", site.instance))))
+    return "" if site.instance is None else platform(site.site, site.instance)
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+def platform(site: str, instance: str) -> str:
+    """Label matchers of one platform."""
+    return matching(site=site, instance=instance)
 
 
-def _join(*matchers: str) -> str:
+def matching(**labels: str) -> str:
+    """Label matchers, whatever stands in the values."""
+    return joined(*(f"{label}={_quoted(value)}" for label, value in labels.items()))
+
+
+def joined(*matchers: str) -> str:
+    """Several as one, empty ones left out."""
     return ",".join(filter(None, matchers))
 
 
-def _trouble(message: str, remedy: str | None) -> dict[str, Any]:
-    return {"message": message, "remedy": remedy}
-
-
-def _nothing(families: Iterable[str], where: str) -> dict[str, Any]:
-    whose = f"of this site ({where})" if where else "of a platform"
-    if "up" in families:
-        return _trouble(
-            f"Prometheus has no fresh series {whose}: it cannot scrape the exporter.",
-            "Check with `vctl status` that the agent voltscope.exporter runs.",
-        )
-    return _trouble(
-        f"Prometheus knows no series {whose}.",
-        "It may just have started. Else check its target and that `site` and `instance` are set by relabelling.",
-    )
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

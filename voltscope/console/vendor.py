@@ -1,6 +1,7 @@
 """Browser parts from npm: fetched when building or by hand, checked against hashes in `vendor.lock.json`.
 
-Standard library only: it runs before anything is installed.
+Standard library only: it runs before anything is installed. A part marked `tests_only` is fetched by the tests that
+need it, and kept where no wheel takes it from.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from voltscope.errors import VoltscopeError
 
 LOCK = Path(__file__).parent / "vendor.lock.json"
 VENDOR = Path(__file__).parent / "static" / "vendor"
+FOR_TESTS = Path(__file__).parents[2] / ".cache" / "vendor"
 DEFAULT_REGISTRY = "https://registry.npmjs.org"
 MAX_TARBALL = 32 << 20
 MAX_FILE = 16 << 20
@@ -33,7 +35,7 @@ _STAMP = ".integrity"  # written last: a directory without it is not whole
 
 def directory(part: str) -> Path:
     """Where a part is kept once fetched."""
-    return VENDOR / part
+    return (FOR_TESTS if _lock()[part].get("tests_only") else VENDOR) / part
 
 
 def absent(part: str) -> str | None:
@@ -152,8 +154,10 @@ def _unpack(tarball: bytes, lock: dict[str, Any], target: Path) -> None:
 
 
 def main() -> int:
-    """Fetch every part of the lock file; the exit status."""
+    """Fetch every part that pages need; the exit status."""
     for part, lock in _lock().items():
+        if lock.get("tests_only"):
+            continue
         try:
             fetched = fetch(part)
         except VoltscopeError as error:

@@ -39,6 +39,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
 
 
 @pytest.fixture(scope="session")
+def fleet(site: RunningSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
+    """A console whose Prometheus knows a thousand platforms."""
+    from console_site import console_of, prometheus, wait_for
+    from prometheus_history import write_fleet
+
+    folder = tmp_path_factory.mktemp("fleet")
+    write_fleet(folder / "prometheus", time.time())
+    with prometheus(folder) as url, console_of(site.site, prometheus=url) as running:
+        with running.client() as client:
+            wait_for(lambda: client.get("/api/fleet").json()["instances"], "the fleet")
+        yield running
+
+
+@pytest.fixture(scope="session")
 def chromium(site: RunningSite) -> Iterator[WebDriver]:
     _needs("chromium")
     _needs("chromedriver")

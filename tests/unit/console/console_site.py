@@ -10,13 +10,15 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import httpx
+import msgspec
+from prometheus_history import write_agent_history
 from spool_writer import SpoolWriter
 
 from voltscope.console.server import ConsoleServer
@@ -43,6 +45,7 @@ main()
 """
 IDLE = "import time\nwhile True: time.sleep(3600)"
 INSTANCE = "boiler-house"
+HISTORY_AGE_S = 1200  # how long before it was started ends what Prometheus knows already
 
 HOSTILE = "\x1b[31mred\x1b[0m <script>document.title='owned'</script><img src=x onerror=alert(1)> \u202eevil"
 TRACEBACK = """cannot write to the database
@@ -91,8 +94,8 @@ class Logs:
 class RunningSite:
     """What a test needs of the site."""
 
-    def __init__(self, url: str, site: Site, logs: Logs, busy: int) -> None:
-        self.url, self.site, self.logs, self.busy = url, site, logs, busy
+    def __init__(self, url: str, site: Site, logs: Logs, busy: int, past_until: float = 0.0) -> None:
+        self.url, self.site, self.logs, self.busy, self.past_until = url, site, logs, busy, past_until
 
     @contextmanager
     def client(self, who: tuple[str, str] | None = OPERATOR) -> Iterator[httpx.Client]:
@@ -111,6 +114,19 @@ def write_credentials(folder: Path) -> Path:
     file.touch(mode=0o600)
     file.write_text(json.dumps({"version": 1, "users": users}))
     return file
+
+
+@contextmanager
+def console_of(site: Site, **changes: str | None) -> Iterator[RunningSite]:
+    """A further console, of `site` with some keys of its own."""
+    port = free_port()
+    own = msgspec.structs.replace(site, console=f"http://127.0.0.1:{port}", **changes)
+    console = ConsoleServer(own, port=port)
+    console.start()
+    try:
+        yield RunningSite(console.url, own, cast(Logs, None), 0)
+    finally:
+        console.stop()
 
 
 @contextmanager
@@ -137,7 +153,10 @@ def running_site(folder: Path) -> Iterator[RunningSite]:
         logs = Logs(folder / "spool")
         stack.callback(logs.close)
         assert exporter.url is not None
-        prometheus = _prometheus(stack, folder, exporter.url)
+        past_until = time.time() - HISTORY_AGE_S
+        write_agent_history(folder / "prometheus", "test", INSTANCE, "platform.historian", past_until)
+        target = {"targets": [exporter.url.removeprefix("http://")], "labels": {"site": "test", "instance": INSTANCE}}
+        scrape = {"job_name": "voltscope", "static_configs": [target]}
         port = free_port()
         site = Site(
             site="test",
@@ -145,7 +164,7 @@ def running_site(folder: Path) -> Iterator[RunningSite]:
             exporter=exporter.url,
             profiler=profiler.url or "",
             console=f"http://127.0.0.1:{port}",
-            prometheus=prometheus,
+            prometheus=stack.enter_context(prometheus(folder, [scrape])),
             volttron_home=str(folder),
             log_store=str(folder / "spool"),
             credentials=str(credentials),
@@ -153,7 +172,7 @@ def running_site(folder: Path) -> Iterator[RunningSite]:
         console = ConsoleServer(site, port=port)
         console.start()
         stack.callback(console.stop)
-        running = RunningSite(console.url, site, logs, busy)
+        running = RunningSite(console.url, site, logs, busy, past_until)
         with running.client() as client:
             wait_for(lambda: _has_rates(client.get("/api/overview").json()), "rates in Prometheus")
         yield running
@@ -188,22 +207,13 @@ def _process(stack: ExitStack, code: str, *arguments: str) -> int:
     return process.pid
 
 
-def _prometheus(stack: ExitStack, folder: Path, exporter: str) -> str:
+@contextmanager
+def prometheus(folder: Path, scrapes: Sequence[dict[str, object]] = ()) -> Iterator[str]:
+    """The URL of one over the data in `folder/prometheus`, on loopback."""
     program = shutil.which("prometheus")
     assert program is not None
-    config = {
-        "global": {"scrape_interval": "1s"},
-        "scrape_configs": [
-            {
-                "job_name": "voltscope",
-                "static_configs": [
-                    {"targets": [exporter.removeprefix("http://")], "labels": {"site": "test", "instance": INSTANCE}}
-                ],
-            }
-        ],
-    }
     file = folder / "prometheus.yml"
-    file.write_text(json.dumps(config))  # JSON is YAML
+    file.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": list(scrapes)}))  # JSON is YAML
     url = f"http://127.0.0.1:{free_port()}"
     process = subprocess.Popen(
         [
@@ -214,9 +224,11 @@ def _prometheus(stack: ExitStack, folder: Path, exporter: str) -> str:
             "--log.level=error",
         ]
     )
-    stack.callback(process.wait, 20)
-    stack.callback(process.terminate)
-    return url
+    try:
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def _facts(home: Path, busy: int, idle: int, platform: int) -> Callable[[], Facts]:

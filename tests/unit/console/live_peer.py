@@ -7,15 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
-from console_site import OPERATOR, VIEWER, Logs, RunningSite, free_port
+from console_site import OPERATOR, VIEWER
 
-from voltscope.console.server import ConsoleServer
 from voltscope.live.views import Update
-from voltscope.site import Site
 from voltscope.ulid import new_ulid
 
 AGENT = "platform.historian"
@@ -111,19 +109,6 @@ def live_peer() -> Iterator[LivePeer]:
         yield peer
     finally:
         peer.close()
-
-
-@contextmanager
-def live_console(site: Site, profiler: str) -> Iterator[RunningSite]:
-    """A console of `site` whose profiler is at the URL `profiler`."""
-    port = free_port()
-    own = msgspec.structs.replace(site, profiler=profiler, console=f"http://127.0.0.1:{port}")
-    console = ConsoleServer(own, port=port)
-    console.start()
-    try:
-        yield RunningSite(console.url, own, cast(Logs, None), 0)
-    finally:
-        console.stop()
 
 
 class _Handler(BaseHTTPRequestHandler):

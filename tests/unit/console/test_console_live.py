@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from console_site import OPERATOR, VIEWER, free_port, wait_for, write_credentials
-from live_peer import AGENT, CODE, LivePeer, live_console, live_peer
+from console_site import OPERATOR, VIEWER, console_of, free_port, wait_for, write_credentials
+from live_peer import AGENT, CODE, LivePeer, live_peer
 
 from voltscope.console import live
 from voltscope.live.views import Syscall, Syscalls
@@ -37,7 +37,7 @@ def peer(serving: LivePeer) -> LivePeer:
 def console(serving: LivePeer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
     folder = tmp_path_factory.mktemp("live")
     site = Site(volttron_home=str(folder), log_store=str(folder), credentials=str(write_credentials(folder)))
-    with live_console(site, serving.url) as running:
+    with console_of(site, profiler=serving.url) as running:
         yield running
 
 
@@ -163,7 +163,7 @@ def test_too_many_streams_are_refused(console: RunningSite, peer: LivePeer, monk
 
 def test_a_profiler_that_is_away_is_said_to_be(console: RunningSite, peer: LivePeer) -> None:
     away = f"http://127.0.0.1:{free_port()}"
-    with live_console(console.site, away) as running, running.client() as client:
+    with console_of(console.site, profiler=away) as running, running.client() as client:
         for path in ("/api/live", f"/api/live/{_GONE}/events"):
             answer = client.get(path)
             assert answer.status_code >= 502

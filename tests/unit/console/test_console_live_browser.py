@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from console_browser import press
-from console_site import OPERATOR, VIEWER
-from live_peer import AGENT, CODE, LivePeer, Session, live_console, live_peer
+from console_site import OPERATOR, VIEWER, console_of
+from live_peer import AGENT, CODE, LivePeer, Session, live_peer
 from make_screenshots import PHONE, has, look, until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -56,7 +56,7 @@ def peer() -> Iterator[LivePeer]:
 
 @pytest.fixture(scope="module")
 def live(site: RunningSite, peer: LivePeer) -> Iterator[RunningSite]:
-    with live_console(site.site, peer.url) as running:
+    with console_of(site.site, profiler=peer.url) as running:
         yield running
 
 

@@ -2,12 +2,9 @@
 
 import { get } from "/static/js/api.js";
 import { el, notice, refill } from "/static/js/dom.js";
-import * as flamegraphs from "/static/js/flamegraphs.js";
-import * as live from "/static/js/live.js";
-import * as logs from "/static/js/logs.js";
-import * as overview from "/static/js/overview.js";
+import { keyboard } from "/static/js/keyboard.js";
+import { PAGES, pageAt } from "/static/js/pages.js";
 
-const PAGES = { "/": overview, "/logs": logs, "/flamegraphs": flamegraphs, "/live": live };
 const main = document.getElementById("main");
 let session = null;
 let leave = () => {};
@@ -20,10 +17,12 @@ function go(url, { replace = false } = {}) {
 
 function show({ focus = false } = {}) {
   leave();
-  const page = PAGES[location.pathname] ?? overview;
+  const { page, path } = pageAt(location.pathname);
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.getAttribute("href") === path) {
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone not all of them have room
+    } else link.removeAttribute("aria-current");
   }
   document.title = `${page.title} · ${session.instance ?? session.site} · voltscope`;
   main.replaceChildren();
@@ -40,12 +39,16 @@ document.addEventListener("click", (event) => {
 });
 window.addEventListener("popstate", () => show());
 
+document.querySelector("nav").append(...PAGES.map(({ path, name }) => el("a", { href: path, "data-route": true }, name)));
+const keys = keyboard((path) => session && go(path));
+document.getElementById("keys").addEventListener("click", keys.open);
+
 const button = document.getElementById("theme");
 const NAMES = { system: ["◐", "Auto"], light: ["○", "Light"], dark: ["●", "Dark"] };
 const label = (theme) => {
   const [shape, word] = NAMES[theme];
-  button.replaceChildren(shape, el("span", { class: "word" }, ` ${word}`));
-  button.setAttribute("aria-label", `Colours: ${theme}. Change.`);
+  button.replaceChildren(el("span", { "aria-hidden": "true" }, shape), el("span", { class: "word" }, ` ${word}`));
+  button.setAttribute("aria-label", `${word} colours: change`);
 };
 label(window.voltscopeTheme.current());
 button.addEventListener("click", () => label(window.voltscopeTheme.next()));

@@ -3,6 +3,7 @@
 import { el, refill } from "/static/js/dom.js";
 import { count, moment, visible } from "/static/js/format.js";
 import { KIND_NAMES, page, result, select, to } from "/static/js/flamegraphs-pictures.js";
+import { heads } from "/static/js/tables.js";
 
 const COLUMNS = [["Agent"], ["Started"], ["Kind"], ["Seconds", "num"], ["Samples", "num"], ["Result"], ["Asked by"], ["Compare"], ["", "actions"]];
 const FILTERS = [["of", "Agent", "agent"], ["of_kind", "Kind", "kind"], ["of_reason", "Reason", "reason"]];
@@ -45,7 +46,7 @@ export function captureList(parameters, go) {
     refill(node, head,
       el("div", { class: "table-tools" }, choosers, compare, el("span", { class: "hint", role: "status" }, why)),
       el("table", { "aria-labelledby": "captures-title" },
-        el("thead", {}, el("tr", {}, COLUMNS.map(([name, kind]) => el("th", { scope: "col", class: kind }, name)))),
+        el("thead", {}, el("tr", {}, heads(COLUMNS))),
         el("tbody", {}, shown.map(row))),
       shown.length === 0 ? el("p", { class: "hint" }, `None of ${count(captures.length)} is like that.`) : null);
   }

@@ -1,10 +1,12 @@
 // All that was sampled of an agent, or of several, between two moments; and what is sampled all the time.
 
 import { get, query } from "/static/js/api.js";
+import { agentPage } from "/static/js/agent-links.js";
 import { el, mark, notice, refill } from "/static/js/dom.js";
 import { count, duration, moment, visible } from "/static/js/format.js";
 import { functionsPanel } from "/static/js/flamegraphs-functions.js";
 import { KINDS, downloads, field, page, picture, select, to } from "/static/js/flamegraphs-pictures.js";
+import { heads } from "/static/js/tables.js";
 
 const SPANS = [["900", "15 minutes"], ["3600", "1 hour"], ["21600", "6 hours"], ["86400", "24 hours"], ["604800", "7 days"]];
 const REASONS = [["", "Whatever was sampled"], ["continuous", "Continuous profiling"], ["on-demand", "Captures on demand"]];
@@ -66,7 +68,8 @@ export async function showRange(viewer, below, parameters, session, signal) {
     }
     const day = ["-", ""].map((sign) => (sign ? `${since - DAY_S},${until - DAY_S}` : `${since},${until}`));
     const yesterday = to(page({ view: "compare", agent: asked.agent, kind: asked.kind, reason: asked.reason, before: day[0], after: day[1] }), "Compare with the day before");
-    refill(viewer, el("div", { class: "viewer-head" }, title, when), downloads(address, `voltscope-${asked.agent}`, session, [yesterday]),
+    const plots = asked.agent.includes("*") ? null : to(agentPage(asked.agent, { since, until }), "Plots of this time");
+    refill(viewer, el("div", { class: "viewer-head" }, title, when), downloads(address, `voltscope-${asked.agent}`, session, [yesterday, plots]),
       picture(address("svg"), `Flamegraph of ${asked.agent}. ${profile.words}`));
     refill(below, functionsPanel(profile, asked.agent.includes("*") ? null : asked.agent));
   } catch (error) {
@@ -86,6 +89,6 @@ export function continuousPanel(found) {
     el("td", { class: "actions" }, to(page({ view: "range", agent: one.agent, kind: "cpu", reason: "continuous", since: now - 3600, until: now }), "Last hour", { "aria-label": `Flamegraph of the last hour of ${visible(one.agent)}` }))));
   return [el("h2", { id: "continuous-title" }, "Profiled all the time"),
     el("table", { "aria-labelledby": "continuous-title" },
-      el("thead", {}, el("tr", {}, [["Agent"], ["How it goes"], ["Windows", "num"], ["Missed", "num"], ["", "actions"]].map(([name, kind]) => el("th", { scope: "col", class: kind }, name)))),
+      el("thead", {}, el("tr", {}, heads([["Agent"], ["How it goes"], ["Windows", "num"], ["Missed", "num"], ["", "actions"]]))),
       el("tbody", {}, rows))];
 }

@@ -1,6 +1,7 @@
 // Flamegraphs: capture any agent, look at every capture and time range there is, compare, and see threads.
 
 import { get, post, remove } from "/static/js/api.js";
+import { agentAround } from "/static/js/agent-links.js";
 import { el, notice, refill } from "/static/js/dom.js";
 import { moment, visible } from "/static/js/format.js";
 import { showComparison, sinceYesterday, theOneBefore } from "/static/js/flamegraphs-compare.js";
@@ -124,7 +125,7 @@ export function mount(root, { session, parameters, go }) {
       if (found.state !== "done") return refill(viewer, head, el("p", { class: "hint" }, "Still recording."));
       const address = (form_) => `/captures/${encodeURIComponent(found.id)}.${form_}`;
       const compare = el("span", { class: "links compare" });
-      refill(viewer, head, downloads(address, `voltscope-${found.agent}-${found.id}`, session), compare,
+      refill(viewer, head, downloads(address, `voltscope-${found.agent}-${found.id}`, session, [to(agentAround(found.agent, Date.parse(found.started) / 1000), "Plots around it")]), compare,
         picture(address("svg"), `Flamegraph of ${found.agent}. ${found.words}`),
         session.speedscope.available ? null : el("p", { class: "hint" }, session.speedscope.reason));
       refill(below, functionsPanel(await get(address("json"), signal), found.agent));

@@ -1,6 +1,7 @@
 // Live: look inside a running agent, by one of four views, for as long as its time box lasts.
 
 import { ApiError, get, post, query, remove } from "/static/js/api.js";
+import { agentPage } from "/static/js/agent-links.js";
 import { el, mark, notice, refill } from "/static/js/dom.js";
 import { duration, visible } from "/static/js/format.js";
 import { callGraph } from "/static/js/live-callgraph.js";
@@ -122,7 +123,7 @@ export function mount(root, { session: user, parameters, go }) {
     refill(by, price({ ...now, name: now.source }));
     if (now.error) refill(troubles, notice(now.error));
     form.state(running ? "running" : "idle");
-    if (head.hidden) refill(head, state, left, bar, by, link());
+    if (head.hidden) refill(head, state, left, bar, by, el("a", { href: agentPage(now.agent), "data-route": true }, "Plots"), link());
     head.hidden = false;
     tick();
     if (!running) {

@@ -18,7 +18,7 @@ export function facets({ toggle, isOn }) {
     const most = values[0][1];
     return el(
       "section", { "aria-label": TITLES[field] ?? field },
-      el("h3", {}, TITLES[field] ?? field),
+      el("h2", {}, TITLES[field] ?? field),
       el("ul", {}, values.map(([value, number]) => row(field, String(value), number, number / most))),
       others ? el("p", { class: "hint" }, `${count(others)} with others`) : null,
     );

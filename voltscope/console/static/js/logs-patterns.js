@@ -5,6 +5,7 @@ import { el, mark, refill } from "/static/js/dom.js";
 import { count, moment, percent, visible } from "/static/js/format.js";
 import { typed, read } from "/static/js/logs-form.js";
 import { LEVELS } from "/static/js/logs-records.js";
+import { heads } from "/static/js/tables.js";
 
 const WINDOWS = [["5m", "5 minutes"], ["15m", "15 minutes"], ["30m", "30 minutes"], ["1h", "1 hour"], ["6h", "6 hours"], ["1d", "1 day"]];
 const KINDS = { appeared: ["odd", "appeared"], vanished: ["stopped", "vanished"], more: ["warning", "more"], less: ["info", "less"] };
@@ -30,7 +31,7 @@ function who({ agents }) {
 function table(caption, columns, rows) {
   return el(
     "table", { class: "panel patterns", "aria-label": caption },
-    el("thead", {}, el("tr", {}, columns.map(([name, kind]) => el("th", { scope: "col", class: kind }, name)))),
+    el("thead", {}, el("tr", {}, heads(columns))),
     el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((content, index) => el(index ? "td" : "th", { scope: index ? null : "row", class: columns[index][1], dataset: { label: columns[index][0] } }, content))))),
   );
 }

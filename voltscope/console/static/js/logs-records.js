@@ -1,6 +1,7 @@
 // One log record: a line, and below it all there is to know, with what stands around it.
 
 import { get, query } from "/static/js/api.js";
+import { agentAround } from "/static/js/agent-links.js";
 import { el, mark, notice, refill } from "/static/js/dom.js";
 import { count, moment, visible } from "/static/js/format.js";
 import { clause } from "/static/js/logs-query.js";
@@ -128,6 +129,7 @@ function around(one, tools) {
     el("div", { class: "steps" }, el("span", { class: "label" }, "Only"), same),
     one.agent ? el(
       "div", { class: "steps" }, el("span", { class: "label" }, "Its agent"),
+      el("a", { href: agentAround(one.agent, one.timestamp), "data-route": true, "aria-label": `Plots of ${visible(one.agent)} around this record` }, "Plots"),
       el("a", { href: `/flamegraphs${query({ agent: one.agent })}`, "data-route": true }, "Flamegraphs"),
       metrics ? el("a", { href: metrics, rel: "noreferrer", target: "_blank" }, "Metrics") : null,
     ) : null,

@@ -1,15 +1,16 @@
-// The last hour of one figure, or what there is of it, as a small line, with its story in words for those who do
+// The last hours of one figure, or what there is of them, as a small line, with its story in words for those who do
 // not see it.
 
 import { svg } from "/static/js/dom.js";
+import { duration } from "/static/js/format.js";
 
 const WIDTH = 96;
 const HEIGHT = 24;
 const STEP_S = 30;
 const FEWEST = 20; // a site that just started shows its first minutes, not an hour with a dot at the end
 
-/** `all`: a value each 30 s, oldest first, null for gaps. `top`: the least the scale reaches to. `say`: a value as text. */
-export function sparkline(all, { name, top, say }) {
+/** `all`: a value each `step` seconds, oldest first, null for gaps. `top`: the least the scale reaches to. `say`: a value as text. */
+export function sparkline(all, { name, top, say, step = STEP_S }) {
   const first = all.findIndex((value) => value !== null);
   const values = all.slice(Math.max(0, Math.min(first, all.length - FEWEST)));
   const known = values.filter((value) => value !== null);
@@ -18,7 +19,7 @@ export function sparkline(all, { name, top, say }) {
   const scale = Math.max(top, most * 1.1);
   const x = (index) => ((index / Math.max(1, values.length - 1)) * (WIDTH - 2) + 1).toFixed(1);
   const y = (value) => (HEIGHT - 1 - (value / scale) * (HEIGHT - 3)).toFixed(1);
-  const words = `${name} over the last ${Math.round(((values.length - 1) * STEP_S) / 60)} minutes: ${say(Math.min(...known))} to ${say(most)}, now ${say(known.at(-1))}`;
+  const words = `${name} over the last ${duration((values.length - 1) * step)}: ${say(Math.min(...known))} to ${say(most)}, now ${say(known.at(-1))}`;
   const runs = [];
   values.forEach((value, index) => {
     if (value === null) return;

@@ -1,0 +1,21 @@
+// Every page there is, in the order of the navigation: what draws it, its name, and the key that follows `g`.
+// The server names the paths once more, in app.py.
+
+import * as agent from "/static/js/agent.js";
+import * as fleet from "/static/js/fleet.js";
+import * as flamegraphs from "/static/js/flamegraphs.js";
+import * as live from "/static/js/live.js";
+import * as logs from "/static/js/logs.js";
+import * as overview from "/static/js/overview.js";
+
+export const PAGES = [
+  { path: "/", name: "Overview", key: "o", page: overview },
+  { path: "/agent", name: "Agent", key: "a", page: agent },
+  { path: "/logs", name: "Logs", key: "l", page: logs },
+  { path: "/flamegraphs", name: "Flamegraphs", key: "f", page: flamegraphs },
+  { path: "/live", name: "Live", key: "v", page: live },
+  { path: "/fleet", name: "Fleet", key: "s", page: fleet },
+];
+
+/** The page at a path; the first where there is none. */
+export const pageAt = (path) => PAGES.find((one) => one.path === path) ?? PAGES[0];
