@@ -71,6 +71,7 @@ class History:
         self._lock = database.lock
         self._open: dict[str, Occurrence] = {}
         self.reload()
+        database.undone.append(self.reload)
 
     def reload(self) -> None:
         """Read anew what goes on: a transaction that failed has undone what is at hand."""

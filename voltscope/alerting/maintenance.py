@@ -23,9 +23,13 @@ Targets = Callable[[str, str | None], bool | None]
 class Maintenance:
     """Makes and ends them. Used by one thread at a time, under the database's lock."""
 
-    def __init__(self, standings: Standings, settings: DecommissionSettings, targets: Targets | None = None) -> None:
-        """`targets` None: what fires is all that tells whether something is left of a site."""
-        self._standings, self._settings, self._targets = standings, settings, targets
+    def __init__(
+        self, standings: Standings, settings: DecommissionSettings, watchdog: str, targets: Targets | None = None
+    ) -> None:
+        """`watchdog`: the alert that is never silenced, for who listens to it would ring. `targets` None: what fires
+        is all that tells whether something is left of a site.
+        """
+        self._standings, self._settings, self._watchdog, self._targets = standings, settings, watchdog, targets
 
     def silence(self, matchers: tuple[Matcher, ...], until: float, by: str, why: str, now: float) -> Standing:
         """Nothing is told of alerts that match, from now on."""
@@ -52,7 +56,7 @@ class Maintenance:
             Standing(
                 id=new_ulid(now),
                 kind="maintenance",
-                matchers=_of_site(site, instance),
+                matchers=self._matchers(site, instance),
                 by=by,
                 why=why,
                 at=now,
@@ -71,7 +75,7 @@ class Maintenance:
             Standing(
                 id=new_ulid(now),
                 kind="decommission",
-                matchers=_of_site(site, instance),
+                matchers=self._matchers(site, instance),
                 by=by,
                 why=why,
                 at=now,
@@ -87,7 +91,11 @@ class Maintenance:
                 self._standings.end(one.id, now, OURSELVES, "its time is over")
         given_up = self._standings.open("decommission")
         if given_up and sure:
-            firing = {(one.alert.labels.get("site"), one.alert.labels.get("instance")) for one in alerts}
+            firing = {
+                (one.alert.labels.get("site"), one.alert.labels.get("instance"))
+                for one in alerts
+                if one.alert.name != self._watchdog
+            }
             for one in given_up:
                 self._look_at(one, firing, now)
 
@@ -98,6 +106,12 @@ class Maintenance:
             if (span := window(one, now)) is not None:
                 found[one.id] = span
         return found
+
+    def _matchers(self, site: str, instance: str | None) -> tuple[Matcher, ...]:
+        labels = [("site", site)]
+        if instance is not None:
+            labels.append(("instance", instance))
+        return (*equal_to(labels), Matcher("alertname", self._watchdog, is_equal=False))
 
     def _look_at(self, one: Standing, firing: set[tuple[str | None, str | None]], now: float) -> None:
         left = any(site == one.site and one.instance in (None, instance) for site, instance in firing)
@@ -136,10 +150,3 @@ def window(standing: Standing, now: float) -> Span | None:
 def _at(local: datetime) -> float:
     """Seconds since the epoch of a time on the wall: sums of datetimes keep the wall's hour."""
     return local.timestamp()
-
-
-def _of_site(site: str, instance: str | None) -> tuple[Matcher, ...]:
-    labels = [("site", site)]
-    if instance is not None:
-        labels.append(("instance", instance))
-    return equal_to(labels)

@@ -5,32 +5,107 @@ from __future__ import annotations
 import json
 import logging
 import signal
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from prometheus_client.core import Metric
 
+from voltscope.alerting.acknowledgements import Acknowledgements
+from voltscope.alerting.alertmanager import Alertmanager
+from voltscope.alerting.dead_mans_switch import DeadMansSwitch
+from voltscope.alerting.desk import Desk
+from voltscope.alerting.direct import ways
+from voltscope.alerting.documents import Documents
+from voltscope.alerting.door import Door
+from voltscope.alerting.evidence import Evidence
+from voltscope.alerting.flapping import Flapping
+from voltscope.alerting.history import History
+from voltscope.alerting.http import Api
+from voltscope.alerting.maintenance import Maintenance
+from voltscope.alerting.metrics import collected
 from voltscope.alerting.settings import AlertdConfig
+from voltscope.alerting.sites import Sites
+from voltscope.alerting.standing import Standings
+from voltscope.alerting.store import Database
+from voltscope.alerting.targets import SiteTargets
+from voltscope.alerting.trail import Trail
+from voltscope.alerting.watch import Parts, Watch
+from voltscope.alerting.watchdog import Verdict, Watchdog
 from voltscope.configuration import load
 from voltscope.engine.lock import DirectoryLock
 from voltscope.errors import ConfigError, VoltscopeError
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
 
+if TYPE_CHECKING:
+    from voltscope.alerting.mqtt import MqttPublisher
+
 _log = logging.getLogger(__name__)
 
 DATA_DIR = Path("~/.local/share/voltscope/alertd")
+# A notification of some alerts with a megabyte of text each is still one; Alertmanager's max_alerts bounds it.
+MAX_BODY = 16 << 20
+_RETAIN_S = 3600.0
 
 
 class Alertd:
     """The whole of it. `url` is where it listens."""
 
-    def __init__(self, config: AlertdConfig, data_dir: Path | None = None) -> None:
-        """Raises ConfigError for what cannot be used."""
-        self._config = config
-        self._data_dir = (data_dir or Path(config.data_dir or DATA_DIR)).expanduser().absolute()
-        self._lock = DirectoryLock(self._data_dir)
-        self._server = _server(config, self._data_dir)
+    def __init__(
+        self,
+        config: AlertdConfig,
+        data_dir: Path | None = None,
+        site_file: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`site_file`: of the site whose evidence is taken, unless the configuration names others.
+
+        Raises ConfigError for what cannot be used, EngineLocked when another alertd has the data directory,
+        AlertStoreError when its database cannot be opened.
+        """
+        self._config, self._clock = config, clock
+        self._access = _access(config)
+        data_dir = (data_dir or Path(config.data_dir or DATA_DIR)).expanduser().absolute()
+        sites = Sites.read(config.sites, site_file)
+        alertmanager = Alertmanager(config.alertmanager)
+        targets = SiteTargets(config.prometheus, clock) if config.prometheus is not None else None
+        told = ways(config.dead_mans_switch) if config.dead_mans_switch is not None else []
+        try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError("data_dir", f"{data_dir} ({error})", "a directory of ours alone") from error
+        self._web = (
+            WebConfigFile(data_dir / Path(config.web_config_file).expanduser()) if config.web_config_file else None
+        )
+        self._lock = DirectoryLock(data_dir)
+        self._lock.acquire()
+        self._database = database = Database(data_dir)
+        now = clock()
+        self._standings, self._history, trail = Standings(database), History(database), Trail(database)
+        parts = Parts(
+            alertmanager,
+            database,
+            self._standings,
+            self._history,
+            Acknowledgements(self._standings, self._history, config.acknowledge),
+            Maintenance(self._standings, config.decommission, config.watchdog.alert, targets),
+            Flapping(database, self._standings, config.flapping, now),
+            Watchdog(database, config.watchdog, now),
+            targets,
+        )
+        switch = config.dead_mans_switch
+        self._switch = DeadMansSwitch(told, switch.repeat_s, database, clock) if switch is not None else None
+        self._evidence = Evidence(self._history, sites, config.evidence, clock)
+        self.watch = Watch(parts, config, clock, self._evidence.began, self._judged)
+        self._mqtt = _publisher(config, data_dir)
+        self._desk = Desk(self.watch, self._history, trail, clock, self._mqtt)
+        documents = Documents(self._standings, sites)
+        api = Api(self.watch, self._desk, self._history, trail, documents, clock, self._metrics)
+        self._server = self._listener(api)
+        self._stopping = threading.Event()
+        self._retaining = threading.Thread(target=self._retain, name="retention", daemon=True)
 
     @property
     def url(self) -> str:
@@ -38,18 +113,61 @@ class Alertd:
         return self._server.url
 
     def start(self) -> None:
-        """Begin. Raises EngineLocked when another has the data directory, VoltscopeError when it cannot listen."""
-        try:
-            self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError("data_dir", f"{self._data_dir} ({error})", "a directory of ours alone") from error
-        self._lock.acquire()
+        """Begin. Raises VoltscopeError when it cannot listen."""
         self._server.start()
+        for part in (self._switch, self._evidence, self._mqtt):
+            if part is not None:
+                part.start()
+        self.watch.start()
+        self._retaining.start()
 
     def stop(self) -> None:
         """End everything; nothing accepted is lost."""
+        self._stopping.set()
         self._server.stop()
+        self.watch.stop()
+        for part in (self._evidence, self._switch, self._mqtt):
+            if part is not None:
+                part.stop()
+        self.watch.parts.alertmanager.close()
+        self._database.close()
         self._lock.release()
+
+    def _judged(self, verdict: Verdict, trouble: str | None) -> None:
+        if self._switch is not None:
+            self._switch.judge(verdict, trouble)
+
+    def _metrics(self, states: dict[str, int]) -> list[Metric]:
+        return collected(self.watch, states, self._desk, self._evidence, self._switch, self._mqtt, self._clock())
+
+    def _retain(self) -> None:
+        while True:
+            try:
+                self._history.retain(self._clock() - self._config.keep_days * 86400, self._config.keep_occurrences)
+            except VoltscopeError as error:
+                _log.error("%s", error)
+            if self._stopping.wait(_RETAIN_S):
+                return
+
+    def _listener(self, api: Api) -> Server:
+        config, web = self._config, self._web
+        app = guarded(
+            api.routes(),
+            self._access,
+            open_reads=is_loopback(config.host),
+            names=config.names,
+            identify=identified,
+            public=("/-/healthy", "/-/watchdog"),
+            max_body=MAX_BODY,
+        )
+        return Server(
+            Door(app if web is None else WebConfigured(app, web, self._access), self._desk.refused),
+            config.host,
+            config.port,
+            certificate=Path(config.certificate) if config.certificate else None,
+            key=Path(config.key) if config.key else None,
+            tls=web.context() if web is not None and web.has_tls else None,
+        )
 
 
 def read_config(path: Path | None) -> AlertdConfig:
@@ -65,13 +183,13 @@ def read_config(path: Path | None) -> AlertdConfig:
     return load(AlertdConfig, given)
 
 
-def run(config: AlertdConfig, data_dir: Path | None = None) -> None:
+def run(config: AlertdConfig, data_dir: Path | None = None, site_file: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT; call it from the main thread. Raises as Alertd does."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     ends = {signal.SIGTERM, signal.SIGINT}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before any thread starts: none of them may take one
     try:
-        alertd = Alertd(config, data_dir)
+        alertd = Alertd(config, data_dir, site_file)
         alertd.start()
         _log.info("alertd at %s", alertd.url)
         signal.sigwait(ends)
@@ -80,33 +198,21 @@ def run(config: AlertdConfig, data_dir: Path | None = None) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _server(config: AlertdConfig, data_dir: Path) -> Server:
-    """Raises ConfigError."""
-    try:
-        access = Access(Path(config.credentials).expanduser() if config.credentials else None)
-    except VoltscopeError as error:
-        raise ConfigError("credentials", repr(config.credentials), str(error)) from error
+def _publisher(config: AlertdConfig, data_dir: Path) -> MqttPublisher | None:
+    if config.mqtt is None:
+        return None
+    from voltscope.alerting.mqtt import MqttPublisher  # here: an MQTT client is for who has a broker
+
+    return MqttPublisher(config.mqtt, data_dir / "mqtt.sqlite")
+
+
+def _access(config: AlertdConfig) -> Access:
+    """Who may do what. Raises ConfigError, also for keys that do not go together."""
     if (config.certificate is None) != (config.key is None):
         raise ConfigError("certificate", "one of certificate and key", "both, or neither")
     if config.certificate is not None and config.web_config_file is not None:
         raise ConfigError("certificate", "with web_config_file", "one of them: the file's tls_server_config")
-    web = WebConfigFile(data_dir / Path(config.web_config_file).expanduser()) if config.web_config_file else None
-    app = guarded(
-        [Route("/-/healthy", _healthy)],
-        access,
-        open_reads=is_loopback(config.host),
-        names=config.names,
-        identify=identified,
-    )
-    return Server(
-        app if web is None else WebConfigured(app, web, access),
-        config.host,
-        config.port,
-        certificate=Path(config.certificate) if config.certificate else None,
-        key=Path(config.key) if config.key else None,
-        tls=web.context() if web is not None and web.has_tls else None,
-    )
-
-
-async def _healthy(request: Request) -> Response:
-    return PlainTextResponse("voltscope alertd is healthy.\n")
+    try:
+        return Access(Path(config.credentials).expanduser() if config.credentials else None)
+    except VoltscopeError as error:
+        raise ConfigError("credentials", repr(config.credentials), str(error)) from error

@@ -59,6 +59,7 @@ class Standings:
         self._lock = database.lock
         self._open: dict[str, Standing] = {}
         self.reload()
+        database.undone.append(self.reload)
 
     def reload(self) -> None:
         """Read anew what is in force: a transaction that failed has undone what is at hand."""

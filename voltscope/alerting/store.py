@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,15 @@ class Database:
     """The connection, used by one thread at a time. Every method raises AlertStoreError.
 
     A transaction that ended is on disk (synchronous FULL): what was promised to somebody survives a power cut. `lock`
-    is for those who keep at hand what is in it: one lock, whoever begins.
+    is for those who keep at hand what is in it: one lock, whoever begins; `undone` is called, within it, when a
+    transaction has failed.
     """
 
     def __init__(self, directory: Path) -> None:
         """Opens or creates `alertd.sqlite` in `directory`."""
         self.path = directory / FILE
         self.lock = threading.RLock()
+        self.undone: list[Callable[[], None]] = []
         with self._failures("open"):
             self._connection = self._open()
 
@@ -62,10 +64,12 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.commit()
             except BaseException:
                 self._connection.rollback()
+                for reload in self.undone:
+                    reload()
                 raise
-            self._connection.commit()
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """What a query finds."""

@@ -180,28 +180,23 @@ class Watch:
         parts, before = self.parts, self.seen
         flapping_silences = {one.id for one in silences if (standing_of(one) or ("",))[0] == "flapping"}
         new, starts, ended = [], [], []
-        try:
-            with parts.database.write():
-                for fingerprint, one in alerts.items():
-                    acknowledged = parts.acknowledgements.of_alert(fingerprint)
-                    occurrence, is_start = parts.history.begin(
-                        one, now, parts.flapping.flaps(fingerprint), acknowledged.id if acknowledged else None
-                    )
-                    if is_start:
-                        new.append(occurrence)
-                        if not (acknowledged or one.inhibited_by or set(one.silenced_by) - flapping_silences):
-                            starts.append(one)
-                if settled:
-                    within = now - before.at if before.at is not None else self._unwatched(now)
-                    for fingerprint in parts.history.going_on().keys() - alerts.keys():
-                        parts.history.end(fingerprint, now, within)
-                        ended.append(fingerprint)
-                self._judge(alerts, starts, ended, now, settled)
-                self._watched(now)
-        except BaseException:
-            parts.history.reload()
-            parts.standings.reload()
-            raise
+        with parts.database.write():
+            for fingerprint, one in alerts.items():
+                acknowledged = parts.acknowledgements.of_alert(fingerprint)
+                occurrence, is_start = parts.history.begin(
+                    one, now, parts.flapping.flaps(fingerprint), acknowledged.id if acknowledged else None
+                )
+                if is_start:
+                    new.append(occurrence)
+                    if not (acknowledged or one.inhibited_by or set(one.silenced_by) - flapping_silences):
+                        starts.append(one)
+            if settled:
+                within = now - before.at if before.at is not None else self._unwatched(now)
+                for fingerprint in parts.history.going_on().keys() - alerts.keys():
+                    parts.history.end(fingerprint, now, within)
+                    ended.append(fingerprint)
+            self._judge(alerts, starts, ended, now, settled)
+            self._watched(now)
         going_on = {one.id: one for one in parts.history.going_on().values()}
         return [going_on[one] for one in new if one in going_on]
 

@@ -22,7 +22,8 @@ import click
     help="Where acknowledgements and history are kept. Default: the configuration's data_dir, "
     "else ~/.local/share/voltscope/alertd.",
 )
-def alertd(config_file: Path | None, data_dir: Path | None) -> int:
+@click.pass_context
+def alertd(ctx: click.Context, config_file: Path | None, data_dir: Path | None) -> int:
     """Run alertd beside Alertmanager: acknowledgements, history, flaps.
 
     \b
@@ -37,5 +38,5 @@ def alertd(config_file: Path | None, data_dir: Path | None) -> int:
     """
     from voltscope.alerting.service import read_config, run
 
-    run(read_config(config_file), data_dir)
+    run(read_config(config_file), data_dir, ctx.find_root().params.get("site_file"))
     return 0

@@ -38,6 +38,7 @@ def guarded(
     identify: Identify | None = None,
     public: Iterable[str] = ("/-/healthy",),
     questions: Iterable[str] = (),
+    max_body: int = MAX_BODY,
 ) -> GuardedApp:
     """An application of `routes` behind the guard.
 
@@ -45,11 +46,13 @@ def guarded(
     names allowed besides loopback's. `identify`: finds a user by other means, such as a session cookie; a write
     it vouches for, and any that a browser sends, must come from the same origin. `public`: paths that need nobody,
     and prefixes ending in / (other than / itself, which is the front page alone). `questions`: prefixes ending in /
-    below which a POST only asks, and needs what reading needs. Handlers find the user, or None,
-    in `request.state.user`; VoltscopeErrors become JSON errors.
+    below which a POST only asks, and needs what reading needs. `max_body`: bytes of a request's. Handlers find the
+    user, or None, in `request.state.user`; VoltscopeErrors become JSON errors.
     """
     app = Starlette(routes=list(routes), exception_handlers={VoltscopeError: _as_json, Exception: _as_json})
-    return GuardedApp(app, access, open_reads, (*LOOPBACK_NAMES, *names), identify, tuple(public), tuple(questions))
+    return GuardedApp(
+        app, access, open_reads, (*LOOPBACK_NAMES, *names), identify, tuple(public), tuple(questions), max_body
+    )
 
 
 class _BodyTooLarge(VoltscopeError):
@@ -57,8 +60,8 @@ class _BodyTooLarge(VoltscopeError):
 
     code, status, permanent = "body-too-large", 413, True
 
-    def __init__(self) -> None:
-        super().__init__(f"the request body is over {MAX_BODY} bytes.")
+    def __init__(self, max_body: int) -> None:
+        super().__init__(f"the request body is over {max_body} bytes.")
 
 
 def is_loopback(host: str) -> bool:
@@ -99,9 +102,11 @@ class GuardedApp:
         identify: Identify | None,
         public: tuple[str, ...],
         questions: tuple[str, ...],
+        max_body: int,
     ) -> None:
         self._app, self._access, self._open_reads = app, access, open_reads
         self._names, self._identify, self._public, self._questions = names, identify, public, questions
+        self._max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -111,15 +116,15 @@ class GuardedApp:
         if refusal is not None:
             await refusal(scope, receive, hardened(send))
             return
-        await self._app(scope, _limited(receive), hardened(send))
+        await self._app(scope, _limited(receive, self._max_body), hardened(send))
 
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that may not pass; None lets it through with `state.user` set."""
         headers = Headers(scope=scope)
         if _host_name(headers.get("host", "")) not in self._names:
             return _refuse(421, "wrong-host", "this name is not one of ours.", "Allow it in the configuration.")
-        if int(headers.get("content-length") or 0) > MAX_BODY:
-            return error_response(_BodyTooLarge())
+        if int(headers.get("content-length") or 0) > self._max_body:
+            return error_response(_BodyTooLarge(self._max_body))
         write = scope["method"] in WRITES and not self._is_question(scope)
         request = Request(scope)
         try:
@@ -172,7 +177,7 @@ def same_origin(headers: Headers) -> bool:
     return origin is not None and origin.partition("://")[2] == headers.get("host")
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, max_body: int) -> Receive:
     """Bodies without a stated length are cut off at the same limit."""
     seen = 0
 
@@ -180,8 +185,8 @@ def _limited(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY:
-            raise _BodyTooLarge
+        if seen > max_body:
+            raise _BodyTooLarge(max_body)
         return message
 
     return limited
