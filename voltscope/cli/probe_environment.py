@@ -18,12 +18,34 @@ from voltscope.errors import ProbeEnvironment
 # an editable voltscope is found by (`__editable__.voltscope-0.1.0.pth`, `voltscope.pth`).
 FILE = "voltscope_probe.pth"
 
+# In an agent's process: the probe is loaded with gevent, just before it, and a process that never imports gevent loads
+# nothing. `sys.meta_path` becomes another list, for whoever looks gevent up goes through the one there is.
+_WITH_GEVENT = """
+try:
+    import sys, time, _thread
+    class VoltscopeProbe:
+        main, at = _thread.get_ident(), time.time()
+        def find_spec(name, path=None, target=None):
+            if name == 'gevent':
+                try:
+                    sys.meta_path = [one for one in sys.meta_path if one is not VoltscopeProbe]
+                    import voltscope.probe.start as start
+                    start.begin(VoltscopeProbe.main, VoltscopeProbe.at)
+                except (Exception, SystemExit):
+                    pass
+    sys._voltscope_probe = VoltscopeProbe
+    sys.meta_path.insert(0, VoltscopeProbe)
+    'gevent' in sys.modules and VoltscopeProbe.find_spec('gevent')
+except (Exception, SystemExit):
+    pass
+"""
 # Executed by every Python of the environment at its start (docs of the module site): one line, which begins with
 # `import`. Pip, poetry and vctl have no agent's identity and pay for one look into a dictionary. Whatever is wrong
-# with voltscope, or where it has gone meanwhile, the interpreter starts; only Ctrl-C is let through.
+# with voltscope, or where it has gone meanwhile, the interpreter starts; only Ctrl-C is let through. In a virtual
+# environment the interpreter does so twice.
 LINE = (
-    "import os; 'AGENT_VIP_IDENTITY' in os.environ and "
-    "exec('try:\\n import voltscope.probe.start as start\\n start.begin()\\nexcept (Exception, SystemExit):\\n pass')\n"
+    "import os, sys; 'AGENT_VIP_IDENTITY' in os.environ and not hasattr(sys, '_voltscope_probe') and "
+    f"exec({_WITH_GEVENT.replace('    ', ' ')!r}, {{}})\n"
 )
 _ASK = (
     "import importlib.util, json, sys, sysconfig\n"

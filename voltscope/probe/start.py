@@ -27,20 +27,22 @@ FIRST_LOOK_S, LONGEST_PAUSE_S = 0.05, 5.0
 # where threads are left as they are: the modular platform patches sockets alone.
 SETTLE_S, SETTLE_LOOK_S, CALM_S = 10.0, 0.1, 1.5
 
-# The thread .pth files are read in; threading's own word for it is changed by gevent.
+# The main thread, unless `begin` is told otherwise; threading's own word for it is changed by gevent.
 main_thread = get_ident()
 # When the process began, as far as we know: seconds since the epoch.
 started = time.time()
 _begun = False
 
 
-def begin() -> None:
+def begin(main: int | None = None, at: float | None = None) -> None:
     """Wait in the background to be asked, if this process may be an agent; never raises, never waits itself.
 
-    Called by `voltscope_probe.pth` in every Python of an environment where the probe is enabled.
+    Called by `voltscope_probe.pth` before gevent is imported, in every Python of an environment where the probe is
+    enabled. `main`: the main thread, by default the one that loads this module. `at`: when the process began.
     """
-    global _begun
+    global _begun, main_thread, started
     try:
+        main_thread, started = main or main_thread, at or started
         home, identity = os.environ.get("VOLTTRON_HOME"), os.environ.get("AGENT_VIP_IDENTITY")
         if home and identity and not _begun:
             _begun = True

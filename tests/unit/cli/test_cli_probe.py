@@ -25,6 +25,8 @@ from voltscope.platform.agents import Facts
 
 ROOT = Path(__file__).parents[3]
 OURS = "import sys; print(sorted(name for name in sys.modules if name.startswith('voltscope')))"
+# As an agent does; the environments here have none.
+GEVENT = "try:\n import gevent\nexcept ModuleNotFoundError:\n pass\n"
 # What the line does in an agent, and what every agent does then.
 BEGIN = "import voltscope.probe.start as start; start.begin(); import gevent.monkey; gevent.monkey.patch_all()\n"
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -96,12 +98,33 @@ def test_enabled_agents_load_it_and_nobody_else_does(cli: Cli, environment: Path
     assert line.stat().st_mode & 0o777 == 0o644
     assert list(packages(environment).glob(f".{FILE}*")) == []
     assert python(environment, "-c", OURS).stdout == "[]\n"
-    assert "'voltscope.probe.start'" in python(environment, "-c", OURS, agent=True).stdout
+    assert python(environment, "-c", OURS, agent=True).stdout == "[]\n"
+    assert "'voltscope.probe.start'" in python(environment, "-c", GEVENT + OURS, agent=True).stdout
     assert told(cli, "enable", "--venv", str(environment))["changed"] is False
     assert told(cli, "disable", "--venv", str(environment))["enabled"] is False
     assert not line.exists()
-    assert python(environment, "-c", OURS, agent=True).stdout == "[]\n"
+    assert python(environment, "-c", GEVENT + OURS, agent=True).stdout == "[]\n"
     assert told(cli, "disable", "--venv", str(environment))["changed"] is False
+
+
+def test_what_waits_for_gevent_is_gone_when_it_has_come(environment: Path) -> None:
+    finders = "import sys; print(getattr(sys.meta_path[0], '__name__', ''), len(sys.meta_path))\n"
+    usual = int(python(environment, "-c", finders).stdout.split()[-1])
+    (packages(environment) / FILE).write_text(LINE)
+    found = python(
+        environment,
+        "-c",
+        f"{finders}{GEVENT}{finders}import voltscope.probe.start as start; print(start._begun)",
+        agent=True,
+    )
+    assert found.stderr == ""
+    before, after, begun = found.stdout.splitlines()
+    assert before == f"VoltscopeProbe {usual + 1}"
+    assert int(after.split()[-1]) == usual and "VoltscopeProbe" not in after
+    assert begun == "True"
+    # what another .pth file has imported before
+    (packages(environment) / "a.pth").write_text("import sys; sys.modules['gevent'] = sys\n")
+    assert "'voltscope.probe.start'" in python(environment, "-c", OURS, agent=True).stdout
 
 
 def test_pip_python_and_vctl_load_nothing_of_ours(environment: Path) -> None:
@@ -138,7 +161,7 @@ def test_whatever_is_wrong_with_voltscope_python_starts(tmp_path: Path, broken: 
     environment = environment_of(tmp_path / "venv", library)
     (packages(environment) / FILE).write_text(LINE)
     for agent in (True, False):
-        done = python(environment, "-c", "print('started')", agent=agent)
+        done = python(environment, "-c", GEVENT + "print('started')", agent=agent)
         assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
 
 

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from voltscope.cli.probe_environment import LINE
+
 WAIT_S = 60.0
 # What `voltscope_probe.pth` does, then what every agent does first.
-HEAD = "import voltscope.probe.start as _start; _start.begin()\nimport gevent.monkey; gevent.monkey.patch_all()\n"
+HEAD = f"{LINE}import gevent.monkey; gevent.monkey.patch_all()\n"
 
 
 def until(condition: Callable[[], Any], what: str = "it", limit_s: float = WAIT_S) -> Any:
