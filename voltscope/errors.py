@@ -226,9 +226,16 @@ class AlertmanagerDown(AlertError):
 
 
 class AlertmanagerRefused(AlertError):
-    """Alertmanager answers, and does not do what it was asked, or what answers is none."""
+    """Alertmanager answers, and does not do what it was asked, or what answers is none.
+
+    `answered`: the HTTP status it answered with; None where it was no answer of Alertmanager's.
+    """
 
     code, status, permanent = "alertmanager-refused", 502, True
+
+    def __init__(self, message: str, remedy: str | None = None, answered: int | None = None) -> None:
+        super().__init__(message, remedy)
+        self.answered = answered
 
 
 class AlertNotFound(AlertError):

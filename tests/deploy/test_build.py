@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-AGENTS = ["voltscope_exporter", "voltscope_logship", "voltscope_profiler"]
+AGENTS = ["voltscope_alerts", "voltscope_exporter", "voltscope_logship", "voltscope_profiler"]
 
 pytestmark = pytest.mark.timeout(300)
 

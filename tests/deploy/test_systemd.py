@@ -32,7 +32,7 @@ def test_systemd_knows_every_line_of_the_unit(tmp_path: Path) -> None:
     assert (found.returncode, found.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("engine", ["exporter", "logship", "profiler"])
+@pytest.mark.parametrize("engine", ["alerts", "exporter", "logship", "profiler"])
 def test_what_the_unit_starts_is_a_command_there_is(engine: str, tmp_path: Path) -> None:
     config = tmp_path / "bad.json"
     config.write_text('{"no such key": 1}')

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -121,9 +121,10 @@ class Alertmanager:
         self._asked_at_connection = -1
         self._running_since = 0.0
 
-    def alerts(self) -> list[CurrentAlert]:
-        """All that fire, silenced and inhibited ones too."""
-        return [_current(one) for one in self._get("/api/v2/alerts", list[_Gettable])]
+    def alerts(self, **labels: str) -> list[CurrentAlert]:
+        """All that fire and have these labels, silenced and inhibited ones too."""
+        filters = urlencode([("filter", f"{name}={_in_quotes(value)}") for name, value in labels.items()])
+        return [_current(one) for one in self._get(f"/api/v2/alerts?{filters}", list[_Gettable])]
 
     def silences(self) -> list[Silence]:
         """All it knows, expired ones of the last days too."""
@@ -186,7 +187,10 @@ class Alertmanager:
                 "Is it running? Nothing is lost meanwhile.",
             ) from error
         if answer.status >= 300:
-            raise AlertmanagerRefused(f"Alertmanager answers {method} {path} with {bounded_text(str(answer), 400)}.")
+            where = path.partition("?")[0]
+            raise AlertmanagerRefused(
+                f"Alertmanager answers {method} {where} with {bounded_text(str(answer), 400)}.", answered=answer.status
+            )
         return answer
 
     def _decoded(self, answer: Answer, form: type[_T]) -> _T:
@@ -230,6 +234,11 @@ def _silence(told: _Silence) -> Silence:
         told.status.state,
         moment(told.updatedAt) or 0.0,
     )
+
+
+def _in_quotes(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _postable(alert: Alert) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import click
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", metavar="NAME [ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
 def engine(arguments: tuple[str, ...]) -> int:
-    """Run one engine alone: exporter, logship or profiler.
+    """Run one engine alone: alerts, exporter, logship or profiler.
 
     Inside a platform the agents start their engines themselves. Alone, under systemd, an engine works without a
     platform. `voltscope engine --help` shows the arguments.

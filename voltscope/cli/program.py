@@ -28,7 +28,7 @@ COMMANDS = {
     "doctor": ("voltscope.cli.doctor:doctor", "Check what commonly goes wrong, and how to put it right."),
     "console": ("voltscope.cli.console:console", "Serve the web console of this site."),
     "alertd": ("voltscope.cli.alertd:alertd", "Run alertd beside Alertmanager: acknowledgements, history, flaps."),
-    "engine": ("voltscope.cli.engine:engine", "Run one engine alone: exporter, logship or profiler."),
+    "engine": ("voltscope.cli.engine:engine", "Run one engine alone: alerts, exporter, logship or profiler."),
     "probed": ("voltscope.cli.probed:probed", "Run the root helper: kernel probes for the processes of whoever asks."),
     "completion": ("voltscope.cli.completion:completion", "Print the completion script for a shell."),
 }

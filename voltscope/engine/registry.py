@@ -8,6 +8,7 @@ from voltscope.engine.service import EngineService
 from voltscope.errors import VoltscopeError
 
 ENGINES = {
+    "alerts": "voltscope.alerting.site.engine:AlertsEngine",
     "exporter": "voltscope.metrics.engine:ExporterEngine",
     "logship": "voltscope.logs.engine:LogshipEngine",
     "profiler": "voltscope.profiling.engine:ProfilerEngine",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -19,7 +20,7 @@ from voltscope.engine.supervisor import EngineSupervisor
 from voltscope.errors import ConfigError, UnknownMethod, VoltscopeError
 from voltscope.platform import alerts, bus, canary, devices, imports
 from voltscope.platform.exported import METHOD, Exports
-from voltscope.platform.facts import FactsGatherer, Services, Watches
+from voltscope.platform.facts import Asked, FactsGatherer, Services, Watches
 from voltscope.platform.frames import refuse_large_answers
 from voltscope.platform.reachability import Reachability
 
@@ -63,6 +64,7 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
         self._watches = self._make_watches() if self.watches else None
         if self._watches is not None and (socket := imports.vip_socket()) is not None:
             refuse_large_answers(socket, self._watches.exports.refused)
+        self._asked: Callable[[], Collection[str]] | None = None  # whose health the engine wants, where it names them
         self._canary: canary.CanaryPublisher | None = None
         self._gatherer: FactsGatherer | None = None
         self._supervisor: EngineSupervisor | None = None
@@ -172,10 +174,16 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
             devices=devices.DeviceWatch(),
             alerts=alerts.AlertWatch(),
             bus=bus.BusWatch(),
-            reachability=Reachability(
-                call, interval_s=config.health_interval_s, timeout_s=config.rpc_timeout_s, gone=imports.Unreachable
-            ),
+            reachability=self._make_reachability(config),
             exports=Exports(call, timeout_s=config.rpc_timeout_s),
+        )
+
+    def _make_reachability(self, config: BridgeConfig) -> Reachability:
+        return Reachability(
+            self.vip.rpc.call,
+            interval_s=config.health_interval_s,
+            timeout_s=config.rpc_timeout_s,
+            gone=imports.Unreachable,
         )
 
     def _make_gatherer(self, config: BridgeConfig) -> FactsGatherer:
@@ -194,6 +202,7 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
             volttron_home=self._home,
             timeout_s=config.rpc_timeout_s,
             watches=self._watches,
+            asked=Asked(self._make_reachability(config), self._asked) if self._asked is not None else None,
             canary=lambda: self._canary,
         )
 

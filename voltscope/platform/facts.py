@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,18 @@ class Watches:
     exports: Exports
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Agents that are asked for their health by name, for an engine that wants that of a few."""
+
+    reachability: Reachability
+    identities: Callable[[], Collection[str]]
+
+
 class FactsGatherer:
-    """Gathers Facts through `call`; without `watches`, only what the control and health services tell."""
+    """Gathers Facts through `call`; without `watches`, only what the control and health services tell, and the health
+    of those `asked`.
+    """
 
     def __init__(
         self,
@@ -60,12 +70,13 @@ class FactsGatherer:
         volttron_home: Path,
         timeout_s: float = 2.0,
         watches: Watches | None = None,
+        asked: Asked | None = None,
         canary: Callable[[], CanaryPublisher | None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._call, self._services = call, services
         self._generation, self._version, self._home = generation, platform_version, volttron_home
-        self._timeout, self._watches, self._canary = timeout_s, watches, canary
+        self._timeout, self._watches, self._asked, self._canary = timeout_s, watches, asked, canary
         self._clock = clock
 
     def gather(self) -> Facts:
@@ -83,7 +94,9 @@ class FactsGatherer:
             peers=sorted({utf8(peer) for peer in peers}),
             heartbeats=_heartbeats(beats),
         )
-        return facts if self._watches is None else self._watched(facts, self._watches)
+        if self._watches is not None:
+            return self._watched(facts, self._watches)
+        return facts if self._asked is None else _with_health(facts, self._asked)
 
     def _watched(self, facts: Facts, watches: Watches) -> Facts:
         connected = set(facts.peers)
@@ -123,6 +136,16 @@ class FactsGatherer:
         except Exception as error:  # the two generations raise different families, all from one call
             raise PlatformDown(f"the platform's control service failed: {type(error).__name__}: {error}.") from error
         return listed, started, peers, beats
+
+
+def _with_health(facts: Facts, asked: Asked) -> Facts:
+    named, reachability = set(asked.identities()), asked.reachability
+    running = [agent.identity for agent in facts.agents if _runs(agent) and agent.identity in named]
+    questions = reachability.ask(running, set(facts.peers))
+    gevent.spawn(start_apart, questions)
+    gevent.joinall(questions, timeout=PATIENCE_S)
+    peers = [peer for peer in facts.peers if peer not in reachability.gone]
+    return msgspec.structs.replace(facts, peers=peers, health=within(reachability.health, MAX_CONTENTS))
 
 
 def within(health: dict[str, Health], size: int) -> dict[str, Health]:

@@ -15,7 +15,7 @@ from voltscope.platform.alerts import AlertWatch
 from voltscope.platform.bus import BusWatch
 from voltscope.platform.devices import DeviceWatch
 from voltscope.platform.exported import Exports
-from voltscope.platform.facts import FactsGatherer, Services, Watches, within
+from voltscope.platform.facts import Asked, FactsGatherer, Services, Watches, within
 from voltscope.platform.reachability import Reachability
 
 DATA = Path(__file__).parents[2] / "data" / "platform"
@@ -252,3 +252,15 @@ def test_contexts_of_all_agents_together_are_bounded():
 def test_without_watches_no_agent_is_asked(platform, generation, home):
     facts = gatherer(platform, generation, home).gather()
     assert (facts.health, facts.exported, facts.bus, facts.canary) == ({}, {}, None, None)
+
+
+def test_agents_that_are_named_are_asked_for_their_health_and_no_others(platform, generation, home):
+    """The alerts engine's: a platform of many agents is not asked thrice."""
+    reachability = Reachability(platform.call, interval_s=10.0, timeout_s=0.2, gone=Gone)
+    named = []
+    facts = gatherer(platform, generation, home, asked=Asked(reachability, lambda: named))
+    assert facts.gather().health == {}
+    assert not [call for call in platform.calls if call[1] == "health.get_status"]
+    named.append("listener")
+    assert list(facts.gather().health) == ["listener"]
+    assert [call[0] for call in platform.calls if call[1] == "health.get_status"] == ["listener"]
