@@ -21,6 +21,7 @@ PROGRAMS = [
     *(
         f"bench/{name}"
         for name in (
+            "alerting",
             "crash-matrix",
             "faults",
             "footprint",
