@@ -26,13 +26,14 @@ from voltscope.alerting.history import History
 from voltscope.alerting.http import Api
 from voltscope.alerting.maintenance import Maintenance
 from voltscope.alerting.metrics import collected
+from voltscope.alerting.parts import Parts
 from voltscope.alerting.settings import AlertdConfig
 from voltscope.alerting.sites import Sites
 from voltscope.alerting.standing import Standings
 from voltscope.alerting.store import Database
 from voltscope.alerting.targets import SiteTargets
 from voltscope.alerting.trail import Trail
-from voltscope.alerting.watch import Parts, Watch
+from voltscope.alerting.watch import Watch
 from voltscope.alerting.watchdog import Verdict, Watchdog
 from voltscope.configuration import load
 from voltscope.engine.lock import DirectoryLock

@@ -7,18 +7,15 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from voltscope.alerting.acknowledgements import Acknowledgements
 from voltscope.alerting.alert import Alert
-from voltscope.alerting.alertmanager import Alertmanager, CurrentAlert, Silence
-from voltscope.alerting.flapping import RESEND_S, Flapping, over
-from voltscope.alerting.history import History, Occurrence
-from voltscope.alerting.maintenance import Maintenance
-from voltscope.alerting.reconcile import Plan, plan, standing_of
+from voltscope.alerting.alertmanager import CurrentAlert, Silence
+from voltscope.alerting.flapping import RESEND_S, over
+from voltscope.alerting.history import Occurrence
+from voltscope.alerting.parts import Parts
+from voltscope.alerting.reconcile import standing_of
 from voltscope.alerting.settings import AlertdConfig
-from voltscope.alerting.standing import Standings
-from voltscope.alerting.store import Database
-from voltscope.alerting.targets import SiteTargets
-from voltscope.alerting.watchdog import Verdict, Watchdog
+from voltscope.alerting.silencing import put_right
+from voltscope.alerting.watchdog import Verdict
 from voltscope.errors import AlertmanagerDown, AlertmanagerRefused
 
 _log = logging.getLogger(__name__)
@@ -44,21 +41,6 @@ class Seen:
     silences: tuple[Silence, ...] = ()
     applied: frozenset[str] = frozenset()
     problems: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Parts:
-    """What a round works on."""
-
-    alertmanager: Alertmanager
-    database: Database
-    standings: Standings
-    history: History
-    acknowledgements: Acknowledgements
-    maintenance: Maintenance
-    flapping: Flapping
-    watchdog: Watchdog
-    targets: SiteTargets | None = None
 
 
 class Watch:
@@ -125,22 +107,19 @@ class Watch:
         now = self._clock()
         settled = now - running_since >= self._config.settle_s
         occurrences = self._note(alerts, silences, now, settled)
-        self.seen = Seen(
-            now if before.error is not None else before.since,
-            None,
-            now,
-            settled,
-            alerts,
-            tuple(silences),
-            before.applied,
-            before.problems,
-        )
+        since = now if before.error is not None else before.since
+        self.seen = Seen(since, None, now, settled, alerts, tuple(silences), before.applied, before.problems)
         try:
-            self._put_right(silences, now)
+            outcome = put_right(parts, silences, now, before.problems)
+            self.seen = replace(self.seen, applied=outcome.applied, problems=outcome.problems)
             self._tell_flapping(running_since, now)
-        except AlertmanagerDown as error:
+            if outcome.changed:  # who asks what became of a request is told how it is now
+                alerts = {one.fingerprint: one for one in parts.alertmanager.alerts()}
+                self.seen = replace(self.seen, alerts=alerts, silences=tuple(parts.alertmanager.silences()))
+        except (AlertmanagerDown, AlertmanagerRefused) as error:
             self._unreachable(str(error))
-        self._judged(self.verdict(), self.seen.error)
+        else:
+            self._judged(self.verdict(), None)
         for occurrence in occurrences:
             self._began(occurrence)
 
@@ -156,6 +135,7 @@ class Watch:
                 self.failures += 1
                 _log.exception("a round failed")
                 self.seen = replace(self.seen, error=f"alertd itself failed: {error}", since=self._clock())
+                self._judged(self.verdict(), self.seen.error)
             with self._wake:
                 self._done = asked
                 self._wake.notify_all()
@@ -216,43 +196,6 @@ class Watch:
         sure = settled and not verdict.missing
         parts.acknowledgements.observe(alerts.keys(), now, sure)
         parts.maintenance.observe(alerts.values(), now, sure)
-
-    def _put_right(self, silences: list[Silence], now: float) -> None:
-        """Make Alertmanager's silences those that stand. Raises AlertmanagerDown."""
-        parts = self.parts
-        with parts.database.lock:
-            spans = parts.acknowledgements.spans(now) | parts.maintenance.spans(now) | parts.flapping.spans(now)
-            planned = plan(parts.standings.open(), spans, silences, parts.standings.known, now)
-            for standing_id in planned.ended_by_hand:
-                self._ended_by_hand(standing_id, now)
-        applied, problems = self._carry_out(planned)
-        self.seen = replace(self.seen, applied=frozenset(applied), problems=problems)
-
-    def _carry_out(self, planned: Plan) -> tuple[set[str], dict[str, str]]:
-        parts, applied, problems = self.parts, set(planned.found), dict[str, str]()
-        for standing_id, silence in planned.make:
-            try:
-                made = parts.alertmanager.set_silence(silence)
-            except AlertmanagerRefused as error:
-                problems[standing_id] = str(error)
-                if standing_id not in self.seen.problems:
-                    _log.error("the silence of %s is not taken: %s", standing_id, error)
-                continue
-            applied.add(standing_id)
-            parts.standings.change(standing_id, silence=made, promised=silence.until)
-        for silence_id in planned.expire:
-            try:
-                parts.alertmanager.expire_silence(silence_id)
-            except AlertmanagerRefused as error:
-                _log.warning("a silence that is over cannot be ended: %s", error)
-        return applied, problems
-
-    def _ended_by_hand(self, standing_id: str, now: float) -> None:
-        standing = self.parts.standings.get(standing_id)
-        if standing.kind == "maintenance" and standing.weekly:
-            self.parts.standings.change(standing_id, skipped=standing.promised)
-        else:
-            self.parts.standings.end(standing_id, now, "somebody", "its silence was ended in Alertmanager")
 
     def _tell_flapping(self, running_since: float, now: float) -> None:
         """Tell Alertmanager which alerts flap, again now and then, and at once when it is a new one."""

@@ -1,0 +1,206 @@
+"""alertd beside a real Alertmanager, in this process or in one that can be killed, and what tells Alertmanager."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from servers.alertmanager import AlertmanagerServer
+
+from voltscope.alerting.alert import Alert
+from voltscope.alerting.alertmanager import Alertmanager
+from voltscope.alerting.service import Alertd
+from voltscope.alerting.settings import AlertdConfig, AlertmanagerSettings
+from voltscope.configuration import load
+
+_T = TypeVar("_T")
+
+OPERATOR, VIEWER = "operator-secret-0123456789", "viewer-secret-0123456789abc"
+QUICK = {"host": "127.0.0.1", "port": 0, "poll_s": 0.1, "settle_s": 0.0}
+CRASHED = {
+    "alertname": "VolttronAgentCrashed",
+    "severity": "critical",
+    "site": "campus",
+    "instance": "boiler-house",
+    "agent": "platform.historian",
+}
+
+
+def wait_for(found: Callable[[], _T | None], what: str, seconds: float = 60) -> _T:
+    """What `found` returns once it is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := found():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come within {seconds} s")
+
+
+def credentials(folder: Path) -> Path:
+    """An operator and a viewer."""
+    file = folder / "credentials.json"
+    users = [
+        {"name": name, "role": name, "secret": secret} for name, secret in (("operator", OPERATOR), ("viewer", VIEWER))
+    ]
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"version": 1, "users": users}))
+    return file
+
+
+class Rules:
+    """Stands for Prometheus: tells Alertmanager what fires, and when told to, tells it again."""
+
+    def __init__(self, url: str) -> None:
+        self._alertmanager = Alertmanager(AlertmanagerSettings(urls=(url,)))
+        self._firing: dict[str, Alert] = {}
+
+    def fire(
+        self, labels: Mapping[str, str], annotations: Mapping[str, str] | None = None, since: float | None = None
+    ) -> str:
+        """The alert's fingerprint."""
+        now = time.time()
+        alert = Alert(dict(labels), dict(annotations or {}), since or now, now + 600)
+        self._firing[alert.fingerprint] = alert
+        self._alertmanager.post_alerts([alert])
+        return alert.fingerprint
+
+    def resolve(self, fingerprint: str) -> None:
+        """It is over."""
+        alert = self._firing.pop(fingerprint)
+        self._alertmanager.post_alerts([Alert(alert.labels, alert.annotations, alert.starts_at, time.time())])
+
+    def repeat(self) -> None:
+        """As Prometheus does each minute, and at once in our tests: an Alertmanager that was killed knows nothing."""
+        self._alertmanager.post_alerts(self._firing.values())
+
+
+class Client:
+    """alertd's API as somebody uses it."""
+
+    def __init__(self, url: str, secret: str = OPERATOR) -> None:
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {secret}"}, trust_env=False, timeout=60
+        )
+
+    def get(self, path: str, **asked: Any) -> Any:
+        """The JSON of an answer of 200."""
+        answer = self._http.get(path, params=asked)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path: str, document: object, status: int = 201) -> Any:
+        """The JSON of an answer of that status."""
+        answer = self._http.post(path, json=document)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def delete(self, path: str, status: int = 204, **asked: Any) -> None:
+        """Ends something."""
+        answer = self._http.delete(path, params=asked)
+        assert answer.status_code == status, answer.text
+
+    def alert(self, fingerprint: str) -> dict[str, Any] | None:
+        """An alert that goes on."""
+        found: list[dict[str, Any]] = [one for one in self.get("/api/alerts")["alerts"] if one["id"] == fingerprint]
+        return found[0] if found else None
+
+    def state(self, fingerprint: str) -> str | None:
+        """What becomes of it."""
+        found = self.alert(fingerprint)
+        return found["state"] if found else None
+
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
+
+class Rig:
+    """Alertmanager, alertd beside it in this process, and a client of it. `clock.ahead`: seconds added to the time."""
+
+    def __init__(self, folder: Path, alertmanager: AlertmanagerServer, **config: Any) -> None:
+        self.folder, self.server = folder, alertmanager
+        self.ahead = 0.0
+        document = {
+            **QUICK,
+            "credentials": str(credentials(folder)),
+            "alertmanager": {"urls": [alertmanager.url]},
+            "sites": [str(site_file(folder))],
+            **config,
+        }
+        self.config = load(AlertdConfig, document)
+        self.rules = Rules(alertmanager.url)
+        self.start()
+
+    def start(self) -> None:
+        """Begin, or go on where it was stopped."""
+        self.alertd = Alertd(self.config, self.folder / "alertd", clock=lambda: time.time() + self.ahead)
+        self.alertd.start()
+        self.client = Client(self.alertd.url)
+
+    def stop(self) -> None:
+        """End alertd; its data stay."""
+        self.client.close()
+        self.alertd.stop()
+
+    def silenced_in_alertmanager(self, fingerprint: str) -> bool:
+        """Whether Alertmanager itself would tell nobody."""
+        return any(one["fingerprint"] == fingerprint and one["status"]["silencedBy"] for one in self.server.alerts())
+
+
+def site_file(folder: Path, **keys: Any) -> Path:
+    """A site of which there is nothing but the name."""
+    file = folder / "site.json"
+    if not file.exists():
+        file.write_text(
+            json.dumps({"site": "campus", "volttron_home": str(folder), "profiler": "http://127.0.0.1:1", **keys})
+        )
+    return file
+
+
+class AlertdProcess:
+    """alertd as it is run, so that it can be killed."""
+
+    def __init__(self, folder: Path, alertmanager: AlertmanagerServer, **config: Any) -> None:
+        self._folder = folder
+        self._config = folder / "alertd.json"
+        document = {
+            **QUICK,
+            "credentials": str(credentials(folder)),
+            "alertmanager": {"urls": [alertmanager.url]},
+            "sites": [str(site_file(folder))],
+            "data_dir": str(folder / "alertd"),
+            **config,
+        }
+        self._config.write_text(json.dumps(document))
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> Client:
+        """Until it answers."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "voltscope.cli", "alertd", "--config", str(self._config)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stderr is not None
+        said = []
+        for line in self._process.stderr:
+            said.append(line)
+            if " alertd at " in line:
+                return Client(line.rpartition(" ")[2].strip())
+        raise AssertionError("".join(said))
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """SIGKILL leaves it no time for anything."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            assert self._process.stderr is not None
+            self._process.stderr.close()
+            self._process = None
