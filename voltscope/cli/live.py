@@ -165,7 +165,7 @@ def sources(ctx: click.Context, agent: str, as_json: bool) -> int:
     The best of each view comes first; the one marked • would be taken. Ends with 1 when a view has none.
     """
     from voltscope.cli.live_session import LiveClient
-    from voltscope.cli.profiler import secret_or_none
+    from voltscope.cli.operator import secret_or_none
 
     site = site_of(ctx)
     found, body = LiveClient(site.profiler, secret_or_none(site)).sources(agent)

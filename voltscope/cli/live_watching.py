@@ -14,7 +14,8 @@ import click
 
 from voltscope.cli import exits
 from voltscope.cli.live_session import LiveClient, Offer, Offers, Session, asked_at_a_terminal
-from voltscope.cli.profiler import failure, operator_secret
+from voltscope.cli.operator import operator_secret
+from voltscope.cli.profiler import failure
 from voltscope.cli.terminal import colours, redraw, shown, width
 from voltscope.errors import BadRequest, PeerUnexpected, PeerUnreachable, SourceUnavailable, TargetGone
 from voltscope.live.views import Update, View

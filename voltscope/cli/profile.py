@@ -14,9 +14,10 @@ import click
 
 from voltscope.cli import exits
 from voltscope.cli.files import ordinary_mode, refuse_unwritable, write_atomically
+from voltscope.cli.operator import operator_secret
 from voltscope.cli.options import complete_agents, json_option, site_of
 from voltscope.cli.profile_difference import COMPARED, SHOWN, compare
-from voltscope.cli.profiler import FORMATS, SUFFIX, Profiler, operator_secret, reader
+from voltscope.cli.profiler import FORMATS, SUFFIX, Profiler, reader
 from voltscope.cli.terminal import colours, shown, size
 
 KINDS = ("cpu", "wall", "gil", "memory", "greenlet")

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from voltscope.cli.operator import secret_or_none
 from voltscope.cli.peers import ask, ask_json, public, refusal
-from voltscope.errors import (
-    CredentialsError,
-    PeerUnexpected,
-    ProfileError,
-    RemoteError,
-    VoltscopeError,
-)
+from voltscope.errors import PeerUnexpected, ProfileError, RemoteError, VoltscopeError
 
 if TYPE_CHECKING:
     from voltscope.site import Site
@@ -111,40 +105,9 @@ class Profiler:
         return ask_json("profiler", self._url + path, secret=self._secret, send=send, timeout_s=timeout_s)
 
 
-def operator_secret(site: Site) -> str:
-    """The secret for writes. Raises CredentialsError saying why there is none to be had."""
-    from voltscope.web.access import OPERATOR, Access
-
-    if not site.credentials:
-        raise CredentialsError(
-            "the profiler needs the operator's secret for this, and the site file names no credential file.",
-            'Add "credentials": "FILE" to the site file (--site).',
-        )
-    try:
-        secret = Access(Path(site.credentials)).secret_of(OPERATOR)
-    except CredentialsError as error:
-        if isinstance(error.__cause__, PermissionError):
-            raise CredentialsError(error.message, "Run this as the platform's user, or as root.") from error
-        raise
-    if secret is None:
-        raise CredentialsError(
-            f"the credential file {site.credentials} has no user with the role operator.",
-            "Add one, or name another file in the site file (--site).",
-        )
-    return secret
-
-
 def reader(site: Site) -> Profiler:
     """The profiler for reading only; most listeners let anyone on this machine read, so a secret is no must."""
     return Profiler(site.profiler, secret_or_none(site))
-
-
-def secret_or_none(site: Site) -> str | None:
-    """The operator's secret where it can be had, for requests that most listeners answer without."""
-    try:
-        return operator_secret(site)
-    except VoltscopeError:
-        return None
 
 
 def failure(asked: dict[str, Any]) -> RemoteError:

@@ -25,6 +25,7 @@ COMMANDS = {
     "threads": ("voltscope.cli.threads:threads", "Show where every thread of an agent is at this moment."),
     "live": ("voltscope.cli.live:live", "Watch a running agent: its greenlets, its calls, its system calls."),
     "probe": ("voltscope.cli.probe:probe", "Let agents tell of their greenlets: the probe that they load at start."),
+    "alerts": ("voltscope.cli.alerts:alerts", "What fires, who has it in hand, and what was."),
     "doctor": ("voltscope.cli.doctor:doctor", "Check what commonly goes wrong, and how to put it right."),
     "console": ("voltscope.cli.console:console", "Serve the web console of this site."),
     "alertd": ("voltscope.cli.alertd:alertd", "Run alertd beside Alertmanager: acknowledgements, history, flaps."),

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from voltscope.cli import exits
+from voltscope.cli.operator import operator_secret
 from voltscope.cli.options import complete_agents, json_option, site_of
-from voltscope.cli.profiler import Profiler, operator_secret
+from voltscope.cli.profiler import Profiler
 from voltscope.cli.terminal import duration, shown
 from voltscope.errors import PeerUnexpected
 

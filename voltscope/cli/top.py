@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from voltscope.cli import exits
+from voltscope.cli.operator import operator_secret
 from voltscope.cli.options import complete_agents, json_option, site_of
-from voltscope.cli.profiler import Profiler, operator_secret, reader
+from voltscope.cli.profiler import Profiler, reader
 from voltscope.cli.terminal import Cell, Column, colours, number, redraw, shown, table, width
 from voltscope.errors import PeerUnexpected, ProfileError
 
