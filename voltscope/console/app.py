@@ -198,7 +198,7 @@ class Console:
                 "site": self._site.site,
                 "instance": self._site.instance,
                 "version": __version__,
-                "links": {"prometheus": self._site.prometheus, "grafana": self._site.grafana},
+                "links": {name: getattr(self._site, name) for name in ("prometheus", "grafana", "kibana")},
                 **{part: {"available": reason is None, "reason": reason} for part, reason in absent.items()},
             }
         )

@@ -2,12 +2,14 @@
 
 import { get } from "/static/js/api.js";
 import { el, notice, refill } from "/static/js/dom.js";
+import { elsewhereLinks } from "/static/js/elsewhere.js";
 import { keyboard } from "/static/js/keyboard.js";
 import { PAGES, pageAt } from "/static/js/pages.js";
 
 const main = document.getElementById("main");
 let session = null;
 let leave = () => {};
+let outside = null;
 
 /** Go to one of our pages without loading the frame again. */
 function go(url, { replace = false } = {}) {
@@ -27,6 +29,7 @@ function show({ focus = false } = {}) {
   document.title = `${page.title} · ${session.instance ?? session.site} · voltscope`;
   main.replaceChildren();
   leave = page.mount(main, { session, parameters: new URLSearchParams(location.search), go }) ?? (() => {});
+  outside.follow();
   if (focus) main.focus({ preventScroll: true });
   window.scrollTo(0, 0);
 }
@@ -63,13 +66,13 @@ async function begin() {
   }
   document.getElementById("site").textContent = [session.site, session.instance].filter(Boolean).join(" / ");
   document.getElementById("user").textContent = `${session.user} (${session.role})`;
-  const links = Object.entries(session.links).filter(([, url]) => url);
+  const { prometheus } = session.links;
   document.getElementById("footer").replaceChildren(
     el("span", {}, `voltscope ${session.version}`),
-    ...links.map(([name, url]) =>
-      el("a", { href: url, rel: "noreferrer", target: "_blank" }, name[0].toUpperCase() + name.slice(1)),
-    ),
+    prometheus ? el("a", { href: prometheus, rel: "noreferrer", target: "_blank" }, "Prometheus") : "",
   );
+  outside = elsewhereLinks(session);
+  if (outside.node.hasChildNodes()) document.querySelector(".account").before(outside.node);
   show();
 }
 

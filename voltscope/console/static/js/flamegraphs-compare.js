@@ -7,8 +7,19 @@ import { page, percent, picture, to } from "/static/js/flamegraphs-pictures.js";
 
 const SHOWN = 40;
 const DAY_S = 86400;
+const BACK_S = { "1h": 3600, "1d": DAY_S, "7d": 7 * DAY_S };
 const AROUND_S = 1800; // what is compared of continuous profiles: half an hour before and after
 const FAR_S = 12 * 3600; // how far from a day older a capture may be to stand for yesterday's
+
+/** The address of a comparison with both spans in it, where it names one and how much earlier the other is, as Grafana does. */
+export function compared(parameters) {
+  const back = BACK_S[parameters.get("back")];
+  const [since, until] = ["since", "until"].map((name) => Number(parameters.get(name)));
+  if (!back || !(until > since)) return parameters;
+  const both = { kind: "cpu", ...Object.fromEntries(parameters), before: `${since - back},${until - back}`, after: `${since},${until}` };
+  for (const name of ["since", "until", "back"]) delete both[name];
+  return new URLSearchParams(both);
+}
 
 /** Draws the comparison that the address names. */
 export async function showComparison(viewer, below, parameters, signal) {

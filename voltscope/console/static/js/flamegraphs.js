@@ -4,7 +4,7 @@ import { get, post, remove } from "/static/js/api.js";
 import { agentAround } from "/static/js/agent-links.js";
 import { el, notice, refill } from "/static/js/dom.js";
 import { moment, visible } from "/static/js/format.js";
-import { showComparison, sinceYesterday, theOneBefore } from "/static/js/flamegraphs-compare.js";
+import { compared, showComparison, sinceYesterday, theOneBefore } from "/static/js/flamegraphs-compare.js";
 import { captureForm } from "/static/js/flamegraphs-form.js";
 import { functionsPanel } from "/static/js/flamegraphs-functions.js";
 import { captureList } from "/static/js/flamegraphs-list.js";
@@ -17,7 +17,8 @@ export const title = "Flamegraphs";
 const POLL_MS = 400;
 const LOOK_MS = 30000;
 
-export function mount(root, { session, parameters, go }) {
+export function mount(root, { session, parameters: named, go }) {
+  const parameters = compared(named);
   const stop = new AbortController();
   const { signal } = stop;
   const view = ["range", "compare"].includes(parameters.get("view")) ? parameters.get("view") : "capture";

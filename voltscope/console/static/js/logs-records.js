@@ -12,7 +12,7 @@ const PIECE = 200_000; // characters of a long text shown at once: more makes br
 const AROUND = 20;
 const MOST_AROUND = 200;
 
-/** `tools`: metrics (address of an agent's metrics, or null), filter (adds a part to the query). */
+/** `tools`: metrics and documents (addresses of its agent's metrics, and of itself in Kibana; or null), filter (adds a part to the query). */
 export function record(one, tools, { here = false } = {}) {
   const at = moment(one.timestamp);
   const line = el(
@@ -122,11 +122,13 @@ function around(one, tools) {
   const same = [["agent", one.agent], ["logger", one.logger], ["error", one.error]].filter(([, value]) => value).map(([field, value]) => el(
     "button", { type: "button", class: "small", on: { click: () => tools.filter(clause(field, value)) } }, `this ${field}`,
   ));
-  const metrics = tools.metrics(one.agent ?? "");
+  const metrics = one.agent ? tools.metrics(one) : null;
+  const itself = one.event_id ? tools.documents?.(one) : null;
   return el(
     "div", { class: "way-on" },
     el("div", { class: "steps" }, el("span", { class: "label" }, `${AROUND} before and after, of`), buttons, wider),
     el("div", { class: "steps" }, el("span", { class: "label" }, "Only"), same),
+    itself ? el("div", { class: "steps" }, el("span", { class: "label" }, "This record"), el("a", { href: itself, rel: "noreferrer", target: "_blank" }, "In Kibana")) : null,
     one.agent ? el(
       "div", { class: "steps" }, el("span", { class: "label" }, "Its agent"),
       el("a", { href: agentAround(one.agent, one.timestamp), "data-route": true, "aria-label": `Plots of ${visible(one.agent)} around this record` }, "Plots"),

@@ -2,6 +2,7 @@
 
 import { get, query } from "/static/js/api.js";
 import { el, notice, refill } from "/static/js/dom.js";
+import { around, grafana, kibana } from "/static/js/elsewhere.js";
 import { count, visible } from "/static/js/format.js";
 import { facets } from "/static/js/logs-facets.js";
 import { searchForm } from "/static/js/logs-form.js";
@@ -29,7 +30,7 @@ export function mount(root, { session, parameters }) {
   const wider = el("button", { type: "button", class: "small", hidden: true, on: { click: zoomOut } }, "Zoom out");
   const timeline = histogram({ zoom });
   const narrow = facets({ isOn: (part) => has(form.q.value, part), toggle: filter });
-  const tools = { filter, metrics: (agent) => metrics(session, agent) };
+  const tools = { filter, metrics: (record) => metrics(session, record), documents: ({ timestamp, event_id: event }) => kibana(session, "logs", { ...around(timestamp), event }) };
   const following = tail({ show: arrive, trouble: (error) => refill(trouble, notice(error)), state: tell });
   const show = (words, since, until) => {
     form.q.value = words;
@@ -198,9 +199,11 @@ export function mount(root, { session, parameters }) {
   };
 }
 
-/** Where the agent's figures are: the expression browser of Prometheus shows them to everybody who reaches it. */
-function metrics({ links }, agent) {
-  if (!links.prometheus || !agent) return null;
+/** Where the figures of a record's agent are: Grafana's, else the expression browser of Prometheus. */
+function metrics(session, { agent, timestamp }) {
+  const { links } = session;
+  if (links.grafana) return grafana(session, "agent", { agent, ...around(timestamp) });
+  if (!links.prometheus) return null;
   const expression = `rate(volttron_process_cpu_seconds_total{agent=${JSON.stringify(agent)}}[5m])`;
   return `${links.prometheus.replace(/\/$/, "")}/graph${query({ "g0.expr": expression, "g0.tab": 0, "g0.range_input": "6h" })}`;
 }
