@@ -196,10 +196,10 @@ def _disk(folder: Path) -> Iterator[bool]:
 
 
 def _free_port_base() -> int:
-    """A port with the six after it free, on loopback."""
+    """A port with the eight after it free, on loopback."""
     for base in range(26000, 60000, 10):
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            for number in range(7):
+            for number in range(9):
                 stack.enter_context(socket.create_server(("127.0.0.1", base + number)))
             return base
-    raise SystemExit("no seven free ports in a row")
+    raise SystemExit("no nine free ports in a row")

@@ -153,7 +153,7 @@ def _options(parser: argparse.ArgumentParser, default: object) -> argparse.Argum
     where = "/var/lib/voltscope" if os.geteuid() == 0 else "~/.local/share/voltscope"
     parser.add_argument("--home", metavar="DIR", default=default, help=f"where everything goes [{where}]")
     parser.add_argument(
-        "--port-base", metavar="N", type=_port, default=default, help=f"the first of seven TCP ports [{PORT_BASE}]"
+        "--port-base", metavar="N", type=_port, default=default, help=f"the first of nine TCP ports [{PORT_BASE}]"
     )
     return parser
 
@@ -168,6 +168,6 @@ def _up_options(parser: argparse.ArgumentParser, default: object) -> None:
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or not 1024 <= int(text) <= 65529:
-        raise argparse.ArgumentTypeError(f"{text} is not a port from 1024 to 65529")
+    if not text.isdigit() or not 1024 <= int(text) <= 65527:
+        raise argparse.ArgumentTypeError(f"{text} is not a port from 1024 to 65527")
     return int(text)

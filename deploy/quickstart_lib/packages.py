@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import opensearch
 from .account import SEARCH, find_program
+from .alerting import PACKAGE, find_alertmanager
 from .failure import StepFailed
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -42,6 +43,8 @@ def missing_packages(with_opensearch: bool = False) -> dict[str, str]:
         missing["python3-venv"] = "makes the virtual environment"
     if not find_program("prometheus"):
         missing["prometheus"] = "stores the metrics"
+    if not find_alertmanager():
+        missing[PACKAGE] = "tells of alerts"
     if with_opensearch:
         missing.update({opensearch.PACKAGES[name]: "runs OpenSearch" for name in opensearch.missing_programs()})
     return missing

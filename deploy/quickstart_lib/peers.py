@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from .account import Account
+from .alerting import write_rules
 from .site_files import SITE, write_owned
 from .state import Home
 
@@ -14,11 +15,19 @@ SCRAPED_S = 5
 RETENTION = ("7d", "1GB")
 
 
-def prometheus_config(exporter_port: int, rules: Path, site: str = SITE, instance: str = SITE) -> str:
-    """prometheus.yml: the exporter every 5 s, the rule files in the folder `rules`.
+def prometheus_config(
+    exporter_port: int, rules: Path, alertmanager_port: int | None = None, site: str = SITE, instance: str = SITE
+) -> str:
+    """prometheus.yml: the exporter every 5 s, the rule files in the folder `rules`, whose alerts Alertmanager is told.
 
     `site` and `instance` come by relabelling, never from host and port.
     """
+    alerting = f"""
+alerting:
+  alertmanagers:
+    - static_configs:
+        - targets: ["127.0.0.1:{alertmanager_port}"]
+"""
     return f"""\
 # Made by voltscope's quickstart; written anew at each run.
 global:
@@ -28,7 +37,7 @@ global:
 
 rule_files:
   - {json.dumps(str(rules / "*.yml"))}
-
+{alerting if alertmanager_port is not None else ""}
 scrape_configs:
   - job_name: {JOB}
     static_configs:
@@ -55,7 +64,9 @@ def prometheus_command(home: Home, program: str) -> list[str]:
     ]
 
 
-def write_prometheus(home: Home, account: Account) -> None:
-    """Writes prometheus.yml; the rules are those of the home's copy of the sources."""
-    rules = home.source / "deploy" / "prometheus" / "rules"
-    write_owned(home.etc / "prometheus.yml", prometheus_config(home.ports.exporter, rules), 0o644, account)
+def write_prometheus(home: Home, account: Account, *, alertmanager: bool) -> None:
+    """Writes prometheus.yml and the rules. `alertmanager`: there is one to be told."""
+    write_rules(home, account)
+    port = home.ports.alertmanager if alertmanager else None
+    config = prometheus_config(home.ports.exporter, home.etc / "rules", port)
+    write_owned(home.etc / "prometheus.yml", config, 0o644, account)

@@ -261,6 +261,29 @@ def dashboards_shown(home: Home, timeout: float = 180) -> str:
     )
 
 
+def alerts_told(home: Home, *, prometheus: bool, timeout: float = 60) -> str:
+    """Prometheus has its Alertmanager, and alertd sees what that one has."""
+    alertmanager, alertd = (f"http://127.0.0.1:{port}" for port in (home.ports.alertmanager, home.ports.alertd))
+
+    def told() -> str | None:
+        if prometheus:
+            known = _get_json(f"http://127.0.0.1:{home.ports.prometheus}/api/v1/alertmanagers")["data"]
+            if not any(one["url"].startswith(alertmanager) for one in known["activeAlertmanagers"]):
+                return None
+        answer = _get_json(f"{alertd}/api/alerts", secret=operator_secret(home))
+        if not answer["alertmanager"]["reachable"]:
+            return None
+        return f"{len(answer['alerts'])} of them now, {alertd}"
+
+    return _await(
+        told,
+        timeout,
+        f"alerts do not come from Prometheus through {alertmanager} to alertd at {alertd}",
+        f"See {home.logs / 'alertmanager.out'} and {home.logs / 'alertd.out'}.",
+        home.logs / "alertd.out",
+    )
+
+
 def _healthy(url: str) -> str | None:
     _get(url)
     return "answers"

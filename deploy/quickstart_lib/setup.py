@@ -16,7 +16,19 @@ from .report import Report
 from .site_files import write_credentials
 from .state import Home
 
-_WRITABLE = ("venv", "volttron", "poetry_cache", "user_home", "run", "logs", "prometheus", "grafana", "opensearch")
+_WRITABLE = (
+    "venv",
+    "volttron",
+    "poetry_cache",
+    "user_home",
+    "run",
+    "logs",
+    "prometheus",
+    "grafana",
+    "opensearch",
+    "alertmanager",
+    "alertd",
+)
 
 
 def ensure_packages(home: Home, report: Report) -> None:

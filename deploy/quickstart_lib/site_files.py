@@ -39,7 +39,7 @@ def operator_secret(home: Home) -> str:
     return str(next(user["secret"] for user in users if user["role"] == "operator"))
 
 
-def site_document(home: Home, *, prometheus: bool, grafana: bool) -> dict[str, Any]:
+def site_document(home: Home, *, prometheus: bool, grafana: bool, alerting: bool) -> dict[str, Any]:
     """The content of site.json, which the console and the command line read."""
     url = "http://127.0.0.1:{}".format
     document = {
@@ -57,14 +57,17 @@ def site_document(home: Home, *, prometheus: bool, grafana: bool) -> dict[str, A
         document["prometheus"] = url(home.ports.prometheus)
     if grafana:
         document["grafana"] = url(home.ports.grafana)
+    if alerting:
+        document["alertmanager"] = url(home.ports.alertmanager)
+        document["alertd"] = url(home.ports.alertd)
     if home.searches_opensearch:
         document["log_search"] = {"url": url(home.ports.opensearch)}
     return document
 
 
-def write_site(home: Home, account: Account, *, prometheus: bool, grafana: bool) -> bool:
+def write_site(home: Home, account: Account, *, prometheus: bool, grafana: bool, alerting: bool) -> bool:
     """Writes site.json; `prometheus` null says that this site has none. Returns whether it says anything new."""
-    document = {"prometheus": None, **site_document(home, prometheus=prometheus, grafana=grafana)}
+    document = {"prometheus": None, **site_document(home, prometheus=prometheus, grafana=grafana, alerting=alerting)}
     text = json.dumps(document, indent=2) + "\n"
     if home.site_file.exists() and home.site_file.read_text() == text:
         return False

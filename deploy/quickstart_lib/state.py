@@ -54,10 +54,19 @@ class Ports:
     def grafana(self) -> int:
         return self.base + 6
 
-    def named(self, *, grafana: bool, opensearch: bool) -> dict[str, int]:
+    @property
+    def alertmanager(self) -> int:
+        return self.base + 7
+
+    @property
+    def alertd(self) -> int:
+        return self.base + 8
+
+    def named(self, *, grafana: bool, opensearch: bool, alerting: bool) -> dict[str, int]:
         """Ports by the part that listens on them."""
         names = ["prometheus", "exporter", "profiler", "console"]
         names += ["grafana"] if grafana else []
+        names += ["alertmanager", "alertd"] if alerting else []
         names += ["opensearch", "opensearch_transport"] if opensearch else []
         return {name: getattr(self, name) for name in names}
 
@@ -96,6 +105,8 @@ class Home:
     logs = property(lambda self: self.path / "log")
     prometheus = property(lambda self: self.path / "prometheus")
     grafana = property(lambda self: self.path / "grafana")
+    alertmanager = property(lambda self: self.path / "alertmanager")
+    alertd = property(lambda self: self.path / "alertd")
     opensearch = property(lambda self: self.path / "opensearch")
     opensearch_jars = property(lambda self: self.path / "opensearch-jars")
 

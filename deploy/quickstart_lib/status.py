@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .account import Runner, current_account
+from .alerting import alertmanager_of
 from .dashboards import grafana_of
 from .site_files import SITE, site_document
 from .sources import ROOT
@@ -14,7 +15,9 @@ from .supervise import Supervisor
 
 def status(home: Home) -> dict[str, Any]:
     """Every URL, path and pid, the credential file and the commands to call; `running` when all programs run."""
-    site = site_document(home, prometheus=True, grafana=grafana_of(home) is not None)
+    site = site_document(
+        home, prometheus=True, grafana=grafana_of(home) is not None, alerting=alertmanager_of(home) is not None
+    )
     try:
         states = Supervisor(home, Runner(home, current_account())).states()
     except KeyError:  # the user was removed: nothing can be running
@@ -27,7 +30,18 @@ def status(home: Home) -> dict[str, Any]:
         "voltscope": str(home.bin / "voltscope"),
         "vctl": str(home.bin / "vctl"),
     }
-    for key in ("exporter", "prometheus", "console", "profiler", "volttron_home", "log", "credentials", "grafana"):
+    for key in (
+        "exporter",
+        "prometheus",
+        "console",
+        "profiler",
+        "volttron_home",
+        "log",
+        "credentials",
+        "grafana",
+        "alertmanager",
+        "alertd",
+    ):
         if key in site:
             document[key] = site[key]
     if home.searches_opensearch:
@@ -45,6 +59,7 @@ def table(home: Home) -> list[tuple[str, str]]:
     return [
         ("Console", f"{found['console']}  (log in as operator with its secret)"),
         ("Prometheus", found["prometheus"] if "prometheus" in found["pids"] else ""),
+        ("Alertmanager", found["alertmanager"] if "alertmanager" in found["pids"] else ""),
         ("Grafana", f"{found['grafana']}  (likewise)" if "grafana" in found["pids"] else ""),
         ("OpenSearch", f"{found['opensearch']}  (no login: open to everybody on this machine)" if searched else ""),
         ("Kibana", f"{boards} URL --console {found['console']} {grafana}" if searched else ""),

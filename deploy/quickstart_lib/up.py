@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import dashboards, opensearch, peers, prove, setup, volttron_platform
+from . import alerting, dashboards, opensearch, peers, prove, setup, volttron_platform
 from .account import Account, Runner, find_program, home_environment
 from .failure import StepFailed
 from .index import needs_remedy
@@ -16,6 +16,7 @@ from .site_files import write_site, write_wrappers
 from .state import Home, taken
 from .supervise import Supervisor, processes_of, supervisor_config
 
+_BESIDE = ("opensearch", "alertmanager", "prometheus", "grafana", "alertd")
 _STEPS_BEFORE = 8
 _STEPS_AFTER = 6
 
@@ -26,19 +27,25 @@ class Parts:
 
     prometheus: str | None
     grafana: tuple[str, Path] | None
+    alertmanager: str | None
     opensearch: bool
-    new_site: bool  # the console reads its site file once, Grafana its data sources
+    new_site: bool  # what is there is told once to each of the programs
+
+    @property
+    def alertd(self) -> bool:
+        """It stands beside an Alertmanager."""
+        return self.alertmanager is not None
 
     @property
     def running(self) -> list[str]:
         """The programs to start."""
-        return [name for name in ("opensearch", "prometheus", "grafana") if getattr(self, name)] + ["console"]
+        return [name for name in _BESIDE if getattr(self, name)] + ["console"]
 
 
 def step_count(home: Home) -> int:
     """How many steps `bring_up` will show."""
     ours = len(volttron_platform.agents(home)) + (4 if home.searches_opensearch else 0)
-    ours += dashboards.grafana_of(home) is not None
+    ours += (dashboards.grafana_of(home) is not None) + (alerting.alertmanager_of(home) is not None)
     return _STEPS_BEFORE + 1 + ours + _STEPS_AFTER
 
 
@@ -77,21 +84,33 @@ def bring_up(home: Home, report: Report) -> None:
 
 def check_ports(home: Home) -> None:
     """Raises StepFailed naming each port that somebody else listens on."""
-    busy = taken(home.ports.named(grafana=dashboards.grafana_of(home) is not None, opensearch=home.searches_opensearch))
+    ports = home.ports.named(
+        grafana=dashboards.grafana_of(home) is not None,
+        opensearch=home.searches_opensearch,
+        alerting=alerting.alertmanager_of(home) is not None,
+    )
+    busy = taken(ports)
     if busy and not processes_of(home):
         names = ", ".join(f"{port} ({name})" for name, port in busy.items())
         raise StepFailed(
             f"somebody else listens on 127.0.0.1 port {names}.",
-            "Choose other ports with --port-base N: N to N+6 are used.",
+            "Choose other ports with --port-base N: N to N+8 are used.",
         )
 
 
 def configure(home: Home, account: Account, report: Report) -> Parts:
     """Writes every configuration file."""
     prometheus, grafana = find_program("prometheus"), dashboards.grafana_of(home)
+    alertmanager = alerting.alertmanager_of(home)
     setup.ensure_credentials(home, account)
-    new_site = write_site(home, account, prometheus=prometheus is not None, grafana=grafana is not None)
-    parts = Parts(prometheus, grafana, home.searches_opensearch, new_site)
+    new_site = write_site(
+        home,
+        account,
+        prometheus=prometheus is not None,
+        grafana=grafana is not None,
+        alerting=alertmanager is not None,
+    )
+    parts = Parts(prometheus, grafana, alertmanager, home.searches_opensearch, new_site)
     write_wrappers(home, account)
     volttron_platform.prepare_home(home, account)
     programs = {
@@ -102,8 +121,13 @@ def configure(home: Home, account: Account, report: Report) -> Parts:
         ],
     }
     if parts.prometheus:
-        peers.write_prometheus(home, account)
+        peers.write_prometheus(home, account, alertmanager=alertmanager is not None)
         programs["prometheus"] = peers.prometheus_command(home, parts.prometheus)
+    if parts.alertmanager:
+        alerting.write_alerting(home, account)
+        home.save(alertmanager=parts.alertmanager)
+        programs["alertmanager"] = alerting.alertmanager_command(home, parts.alertmanager)
+        programs["alertd"] = alerting.alertd_command(home)
     if parts.grafana:
         dashboards.write_grafana(home, account, parts.grafana[1])
         home.save(grafana=list(map(str, parts.grafana)))
@@ -125,7 +149,7 @@ def start(home: Home, runner: Runner, supervisor: Supervisor, parts: Parts, repo
     with report.step("VOLTTRON platform"):
         supervisor.launch()
         if parts.new_site:
-            for name in ("console", "grafana"):
+            for name in ("console", *_BESIDE[1:]):
                 supervisor.end(name)
         for name in parts.running:
             supervisor.begin(name)
@@ -197,6 +221,9 @@ def _prove(home: Home, runner: Runner, parts: Parts, report: Report, began: floa
         report.note(prove.console_answers(home))
     if parts.grafana:
         _proof(report, "Proof: Grafana has our dashboards and their data", lambda: prove.dashboards_shown(home))
+    if parts.alertmanager:
+        asked = parts.prometheus is not None
+        _proof(report, "Proof: alerts reach alertd", lambda: prove.alerts_told(home, prometheus=asked))
     with report.step("All programs under supervision"):
         states = Supervisor(home, runner).settled()
         down = [name for name, state in states.items() if state != "RUNNING"]

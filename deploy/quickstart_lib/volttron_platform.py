@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .account import Account, Runner, home_environment
+from .alerting import alertmanager_of
 from .environment import PLATFORM_AGENTS, PLATFORM_LIBRARIES
 from .failure import StepFailed
 from .index import poetry_project
@@ -22,7 +23,7 @@ DEVICE = "devices/campus/building/fake"
 PUBLISH_S = 5
 HISTORIAN = "platform.historian"
 DRIVER = "driver"  # its tag
-OURS = ("exporter", "logship", "profiler")
+OURS = ("exporter", "logship", "profiler", "alerts")
 
 # Local sockets only: a TCP address of the modular platform lets in who has no key.
 _CONFIG = f"""\
@@ -80,6 +81,10 @@ def agents(home: Home) -> list[PlatformAgent]:
     engine["profiler"]["site"] = SITE
     engine["profiler"]["continuous"] = {"agents": [HISTORIAN]}
     engine["logship"] = {"site": SITE, "log_files": [str(home.platform_log)]}
+    if alertmanager_of(home):
+        alertmanager, alertd = (f"http://127.0.0.1:{port}" for port in (home.ports.alertmanager, home.ports.alertd))
+        # without a token of an operator agents see what fires, and acknowledge nothing
+        engine["alerts"] = {"site": SITE, "alertmanager": {"urls": [alertmanager]}, "alertd": {"urls": [alertd]}}
     if home.searches_opensearch:
         urls = [f"http://127.0.0.1:{home.ports.opensearch}"]
         engine["logship"]["receivers"] = [{"type": "elasticsearch", "urls": urls}]
@@ -87,6 +92,7 @@ def agents(home: Home) -> list[PlatformAgent]:
     ours = [
         PlatformAgent(f"voltscope.{name}", name, str(home.source / "agents" / name), {"engine": engine[name]})
         for name in OURS
+        if name in engine
     ]
     return [
         PlatformAgent("listener", "listener", "volttron-listener"),

@@ -85,11 +85,11 @@ def opensearch_of_the_site(site: dict[str, Any]) -> Documents:
 
 
 def free_port_base() -> int:
-    """A port with the six after it free, on loopback."""
+    """A port with the eight after it free, on loopback."""
     for base in range(23000, 60000, 10):
-        if all(_is_free(base + number) for number in range(7)):
+        if all(_is_free(base + number) for number in range(9)):
             return base
-    pytest.fail("no seven free ports in a row")
+    pytest.fail("no nine free ports in a row")
 
 
 def _is_free(port: int) -> bool:

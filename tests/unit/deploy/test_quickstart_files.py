@@ -15,13 +15,15 @@ from typing import Any
 
 import pytest
 import yaml
-from quickstart_lib import dashboards, peers, site_files
+from quickstart_lib import account, alerting, dashboards, peers, site_files
 from quickstart_lib.account import Account
 from quickstart_lib.state import Home
 from quickstart_lib.supervise import supervisor_config
 from quickstart_lib.volttron_platform import agents
 from servers.missing import without
 
+from voltscope.alerting.settings import AlertdConfig
+from voltscope.alerting.site.settings import AlertsConfig
 from voltscope.configuration import load
 from voltscope.logs.settings import ElasticsearchReceiver, LogshipConfig
 from voltscope.metrics.engine import ExporterConfig
@@ -33,19 +35,50 @@ ROOT = Path(__file__).resolve().parents[3]
 ME = Account("me", os.geteuid(), os.getegid(), drop=False)
 
 
-def test_prometheus_accepts_its_configuration(home: Home) -> None:
+@pytest.mark.parametrize("alertmanager", [True, False])
+def test_prometheus_accepts_its_configuration(home: Home, alertmanager: bool) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         without("promtool is not on PATH")
-    rules = Path("deploy/prometheus/rules")
-    shutil.copytree(ROOT / rules, home.source / rules)
-    peers.write_prometheus(home, ME)
+    peers.write_prometheus(home, ME, alertmanager=alertmanager)
     checked = subprocess.run(
         [promtool, "check", "config", "--lint-fatal", home.etc / "prometheus.yml"], capture_output=True, text=True
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    count = len(list((ROOT / rules).glob("*.yml")))
-    assert f"{count} rule files found" in checked.stdout
+    shipped = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
+    assert f"{len(shipped)} rule files found" in checked.stdout
+    for path in shipped:  # what was dead is gone sooner, and that is all
+        assert (home.etc / "rules" / path.name).read_text() == path.read_text().replace(
+            "keep_firing_for: 4m", "keep_firing_for: 30s"
+        )
+    config = yaml.safe_load((home.etc / "prometheus.yml").read_text())
+    assert ("127.0.0.1:21937" in json.dumps(config.get("alerting"))) is alertmanager
+
+
+def test_alertmanager_accepts_its_configuration_and_alertd_its_own(home: Home) -> None:
+    words = Path("deploy/alertmanager/templates")
+    shutil.copytree(ROOT / words, home.source / words)
+    site_files.write_credentials(home, ME)
+    site_files.write_site(home, ME, prometheus=True, grafana=False, alerting=True)
+    alerting.write_alerting(home, ME)
+    token = home.etc / "alertmanager/alertd-token"
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert token.read_text() == site_files.operator_secret(home)
+    text = (home.etc / "alertmanager/alertmanager.yml").read_text()
+    assert "http://127.0.0.1:21938/api/webhook" in text and str(token) in text
+    assert "http://127.0.0.1:21935" in (home.etc / "alertmanager/templates/links.tmpl").read_text()
+    config = load(AlertdConfig, json.loads((home.etc / "alertd.json").read_text()))
+    assert config.alertmanager.urls == ("http://127.0.0.1:21937",) and config.port == 21938
+    assert config.prometheus is not None and config.prometheus.urls == ("http://127.0.0.1:21930",)
+    command = alerting.alertmanager_command(home, "alertmanager")
+    assert {"--web.listen-address=127.0.0.1:21937", "--cluster.listen-address="} <= set(command)
+    amtool = shutil.which("amtool")
+    if amtool is None:
+        without("amtool is not on PATH")
+    checked = subprocess.run(
+        [amtool, "check-config", home.etc / "alertmanager/alertmanager.yml"], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_prometheus_listens_on_loopback_and_keeps_a_bounded_store(home: Home) -> None:
@@ -56,7 +89,7 @@ def test_prometheus_listens_on_loopback_and_keeps_a_bounded_store(home: Home) ->
 
 def test_the_library_reads_the_site_file_and_the_credentials(home: Home) -> None:
     site_files.write_credentials(home, ME)
-    site_files.write_site(home, ME, prometheus=True, grafana=False)
+    site_files.write_site(home, ME, prometheus=True, grafana=False, alerting=False)
     site = find_site(home.site_file)
     assert (site.exporter, site.profiler) == ("http://127.0.0.1:21933", "http://127.0.0.1:21934")
     assert site.log_store_path == home.volttron / "voltscope/logship/spool"
@@ -67,18 +100,18 @@ def test_the_library_reads_the_site_file_and_the_credentials(home: Home) -> None
 
 
 def test_a_site_without_prometheus_says_so(home: Home) -> None:
-    site_files.write_site(home, ME, prometheus=False, grafana=False)
+    site_files.write_site(home, ME, prometheus=False, grafana=False, alerting=False)
     assert find_site(home.site_file).prometheus is None
 
 
 def test_with_opensearch_logs_are_searched_there(home: Home) -> None:
-    assert site_files.write_site(home, ME, prometheus=True, grafana=False), "it is new"
+    assert site_files.write_site(home, ME, prometheus=True, grafana=False, alerting=False), "it is new"
     assert find_site(home.site_file).log_search is None
     home.opensearch_asked = True
-    assert site_files.write_site(home, ME, prometheus=True, grafana=False)
+    assert site_files.write_site(home, ME, prometheus=True, grafana=False, alerting=False)
     search = find_site(home.site_file).log_search
     assert search is not None and search.url == "http://127.0.0.1:21931"
-    assert not site_files.write_site(home, ME, prometheus=True, grafana=False), "it says what it said"
+    assert not site_files.write_site(home, ME, prometheus=True, grafana=False, alerting=False), "it says what it said"
 
 
 def test_credentials_are_random_private_and_kept(home: Home) -> None:
@@ -127,7 +160,7 @@ def grafana(home: Home) -> Callable[..., Path]:
     site_files.write_credentials(home, ME)
 
     def write(**keys: Any) -> Path:
-        site = {**site_files.site_document(home, prometheus=True, grafana=True), **keys}
+        site = {**site_files.site_document(home, prometheus=True, grafana=True, alerting=False), **keys}
         home.site_file.write_text(json.dumps(site))
         dashboards.write_grafana(home, ME, home.path / "nowhere")
         return Path(home.etc / "grafana")
@@ -249,6 +282,19 @@ def test_our_agents_accept_the_configuration_they_are_given(home: Home) -> None:
     assert load(ExporterConfig, by_tag["exporter"]).port == 21933
     assert load(ProfilerConfig, by_tag["profiler"]).port == 21934
     assert load(LogshipConfig, by_tag["logship"]).log_files == (str(home.platform_log),)
+
+
+def test_alerts_of_the_bus_go_to_alertmanager_where_there_is_one(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(home.bin))
+    monkeypatch.setattr(account, "SEARCH", str(home.bin))
+    assert "alerts" not in [agent.tag for agent in agents(home)]
+    program = home.bin / "prometheus-alertmanager"
+    program.write_text("")
+    program.chmod(0o755)
+    by_tag = {agent.tag: (agent.config or {}).get("engine") for agent in agents(home)}
+    config = load(AlertsConfig, by_tag["alerts"])
+    assert config.site == site_files.SITE and config.alertmanager.urls == ("http://127.0.0.1:21937",)
+    assert config.alertd is not None and config.alertd.urls == ("http://127.0.0.1:21938",)
 
 
 def test_with_opensearch_records_and_captures_go_there(home: Home) -> None:

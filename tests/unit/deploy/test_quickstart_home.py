@@ -22,10 +22,12 @@ ME = Account("me", os.geteuid(), os.getegid(), drop=False)
 def test_ports_are_counted_from_the_base() -> None:
     ports = Ports(20000)
     always = {"prometheus": 20000, "exporter": 20003, "profiler": 20004, "console": 20005}
-    assert ports.named(grafana=False, opensearch=False) == always
-    assert ports.named(grafana=True, opensearch=True) == {
+    assert ports.named(grafana=False, opensearch=False, alerting=False) == always
+    assert ports.named(grafana=True, opensearch=True, alerting=True) == {
         **always,
         "grafana": 20006,
+        "alertmanager": 20007,
+        "alertd": 20008,
         "opensearch": 20001,
         "opensearch_transport": 20002,
     }
