@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from voltscope.console import vendor
 from voltscope.console.agent_series import AgentApi
+from voltscope.console.alerts import AlertsApi
 from voltscope.console.captures import CapturesApi
 from voltscope.console.fleet import FleetApi
 from voltscope.console.live import LiveApi
@@ -71,6 +72,7 @@ class Console:
         patterns, searches = PatternsApi(self._log_reader), SavedSearchesApi(site)
         self._overview, agent, fleet = Overview(site), AgentApi(site), FleetApi(site)
         captures = CapturesApi(site, access)
+        alerts = AlertsApi(site, access)
         live = LiveApi(site, access, self._closing, self._known)
         self.app: GuardedApp = guarded(
             [
@@ -97,6 +99,7 @@ class Console:
                 Route("/api/logs/searches", searches.save, methods=["POST"]),
                 Route("/api/logs/searches", searches.delete, methods=["DELETE"]),
                 *captures.routes(),
+                *alerts.routes(),
                 *live.routes(),
                 Mount("/static", _Assets(STATIC)),
                 Mount("/speedscope", _Assets(vendor.directory("speedscope"), csp=_SPEEDSCOPE_CSP)),

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from voltscope.console.profiler import Profiler, asked, said
+from voltscope.console.part import asked, profiler_of
 from voltscope.errors import CaptureNotFound
 from voltscope.site import Site
 from voltscope.web import Access
@@ -51,7 +51,7 @@ class CapturesApi:
     """Handlers that hand requests on to the profiler. The guard has checked the session and its role before."""
 
     def __init__(self, site: Site, access: Access) -> None:
-        self._profiler = Profiler(site, access)
+        self._profiler = profiler_of(site, access)
 
     def routes(self) -> list[Route]:
         """All of them; the guard lets only operators write."""
@@ -139,7 +139,7 @@ class CapturesApi:
             answer = await stack.enter_async_context(asking)
             if answer.status_code != 200:
                 await answer.aread()
-                return said(answer.status_code, self._profiler.decoded(answer))
+                return self._profiler.said(answer.status_code, self._profiler.decoded(answer))
             opened = stack.pop_all()
 
         async def body() -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from voltscope.console.profiler import Profiler, asked, said
+from voltscope.console.part import asked, profiler_of
 from voltscope.errors import SessionNotFound, VoltscopeError
 from voltscope.site import Site
 from voltscope.web import Access, User
@@ -40,7 +40,7 @@ class LiveApi:
         self, site: Site, access: Access, closing: threading.Event, known: Callable[[Request], User | None]
     ) -> None:
         """`closing`: set when the server stops. `known`: who a request is of, if they would be let in now."""
-        self._profiler, self._closing, self._known = Profiler(site, access), closing, known
+        self._profiler, self._closing, self._known = profiler_of(site, access), closing, known
         self._streams: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[Route]:
@@ -132,7 +132,7 @@ class LiveApi:
             ):
                 if answer.status_code != 200:
                     await answer.aread()
-                    opened.set_result(said(answer.status_code, self._profiler.decoded(answer)))
+                    opened.set_result(self._profiler.said(answer.status_code, self._profiler.decoded(answer)))
                     return
                 opened.set_result(None)
                 async for piece in answer.aiter_bytes():
