@@ -91,11 +91,7 @@ class Maintenance:
                 self._standings.end(one.id, now, OURSELVES, "its time is over")
         given_up = self._standings.open("decommission")
         if given_up and sure:
-            firing = {
-                (one.alert.labels.get("site"), one.alert.labels.get("instance"))
-                for one in alerts
-                if one.alert.name != self._watchdog
-            }
+            firing = {(one.alert.labels.get("site"), one.alert.labels.get("instance")) for one in alerts}
             for one in given_up:
                 self._look_at(one, firing, now)
 

@@ -190,7 +190,7 @@ class Watch:
     ) -> None:
         parts = self.parts
         parts.flapping.observe(starts, ended, now)
-        parts.watchdog.observe(alerts.values(), now)
+        parts.watchdog.observe(alerts.values(), parts.standings.open("decommission"), now)
         verdict = parts.watchdog.verdict(now)
         # with Prometheus gone Alertmanager forgets what fires within minutes, and nothing of it is over
         sure = settled and not verdict.missing

@@ -10,6 +10,7 @@ import msgspec
 
 from voltscope.alerting.alertmanager import CurrentAlert
 from voltscope.alerting.settings import WatchdogSettings
+from voltscope.alerting.standing import Standing
 from voltscope.alerting.store import Database
 
 State = Literal["ok", "late", "never"]
@@ -47,31 +48,21 @@ class Watchdog:
         self._heard = {row[0]: Heard(row[0], msgspec.json.decode(row[1]), row[2]) for row in rows}
         self._saved = {row[0]: row[2] for row in rows}
 
-    def observe(self, alerts: Iterable[CurrentAlert], now: float) -> None:
-        """Look through what Alertmanager has. One that nobody heard of for long is forgotten: its site is gone."""
+    def observe(self, alerts: Iterable[CurrentAlert], given_up: Iterable[Standing], now: float) -> None:
+        """Look through what Alertmanager has. One that nobody heard of for long is forgotten, and so are those of sites
+        that are given up.
+        """
         for one in alerts:
             if one.alert.name == self._settings.alert:
                 # by Alertmanager's clock, which may go ahead of ours
                 heard = Heard(one.fingerprint, dict(one.alert.labels), min(one.updated_at, now))
                 self._heard[one.fingerprint] = heard
+        gone = [(one.site, one.instance) for one in given_up]
         for heard in list(self._heard.values()):
-            if now - heard.last > self._settings.forget_s:
-                self.forget(heard.fingerprint)
+            if now - heard.last > self._settings.forget_s or any(_is_of(heard, *one) for one in gone):
+                self._forget(heard.fingerprint)
             elif heard.last - self._saved.get(heard.fingerprint, 0.0) >= _SAVE_S:
                 self._save(heard)
-
-    def forget(self, fingerprint: str) -> None:
-        """Wait for it no longer."""
-        self._heard.pop(fingerprint, None)
-        self._saved.pop(fingerprint, None)
-        with self._database.write() as connection:
-            connection.execute("DELETE FROM watchdog WHERE fingerprint = ?", (fingerprint,))
-
-    def forget_site(self, site: str, instance: str | None) -> None:
-        """Wait no longer for those of a site that is given up."""
-        for heard in list(self._heard.values()):
-            if heard.labels.get("site") == site and instance in (None, heard.labels.get("instance")):
-                self.forget(heard.fingerprint)
 
     def verdict(self, now: float) -> Verdict:
         """How it stands. After a start of ours each has its whole time once more: nobody asked meanwhile."""
@@ -82,8 +73,18 @@ class Watchdog:
             return Verdict("late" if now - self._since > self._settings.max_age_s else "never", None)
         return Verdict("ok", max(one.last for one in self._heard.values()))
 
+    def _forget(self, fingerprint: str) -> None:
+        del self._heard[fingerprint]
+        if self._saved.pop(fingerprint, None) is not None:
+            with self._database.write() as connection:
+                connection.execute("DELETE FROM watchdog WHERE fingerprint = ?", (fingerprint,))
+
     def _save(self, heard: Heard) -> None:
         with self._database.write() as connection:
             values = (heard.fingerprint, msgspec.json.encode(heard.labels), heard.last)
             connection.execute("INSERT OR REPLACE INTO watchdog VALUES (?, ?, ?)", values)
         self._saved[heard.fingerprint] = heard.last
+
+
+def _is_of(heard: Heard, site: str | None, instance: str | None) -> bool:
+    return heard.labels.get("site") == site and instance in (None, heard.labels.get("instance"))

@@ -1,0 +1,107 @@
+"""An alert that comes and goes is held back, and told of by one alert, until it has come to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from alertd_rig import CRASHED, Rig, wait_for
+
+Start = Callable[..., Rig]
+
+
+def test_the_third_start_holds_it_back_and_one_alert_tells(alertd: Start) -> None:
+    rig = alertd()
+    alert = _flap(rig, 3)
+    summary = wait_for(lambda: _summary(rig), "the summary")
+    assert summary["labels"] == {
+        "alertname": "VolttronAlertFlapping",
+        "severity": "warning",
+        "site": "campus",
+        "instance": "boiler-house",
+        "agent": "platform.historian",
+        "flapping": "VolttronAgentCrashed",
+    }
+    assert summary["annotations"]["summary"] == "VolttronAgentCrashed of platform.historian comes and goes"
+    assert rig.silenced_in_alertmanager(alert) and not rig.silenced_in_alertmanager(summary["id"])
+    told = rig.client.alert(alert)
+    assert told and told["flapping"] and told["state"] == "silenced"
+    assert [one["kind"] for one in told["silenced_by"]] == ["flapping"]
+
+
+def test_while_it_flaps_its_history_is_one_line(alertd: Start) -> None:
+    rig = alertd()
+    alert = _flap(rig, 6)
+    occurrences = [one for one in rig.client.get("/api/history")["occurrences"] if one["alert"] == alert]
+    assert [one["flaps"] for one in occurrences] == [3, 0, 0]
+    assert occurrences[0]["ended"] is None
+
+
+def test_when_it_is_calm_it_is_told_of_again(alertd: Start) -> None:
+    rig = alertd(flapping={"calm_s": 2})
+    alert = _flap(rig, 3)
+    ended = wait_for(lambda: _summary_that_ended(rig), "the summary, and its end")
+    assert ended["labels"]["flapping"] == "VolttronAgentCrashed"
+    wait_for(lambda: rig.client.state(alert) == "firing", "its release")
+    assert not rig.silenced_in_alertmanager(alert)
+    told = rig.client.alert(alert)
+    assert told and not told["flapping"]
+
+
+def test_flapping_goes_on_after_a_restart(alertd: Start) -> None:
+    rig = alertd()
+    alert = _flap(rig, 2)
+    rig.stop()
+    rig.start()
+    wait_for(lambda: rig.client.alert(alert), "the alert")
+    _restart(rig, alert)
+    wait_for(lambda: _summary(rig), "the summary, for starts before it count")
+    rig.stop()
+    rig.start()
+    told = wait_for(lambda: rig.client.alert(alert), "the alert")
+    assert told["flapping"] and rig.silenced_in_alertmanager(alert)
+
+
+def test_who_has_it_in_hand_is_not_told_that_it_flaps(alertd: Start) -> None:
+    rig = alertd()
+    alert = _flap(rig, 1)
+    rig.client.post("/api/acknowledgements", {"alert": alert, "why": "replacing it"})
+    for _ in range(4):
+        _restart(rig, alert)
+    told = rig.client.alert(alert)
+    assert told and told["state"] == "acknowledged" and not told["flapping"]
+    assert _summary(rig) is None
+
+
+def test_the_watchdog_is_never_held_back(alertd: Start) -> None:
+    rig = alertd()
+    alert = _flap(rig, 5, {"alertname": "Watchdog", "severity": "info"})
+    told = rig.client.alert(alert)
+    assert told and told["state"] == "firing" and not told["flapping"]
+
+
+def _flap(rig: Rig, starts: int, labels: dict[str, str] = CRASHED) -> str:
+    """So many starts; it fires at the end."""
+    alert = rig.rules.fire(labels)
+    wait_for(lambda: rig.client.alert(alert), "the alert")
+    for _ in range(starts - 1):
+        _restart(rig, alert, labels)
+    return alert
+
+
+def _restart(rig: Rig, alert: str, labels: dict[str, str] = CRASHED) -> None:
+    rig.rules.resolve(alert)
+    wait_for(lambda: rig.client.alert(alert) is None, "its end")
+    rig.rules.fire(labels)
+    wait_for(lambda: rig.client.alert(alert), "its return")
+
+
+def _summary(rig: Rig) -> dict[str, object] | None:
+    return next(
+        (one for one in rig.client.get("/api/alerts")["alerts"] if one["name"] == "VolttronAlertFlapping"), None
+    )
+
+
+def _summary_that_ended(rig: Rig) -> dict[str, Any] | None:
+    told = rig.client.get("/api/history", name="VolttronAlertFlapping")["occurrences"]
+    return next((one for one in told if one["ended"] is not None), None)

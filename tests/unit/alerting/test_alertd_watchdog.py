@@ -1,0 +1,138 @@
+"""The alert that always fires, and what happens when it does not arrive."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from alertd_rig import CRASHED, Rig, wait_for
+
+from voltscope.alerting.alert import Alert
+from voltscope.alerting.alertmanager import CurrentAlert
+from voltscope.alerting.settings import WatchdogSettings
+from voltscope.alerting.standing import Standing
+from voltscope.alerting.store import Database
+from voltscope.alerting.watchdog import Verdict, Watchdog
+
+Start = Callable[..., Rig]
+WATCHDOG = {"alertname": "Watchdog", "severity": "info", "site": "campus"}
+
+
+class Told(list[dict[str, Any]]):
+    """What a web hook was told; `url` of it, and with `refuses` it takes nothing."""
+
+    url = ""
+    refuses = False
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    found = Told()
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if not found.refuses:
+                found.append(json.loads(body))
+            self.send_response(500 if found.refuses else 200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    found.url = f"http://127.0.0.1:{server.server_port}/hook"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield found
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_whoever_looks_from_outside_sees_it(alertd: Start) -> None:
+    rig = alertd()
+    assert _looked(rig) == (503, "never")
+    rig.rules.fire(WATCHDOG)
+    wait_for(lambda: _looked(rig) == (200, "ok"), "the watchdog")
+    assert rig.client.get("/api/alerts")["watchdog"]["age"] < 60
+    rig.ahead = 301.0
+    assert _looked(rig) == (503, "late")
+
+
+def test_people_are_told_once_past_alertmanager_and_when_it_is_back(alertd: Start, told: Told) -> None:
+    rig = alertd(dead_mans_switch={"webhook": {"urls": [told.url]}})
+    rig.rules.fire(WATCHDOG)
+    wait_for(lambda: _looked(rig) == (200, "ok"), "the watchdog")
+    rig.server.stop(signal.SIGKILL)
+    wait_for(lambda: not rig.client.get("/api/alerts")["alertmanager"]["reachable"], "that it is away")
+    assert not told
+    rig.ahead = 301.0
+    wait_for(lambda: told, "the message")
+    assert told[0]["status"] == "firing" and "ALERTING IS BROKEN" in told[0]["subject"]
+    assert "does not answer" in told[0]["text"] and "site=campus" in told[0]["text"]
+    rig.stop()
+    rig.start()
+    rig.ahead = 0.0
+    rig.server.start()
+    rig.rules.repeat()
+    wait_for(lambda: len(told) == 2, "that it is back")
+    assert told[1]["status"] == "resolved"
+
+
+def test_a_hook_that_does_not_take_it_is_told_again(alertd: Start, told: Told) -> None:
+    told.refuses = True
+    rig = alertd(dead_mans_switch={"webhook": {"urls": [told.url]}}, watchdog={"max_age_s": 0.2})
+    wait_for(lambda: _looked(rig) == (503, "late"), "that none ever came")
+    told.refuses = False
+    wait_for(lambda: told, "the message")
+    assert told[0]["last"] is None
+
+
+def test_each_prometheus_has_a_watchdog_of_its_own(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    watchdog = Watchdog(database, WatchdogSettings(), 0.0)
+    here, there = _heard(WATCHDOG, 1000.0), _heard({**WATCHDOG, "site": "harbour"}, 1000.0)
+    watchdog.observe([here, there], [], 1000.0)
+    assert watchdog.verdict(1300.0) == Verdict("ok", 1000.0)
+    again = Watchdog(database, WatchdogSettings(), 1200.0)
+    again.observe([_heard(WATCHDOG, 1500.0)], [], 1500.0)
+    assert again.verdict(1500.0) == Verdict("ok", 1500.0), "nobody asked while alertd was away"
+    assert again.verdict(1501.0) == Verdict("late", 1000.0, ({**WATCHDOG, "site": "harbour"},))
+    sold = Standing(id="x", kind="decommission", matchers=(), by="anna", why="sold", at=0.0, site="harbour")
+    again.observe([_heard(WATCHDOG, 1500.0), there], [sold], 1501.0)
+    assert again.verdict(1501.0) == Verdict("ok", 1500.0), "nobody waits for a site that is given up"
+    assert again.verdict(1801.0).state == "late"
+    again.observe([], [], 1500.0 + 8 * 86400)
+    assert again.verdict(1500.0 + 8 * 86400) == Verdict("late", None), "and none is there at all"
+
+
+def test_acknowledgements_outlast_a_prometheus_that_is_away(alertd: Start) -> None:
+    rig = alertd(acknowledge={"grace_s": 0.5}, watchdog={"max_age_s": 300})
+    rig.rules.fire(WATCHDOG)
+    alert = rig.rules.fire(CRASHED)
+    wait_for(lambda: rig.client.state(alert), "the alert")
+    rig.client.post("/api/acknowledgements", {"alert": alert, "why": "on my way"})
+    rig.ahead = 301.0  # Prometheus has said nothing for so long, and Alertmanager forgets what fires
+    wait_for(lambda: _looked(rig)[1] == "late", "that the watchdog is late")
+    rounds = rig.alertd.watch.rounds
+    rig.rules.resolve(alert)
+    wait_for(lambda: rig.client.alert(alert) is None and rig.alertd.watch.rounds > rounds + 15, "some rounds")
+    assert len(rig.client.get("/api/acknowledgements")["acknowledgements"]) == 1
+
+
+def _looked(rig: Rig) -> tuple[int, str]:
+    answer = httpx.get(f"{rig.alertd.url}/-/watchdog", trust_env=False, timeout=60)
+    return answer.status_code, answer.json()["state"]
+
+
+def _heard(labels: dict[str, str], at: float) -> CurrentAlert:
+    alert = Alert(labels)
+    return CurrentAlert(alert, alert.fingerprint, (), (), at)
