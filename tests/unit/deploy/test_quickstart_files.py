@@ -221,6 +221,8 @@ def test_with_grafanas_plugin_for_opensearch_records_are_asked_through_it(
     assert "voltscope-elasticsearch" not in sources
     assert sources["voltscope-opensearch"]["type"] == "grafana-opensearch-datasource"
     assert sources["voltscope-opensearch"]["url"] == "http://127.0.0.1:9"
+    (link,) = sources["voltscope-opensearch"]["jsonData"]["dataLinks"]
+    assert link["url"].startswith(f"http://127.0.0.1:{home.ports.console}/logs?q=id%3D$$")
     logs = (made / "voltscope/logs.json").read_text()
     assert '"type": "grafana-opensearch-datasource"' in logs and '"type": "elasticsearch"' not in logs
 
