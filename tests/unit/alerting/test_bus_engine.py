@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
+from alertd_rig import OPERATOR, Rig
 from servers.alertmanager import AlertmanagerServer
-from servers.missing import PeerMissing, without
 
 from voltscope.engine.link import Link
 from voltscope.engine.threads import Threads
@@ -116,19 +116,6 @@ class Engine:
 
 
 @pytest.fixture
-def alertmanager(tmp_path: Path) -> Iterator[AlertmanagerServer]:
-    folder = tmp_path / "alertmanager"
-    folder.mkdir()
-    try:
-        server = AlertmanagerServer(folder)
-    except PeerMissing as error:
-        without(error)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def engine(tmp_path: Path, alertmanager: AlertmanagerServer) -> Iterator[Engine]:
     home = tmp_path / "vh"
     home.mkdir()
@@ -153,7 +140,7 @@ def test_from_the_bus_to_alertmanager_and_back_and_over_when_the_agent_is_well(
     assert [one["id"] for one in listed["alerts"]] == [told["fingerprint"]] and listed["error"] is None
     wait_for(lambda: engine.exchange() and not engine._told)
     # the health is seen to be bad, then good
-    wait_for(lambda: not engine.exchange() or _was_bad(engine))
+    wait_for(lambda: engine.exchange() and engine.ask("status")["ill"] == ["hvac"])
     engine.health = "good"
     wait_for(lambda: engine.exchange() and alertmanager.alerts() == [])
     families = {one["name"]: one for one in engine.ask("metrics")}
@@ -162,14 +149,6 @@ def test_from_the_bus_to_alertmanager_and_back_and_over_when_the_agent_is_well(
     }
     assert by_reason["health"] == 1 and engine.ask("status")["waiting"] == 0
     assert len(engine.published) == 1  # its end is told when Alertmanager has run for a while
-
-
-def _was_bad(engine: Engine) -> bool:
-    import sqlite3
-
-    with sqlite3.connect(engine.home / "data" / "alerts.sqlite") as database:
-        found = database.execute("SELECT document FROM thing WHERE kind = 'condition'").fetchone()
-    return bool(json.loads(found[0])["was_bad"])
 
 
 def test_nothing_is_lost_while_alertmanager_is_away_and_the_engine_is_killed(
@@ -211,6 +190,39 @@ def test_hostile_text_arrives_and_stops_nothing(engine: Engine, alertmanager: Al
     told = wait_for(lambda: found if len(found := alertmanager.alerts()) == 3 else None)
     assert {one["labels"]["agent"] for one in told} == {r"a\x1b[2J{{ .Labels }}", 'b"} or {', "c"}
     assert not any("\x00" in one["annotations"]["description"] for one in told)
+
+
+def test_with_alertd_agents_hear_of_every_end_and_may_acknowledge(
+    tmp_path: Path, alertmanager: AlertmanagerServer, alertd: Callable[..., Rig]
+) -> None:
+    rig = alertd()
+    token = tmp_path / "token"
+    token.touch(mode=0o600)
+    token.write_text(OPERATOR)
+    home = tmp_path / "vh"
+    home.mkdir()
+    servers = {
+        "alertmanager": {"urls": [alertmanager.url]},
+        "alertd": {"urls": [rig.alertd.url], "token_file": str(token)},
+    }
+    engine = Engine(home, servers)
+    engine.start()
+    try:
+        engine.alert()
+        wait_for(lambda: engine.exchange() and engine.published)
+        ident = engine.published[0][1]["id"]
+        with pytest.raises(VoltscopeError, match="why"):
+            engine.ask("acknowledge", alert=ident, why=" ", requested_by="hvac")
+        engine.ask("acknowledge", alert=ident, why="known, a filter", requested_by="hvac")
+        (listed,) = wait_for(lambda: [one for one in engine.ask("alerts")["alerts"] if one["state"] == "acknowledged"])
+        assert listed["id"] == ident
+        assert listed["acknowledgement"]["why"] == "known, a filter (hvac, on the bus)"
+        engine.alert(status="GOOD")
+        wait_for(lambda: engine.exchange() and engine.published[1:])
+        topic, message = engine.published[1]
+        assert topic == "voltscope/alerts/VolttronBusAlert/resolved" and message["ended"]
+    finally:
+        engine.stop()
 
 
 def test_acknowledging_needs_alertd_and_a_token(engine: Engine) -> None:

@@ -32,7 +32,7 @@ from voltscope.platform.processes import ProcessTable
 _log = logging.getLogger(__name__)
 
 STORE = "alerts.sqlite"  # in the data directory
-JUDGE_S = 5.0
+JUDGE_S = 3.0
 _FACTS_S = 3.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _LONGEST_WHY = 500
@@ -143,6 +143,7 @@ class AlertsEngine:
                 {"agent": one.agent, "key": one.label, "began": one.began, "withheld": one.withheld}
                 for one in ledger.open[:100]
             ],
+            "ill": ledger.ill[:100],
             "asked": self._asking,
         }
 

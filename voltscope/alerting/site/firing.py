@@ -69,9 +69,9 @@ class FromAlertmanager:
 class FromAlertd:
     """alertd, which knows of acknowledgements besides. Used by one thread."""
 
-    def __init__(self, settings: AlertdSettings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: AlertdSettings) -> None:
         """Raises ConfigError for files it cannot read."""
-        self._http, self._url, self._clock = HttpClient(settings, TIMEOUT_S, "questions"), settings.urls[0], clock
+        self._http, self._url = HttpClient(settings, TIMEOUT_S, "questions"), settings.urls[0]
 
     def firing(self, site: str, instance: str) -> tuple[list[Firing], bool]:
         """See Source."""
@@ -83,9 +83,8 @@ class FromAlertd:
         behind = answer.get("alertmanager") or {}
         if not behind.get("reachable"):
             raise AlertmanagerDown(f"alertd at {self._url} does not reach Alertmanager: {behind.get('error')}.")
-        since = behind.get("since")
-        settled = not isinstance(since, int | float) or self._clock() - since > SETTLED_S
-        return [_of_alertd(one) for one in listed[:MAX_ALERTS]], settled and len(listed) <= MAX_ALERTS
+        complete = bool(behind.get("settled")) and len(listed) <= MAX_ALERTS
+        return [_of_alertd(one) for one in listed[:MAX_ALERTS]], complete
 
     def close(self) -> None:
         """See Source."""

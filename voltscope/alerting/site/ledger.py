@@ -119,6 +119,12 @@ class Ledger:
             return sorted({one.agent for one in self._conditions.values() if one.ended is None})
 
     @property
+    def ill(self) -> list[str]:
+        """Those whose health was seen to be other than good since: its being good again ends their complaints."""
+        with self._lock:
+            return sorted({one.agent for one in self._conditions.values() if one.ended is None and one.was_bad})
+
+    @property
     def topics(self) -> list[str]:
         """Topics whose return may end a complaint."""
         with self._lock:
