@@ -24,6 +24,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
 
 DESKTOP, PHONE = (1360, 860), (360, 740)
+TALL = {"console-agent": 1190}  # pages that say it all only in full
 IMAGES = Path(__file__).parent / "images"
 # What is there once a live view has something to show.
 LIVE = {
@@ -69,7 +70,7 @@ def browsing(url: str) -> Iterator[WebDriver]:
 def look(driver: WebDriver, size: tuple[int, int], scheme: str) -> None:
     """Make the page this many CSS pixels large and prefer `light` or `dark`."""
     width, height = size
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width == PHONE[0]}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
@@ -186,10 +187,12 @@ def take(
             "flamegraph": (after, "iframe"),
             "difference": (difference(url, before, after), "#changes-title"),
             "continuous": (sampled(driver, url, agent), "iframe"),
+            "console-agent": (f"{url}/agent?agent={agent}", ".plot canvas"),
+            "console-fleet": (f"{url}/fleet", ".fleet tbody tr"),
         }
         for size, scheme, suffix in ((DESKTOP, "light", ""), (DESKTOP, "dark", "-dark"), (PHONE, "light", "-phone")):
-            look(driver, size, scheme)
             for page, (address, selector) in pages.items():
+                look(driver, (size[0], TALL.get(page, size[1])), scheme)
                 driver.get(address)
                 until(driver, has(selector), page)
                 time.sleep(0.7)  # the flamegraph draws itself inside its sandbox, where nobody can look

@@ -45,7 +45,8 @@ def test_the_library_carries_its_pages_and_browser_parts(wheelhouse: Path) -> No
     (wheel,) = wheelhouse.glob("voltscope-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.startswith("voltscope/console/static/js/") for name in names)
-    assert "voltscope/console/static/vendor/speedscope/index.html" in names
+    for part in ("speedscope/index.html", "dagre/dagre.esm.js", "uplot/uPlot.esm.js"):
+        assert f"voltscope/console/static/vendor/{part}" in names
     assert not [name for name in names if not name.startswith(("voltscope/", "voltscope-"))]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -28,7 +29,7 @@ _FIRING = 'ALERTS{alertstate="firing"'
 # Counted by a recording rule; a Prometheus without our rules counts it all itself.
 _RECORDED, _RAW = "instance:volttron_agents:count", "volttron_agent_state"
 # How old the newest is of what is known of who is not scraped any more: asked for only when somebody is not.
-_SEEN = f"time() - max {BY} (max_over_time(timestamp(volttron_platform_up)[{SPARK_S}s:1m]))"
+_SEEN = f"time() - max {BY} (max_over_time(timestamp(volttron_platform_up)[{SPARK_S}s:2m]))"
 
 _Key = tuple[str, str]
 
@@ -146,9 +147,13 @@ def _state(answers: float, runs: float | None, severities: dict[str, int]) -> st
 def _worst_first(one: dict[str, Any]) -> tuple[Any, ...]:
     alerts, agents = one["alerts"], one["agents"]
     broken = sum(agents.get(state, 0) for state in BROKEN.split("|"))
-    return (
-        STATES.index(one["state"]), -alerts.get("critical", 0), -alerts.get("warning", 0), -broken, _key(one)
-    )  # fmt: skip
+    worst = (STATES.index(one["state"]), -alerts.get("critical", 0), -alerts.get("warning", 0), -broken)
+    return (*worst, *map(_natural, _key(one)))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """plant-9 comes before plant-10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", name)]
 
 
 def _key(labels: dict[str, Any]) -> _Key:

@@ -1,13 +1,15 @@
-"""Pressing what a page shows, whatever else goes on in it."""
+"""Coming to a page, pressing what it shows and reading it, whatever else goes on in it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from make_screenshots import until
+from console_site import OPERATOR
+from make_screenshots import has, until
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 
 if TYPE_CHECKING:
+    from console_site import RunningSite
     from selenium.webdriver.remote.webdriver import WebDriver
 
 _CLICK = "arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true, view: window}))"
@@ -30,3 +32,25 @@ def press(page: WebDriver, by: str, what: str) -> None:
         return True
 
     until(page, pressed, what)
+
+
+def visit(page: WebDriver, site: RunningSite, path: str, ready: str, who: tuple[str, str] = OPERATOR) -> None:
+    """A page with a session of `who`, once something matches `ready`; quicker than by the login form."""
+    with site.client(who) as client:
+        for name, value in client.cookies.items():
+            page.execute_cdp_cmd("Network.setCookie", {"name": name, "value": value, "url": site.url})
+    page.get(site.url + path)
+    until(page, has(ready), f"{ready} on {path}")
+
+
+def shown(page: WebDriver, selector: str) -> list[str]:
+    """The text of everything a selector matches."""
+    script = "return [...document.querySelectorAll(arguments[0])].map(node => node.innerText)"
+    found: list[str] = page.execute_script(script, selector)
+    return found
+
+
+def focused(page: WebDriver) -> str:
+    """What has the focus: its id, else its text."""
+    found: str = page.execute_script("return document.activeElement.id || document.activeElement.innerText")
+    return found

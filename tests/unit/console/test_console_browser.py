@@ -280,5 +280,7 @@ def test_the_screenshots_are_taken_from_a_running_site(site: RunningSite, browse
         "flamegraph",
         "login",
         "live-call-graph",
+        "console-agent-phone",
+        "console-fleet",
     }
     assert all(file.read_bytes().startswith(b"\x89PNG") and file.stat().st_size > 5000 for file in files)

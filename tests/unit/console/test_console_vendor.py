@@ -63,12 +63,13 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(vendor, "LOCK", tmp_path / "lock.json")
     monkeypatch.setattr(vendor, "VENDOR", tmp_path / "vendor")
+    monkeypatch.setattr(vendor, "FOR_TESTS", tmp_path / "for-tests")
     yield served
     server.shutdown()
     server.server_close()
 
 
-def lock(content: bytes, *files: str) -> None:
+def lock(content: bytes, *files: str, **marks: bool) -> None:
     """Write the lock file for a tarball."""
     entry = {
         "package": "part",
@@ -78,6 +79,7 @@ def lock(content: bytes, *files: str) -> None:
         "root": "package/dist",
         "files": list(files),
         "licence_file": "package/LICENSE",
+        **marks,
     }
     vendor.LOCK.write_text(json.dumps({"part": entry}))
 
@@ -110,6 +112,16 @@ def test_only_plain_files_of_their_own_name_are_written(registry: dict[str, byte
         vendor.fetch("part")
     assert list(tmp_path.rglob("escaped")) == []
     assert not vendor.directory("part").exists()
+
+
+def test_what_tests_alone_need_is_fetched_by_them_alone_and_kept_apart(registry: dict[str, bytes]) -> None:
+    content = registry["/npm/part/-/part-1.0.tgz"] = tarball(FILES)
+    lock(content, "index.html", tests_only=True)
+    assert vendor.main() == 0
+    assert not vendor.directory("part").exists()
+    assert vendor.fetch("part") is True
+    assert vendor.directory("part").parent == vendor.FOR_TESTS
+    assert not vendor.VENDOR.exists()
 
 
 def test_another_version_is_replaced(registry: dict[str, bytes]) -> None:

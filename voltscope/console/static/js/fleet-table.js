@@ -69,7 +69,7 @@ function platform(one, spark, way, chosen) {
     [one.newest_data_seconds === null ? "–" : `${duration(one.newest_data_seconds)} ago`],
     [visible(words(one)) || "–"],
     [visible(one.voltscope ?? "–")],
-    [el("span", { class: "figure" }, sparkline(one.broken, { name: "Broken agents", top: 1, say: count, step: spark.step }), el("span", {}, count(broken(one))))],
+    [el("span", { class: "figure" }, sparkline(one.broken, { name: "Broken agents", top: 1, say: count, step: spark.step }), el("span", {}, Object.keys(one.agents).length ? count(broken(one)) : "–"))],
   ]);
   if (chosen && chosen.site === one.site && chosen.instance === one.instance) line.classList.add("current");
   return line;

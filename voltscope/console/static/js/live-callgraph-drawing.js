@@ -1,7 +1,7 @@
 // The call graph as a drawing: callers above callees. Places are kept as it changes: what moves, moves gently.
 
 import { svg } from "/static/js/dom.js";
-import { brief, share, short, still, where, whole } from "/static/js/live-places.js";
+import { brief, share, short, still, whole } from "/static/js/live-places.js";
 import { zoomable } from "/static/js/live-zoom.js";
 
 const SIZES = [[0.6, 17], [0.3, 15], [0.1, 13], [0.03, 12], [0, 11]]; // share of the busiest's time, pixels
@@ -60,7 +60,7 @@ export function drawing(dagre, choose) {
     const first = one.data === null;
     Object.assign(one, { data, mine: Math.min(1, own / busiest), share: Math.min(1, total / busiest) });
     one.sub.textContent = `${share(total)} in all, ${share(own)} own`;
-    one.group.setAttribute("aria-label", `${brief(place.function)}, ${where(place)}: ${share(total)} in all, ${share(own)} of its own`);
+    one.title.textContent = `${whole(place)}: ${share(total)} in all, ${share(own)} of its own`; // it names the button, too
     one.group.style.setProperty("--own", place.file ? `${Math.round(Math.sqrt(one.mine) * 70)}%` : "0%"); // waiting is nothing hot
     bars(one);
     one.next = place.file ? fontOf(one.share) : fontOf(0);
@@ -88,7 +88,6 @@ export function drawing(dagre, choose) {
       bar.setAttribute("x", -width / 2 + 8);
       bar.setAttribute("y", height / 2 - 9);
     }
-    one.title.textContent = whole(place);
     one.group.classList.toggle("idle", !place.file);
     bars(one);
   }

@@ -137,11 +137,10 @@ export function flow({ source }) {
     return el("div", {
       class: classes, id: `step-${number}`, role: "treeitem", "aria-level": step.depth + 1, "aria-expanded": can ? String(!folded) : null,
       "aria-selected": String(number === chosen), style, dataset: { number },
-      "aria-label": `${SAID[step.kind] ?? step.kind} ${brief(place.function)}, ${where({ ...place, line: step.line })}${step.took === null ? "" : `, took ${span(step.took)}`}, ${brief(name, 40)}`,
     },
     el("span", { class: "when" }, `${step.at.toFixed(4)}`),
     el("span", { class: `track t${colours.get(step.track) ?? 0}`, title: brief(name, 300) }, brief(name, 22)),
-    el("span", { class: "what" }, el("span", { class: can ? "glyph can" : "glyph" }, glyph), el("span", { class: "function", title: whole({ ...place, line: step.line }) }, brief(place.function, 70)), el("span", { class: "where" }, where({ ...place, line: step.line }))),
+    el("span", { class: "what" }, el("span", { class: can ? "glyph can" : "glyph", "aria-hidden": "true" }, glyph), el("span", { class: "visually-hidden" }, `${SAID[step.kind] ?? step.kind} `), el("span", { class: "function", title: whole({ ...place, line: step.line }) }, brief(place.function, 70)), el("span", { class: "where" }, where({ ...place, line: step.line }))),
     el("span", { class: "took" }, step.took === null ? (step.kind.endsWith("call") ? "…" : "") : span(step.took)));
   }
 

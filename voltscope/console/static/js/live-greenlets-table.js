@@ -23,6 +23,7 @@ export function greenletTable(choose) {
   const search = el("input", { id: "greenlet-filter", type: "search", placeholder: "Name, function or file", autocomplete: "off" });
   const by = select("greenlet-group", Object.entries(GROUPS).map(([value, [words]]) => [value, words]), "place");
   const states = select("greenlet-state", [["", "Any state"], ...Object.entries(STATES).map(([value, [, words]]) => [value, words])], "");
+  states.setAttribute("aria-label", "State");
   const body = el("tbody", {});
   const table = el("table", { class: "greenlets", "aria-labelledby": "greenlets-title" },
     el("thead", {}, el("tr", {}, COLUMNS.map(([name, kind]) => el("th", { scope: "col", class: kind }, name)))), body);

@@ -64,8 +64,7 @@ export function bubbles(choose) {
     if (mean !== null) parts.push(`${span(mean)} each`);
     one.label = brief(call.name, 24);
     one.words = `${brief(call.name)}: ${parts.join(", ")}`;
-    one.title.textContent = one.words;
-    one.group.setAttribute("aria-label", one.words);
+    one.title.textContent = one.words; // it names the button, too
     one.group.classList.toggle("quiet", call.recent === 0);
     one.failing = failing;
     one.rate.textContent = `${short(call.recent)}/s`;
