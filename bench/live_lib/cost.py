@@ -16,14 +16,14 @@ from typing import Any
 from metrics_lib.figures import figure
 
 from live_lib.intervals import cost_percent, of_differences
-from live_lib.pairing import BLOCK_S, beside
+from live_lib.pairing import BLOCK_S, Beside, beside
 from live_lib.place import Place
 from live_lib.profiler import Session
 from live_lib.targets import START_S, Target, agent_environment, target
 from voltscope.live.greenlets import EVERY_S, MOST, USUAL_RATE
 from voltscope.live.probes import Probe
 
-BLOCKS = 80
+BLOCKS = 160
 COUPLES, BLOCKS_A_COUPLE = 7, 16
 STARTS = 120
 HUBS, HUB_S, PARKED, OBJECTS = 5, 2.5, 1000, 100_000
@@ -65,16 +65,17 @@ def _watched(place: Place, number: int, name: str, goal: str) -> dict[str, Any]:
     """Twins side by side, one of them watched as the view does by default; then the other one is."""
     with _twins(place, number, place.probed) as twins:
         pairs = [_beside(place, *twins), _beside(place, *reversed(twins))]
-    ratios = [math.sqrt(one * other) for one, other in zip(*(ratios for ratios, _, _ in pairs), strict=False)]
-    threads = statistics.mean(spent for _, spent, _ in pairs)
-    work = 100 * (1 - math.sqrt(math.prod(ratio for _, _, ratio in pairs)))
-    interval = cost_percent(ratios)
+    threads = statistics.mean(spent for _, spent in pairs)
+    interval, clock = (
+        cost_percent([math.sqrt(one * other) for one, other in zip(*ratios, strict=False)])
+        for ratios in ([found.by_work for found, _ in pairs], [found.by_clock for found, _ in pairs])
+    )
     of = (
-        f"rows a second a busy historian-like agent with {number} parked greenlets loses while its greenlets are "
-        f"watched (samples and switches), to its twin on another processor, roles changed halfway; 95 % upper bound of "
-        f"{interval.count} pairs of blocks of {BLOCK_S} s, centre {interval.centre:.2f} %; the agent's other threads "
-        f"used {100 * threads:.2f} % of a processor; by rows a second of processor time, which other programs do not "
-        f"take away, {work:.2f} %"
+        f"work a second of its processor that a busy historian-like agent with {number} parked greenlets loses while "
+        f"its greenlets are watched (samples and switches), to its twin on another processor, roles changed halfway; "
+        f"95 % upper bound of {interval.count} pairs of blocks of {BLOCK_S} s, centre {interval.centre:.2f} %; the "
+        f"agent's other threads used {100 * threads:.2f} % of a processor; rows a second by the clock, with what the "
+        f"disk and other programs took: centre {clock.centre:.2f} %, bound {clock.high:.2f} %"
     )
     return figure(name, interval.high, "%", goal, of)
 
@@ -91,8 +92,8 @@ def _twins(place: Place, number: int, python: Path, other: Path | None = None) -
         yield one, two
 
 
-def _beside(place: Place, watched: Target, plain: Target) -> tuple[list[float], float, float]:
-    """Ratios of the two while one is watched, processors its other threads used, and the ratio by processor time."""
+def _beside(place: Place, watched: Target, plain: Target) -> tuple[Beside, float]:
+    """The two while one is watched, and the processors its other threads used."""
     seconds = (BLOCKS + 8) * BLOCK_S
     stream = Probe.of(place.home, watched.pid).stream(
         "watch", seconds=seconds, rate=USUAL_RATE, every=EVERY_S, switches=True, most=MOST
@@ -107,16 +108,11 @@ def _beside(place: Place, watched: Target, plain: Target) -> tuple[list[float], 
     listener.start()
     begun.wait(START_S)
     before, began = _other_threads(watched.pid), time.monotonic()
-    counts = [(one.board.count, one.cpu_s()) for one in (watched, plain)]
-    ratios = beside(watched, plain, BLOCKS)
-    with_it, without = (
-        (one.board.count - count) / (one.cpu_s() - cpu)
-        for one, (count, cpu) in zip((watched, plain), counts, strict=True)
-    )
+    found = beside(watched, plain, BLOCKS)
     spent = (_other_threads(watched.pid) - before) / (time.monotonic() - began)
     stream.stop()
     listener.join(START_S)
-    return ratios, spent, with_it / without
+    return found, spent
 
 
 def _other_threads(pid: int) -> float:
@@ -135,13 +131,13 @@ def _unwatched(place: Place) -> dict[str, Any]:
         order = (place.probed, place.plain) if number % 2 else (place.plain, place.probed)
         with _twins(place, 100, *order) as twins:
             probed, plain = twins if number % 2 else reversed(twins)
-            found = beside(probed, plain, BLOCKS_A_COUPLE)
+            found = beside(probed, plain, BLOCKS_A_COUPLE).by_work
         ratios.append(math.exp(statistics.mean(map(math.log, found))))
     interval = cost_percent(ratios)
     of = (
-        f"rows a second the same agent loses by having the probe loaded and idle: the least cost that {COUPLES} "
-        f"couples of processes on two processors in turn allow; centre {interval.centre:.2f} %, 90 % interval "
-        f"{interval.low:.2f} to {interval.high:.2f} %"
+        f"work a second of its processor that the same agent loses by having the probe loaded and idle: the least cost "
+        f"that {COUPLES} couples of processes on two processors in turn allow; centre {interval.centre:.2f} %, "
+        f"90 % interval {interval.low:.2f} to {interval.high:.2f} %"
     )
     return figure("probe_cost_percent_unwatched", max(0.0, interval.low), "%", "0", of)
 

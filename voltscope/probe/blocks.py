@@ -14,7 +14,7 @@ from voltscope.probe.walk import EMPTY, Places, Stack, function, of_running
 
 MOST_BLOCKS = 10
 # How often we look, and from when on we keep the stack in case it gets to BLOCK_S.
-POLL_S, SUSPECT_S = 0.1, 0.04
+POLL_S, SUSPECT_S = 0.15, 0.04
 
 
 class Block:

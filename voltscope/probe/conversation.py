@@ -18,7 +18,7 @@ MAX_REQUEST_BYTES, MAX_ANSWER_BYTES = 64 * 1024, 16 * 1024 * 1024
 FRAME_S, SEND_S, SILENCE_S = 5.0, 5.0, 60.0
 LONGEST_STREAM_S, LONGEST_CALLS_S = 3600.0, 60.0
 # How soon a stream sees that its client has something to say, and the shortest pause it makes.
-LOOK_S, SHORTEST_S = 0.1, 0.0005
+LOOK_S, SHORTEST_S = 0.15, 0.0005
 
 
 class Hangup(Exception):
@@ -31,6 +31,7 @@ class Conversation:
     def __init__(self, connection: _socket.socket, pid: int, identity: str) -> None:
         self._connection, self._pid, self._identity = connection, pid, identity
         self._allowed = False
+        self._looked = perf_counter()
         SHARED.own.add(start.get_ident())  # the listener's thread, which makes conversations
 
     def hold(self) -> None:
@@ -56,15 +57,18 @@ class Conversation:
     def wait(self, seconds: float) -> bool:
         """Wait so long; True when the client has something to say, or is gone.
 
-        Asleep, and looking every LOOK_S: a wait for the client makes objects in the moment in which it ends, and the
-        one that is too many begins a collection (see SLICE).
+        Asleep, and looking every LOOK_S, however often it is called: a wait for the client makes objects in the moment
+        in which it ends, and the one that is too many begins a collection (see SLICE).
         """
         deadline = perf_counter() + seconds
         while True:
             left = deadline - perf_counter()
             SLICE.away(start.sleep, max(min(left, LOOK_S), SHORTEST_S))
-            if self._spoken_to():
-                return True
+            now = perf_counter()
+            if now - self._looked >= LOOK_S:
+                self._looked = now
+                if self._spoken_to():
+                    return True
             if left <= LOOK_S:
                 return False
 
@@ -78,7 +82,7 @@ class Conversation:
 
     def update(self, text: str) -> None:
         """Send an update of a stream, JSON. Raises Hangup, OSError."""
-        self._send(f'{{"update":{text}}}')
+        self._send('{"update":', text, "}")
 
     # -- requests --
 
@@ -177,14 +181,14 @@ class Conversation:
     def _error(self, code: str, message: str) -> None:
         self._send(json.dumps({"error": {"code": code, "message": message[:1000]}}))
 
-    def _send(self, text: str) -> None:
-        frame = text.encode("utf-8", "backslashreplace")
-        if len(frame) > MAX_ANSWER_BYTES:
-            raise Refused(
-                "too-large", f"the answer has {len(frame)} bytes; {MAX_ANSWER_BYTES} are allowed: ask for less."
-            )
+    def _send(self, *texts: str) -> None:
+        parts = [text.encode("utf-8", "backslashreplace") for text in texts]
+        length = sum(map(len, parts))
+        if length > MAX_ANSWER_BYTES:
+            raise Refused("too-large", f"the answer has {length} bytes; {MAX_ANSWER_BYTES} are allowed: ask for less.")
         self._connection.settimeout(SEND_S)
-        SLICE.away(self._connection.sendall, len(frame).to_bytes(4, "big") + frame, _socket.MSG_NOSIGNAL)
+        frame = b"".join((length.to_bytes(4, "big"), *parts))
+        SLICE.away(self._connection.sendall, frame, _socket.MSG_NOSIGNAL)
 
 
 def number(request: Mapping[str, Any], name: str, default: float | None, low: float, high: float) -> float:

@@ -18,6 +18,8 @@ HUB, MAIN, GEVENT, RAW = "hub", "main", "gevent", "raw"
 # The roots of those without a spawn site: the hub's own stack needs none.
 NO_SITE = {HUB: "", MAIN: "[main greenlet]", GEVENT: "[spawn site unknown]", RAW: "[spawn site unknown]"}
 LONGEST_NAME = 200
+# Programs name a greenlet soon after spawning it, if at all.
+YOUNG_S = 2.0
 
 
 class Known:
@@ -29,6 +31,8 @@ class Known:
 
     __slots__ = (
         "_head",
+        "_named_at",
+        "_path",
         "exact",
         "first",
         "identity",
@@ -56,29 +60,36 @@ class Known:
         self.spawned = names.stack(_spawning(greenlet))
         site = _site(self.spawned.frames)
         self.root = sys.intern("spawned at " + folded(site) if site else NO_SITE[self.kind])
+        self._path: str | None = None
+        self._named_at = EMPTY
         self.name = self._head = ""
         self.rename(greenlet)
 
     def rename(self, greenlet: Any) -> None:
         """Its name as it is now: programs name greenlets after spawning them."""
+        self._named_at = self.stack
         name = _name(greenlet, self)
         if name != self.name:
             self.name, self._head = name, f'{{"number":{self.number},"name":{json.dumps(name)},"state":"'
 
+    def may_be_renamed(self, now: float) -> bool:
+        """Whether it is new, or stands elsewhere than when its name was looked at."""
+        return self.stack is not self._named_at or now - self.first < YOUNG_S
+
     def stands(self, state: str, places: Places, names: Names, now: float) -> None:
         """It was found in that state at these places."""
         if places != self.places:
-            self.places, self.stack = places, names.stack(places)
+            self.places, self.stack, self._path = places, names.stack(places), None
             self.since, self.exact = now, False
         elif state != self.state:
             self.since, self.exact = now, False
         self.state = state
 
-    def parked(self, since: float | None) -> None:
-        """It was seen being parked then (perf_counter), or not at all."""
-        self.exact = since is not None
-        if since is not None:
-            self.since = since
+    def path(self, names: Names) -> str:
+        """Its root and where it stands, in folded form as JSON."""
+        if self._path is None:
+            self._path = names.path(self.root, self.stack)
+        return self._path
 
     def waits(self, now: float) -> float | None:
         """Seconds since it was parked; None when it is not."""

@@ -14,6 +14,7 @@ from voltscope.probe.quiet import SLICE, abandon
 
 # Four live sessions, and room for those who count and dump.
 MOST_AT_ONCE = 8
+_SEND_BYTES = 1 << 20
 _ERROR_PAUSE_S, _REFUSAL_S = 1.0, 0.2
 
 
@@ -56,6 +57,8 @@ class Listener:
         connection = _socket.socket(fileno=descriptor)
         try:
             pid, uid = _peer(connection)
+            # as much as the system allows: each time it is full we have to wait for the interpreter again
+            connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _SEND_BYTES)
             if uid not in (0, os.geteuid()):
                 connection.close()
                 return

@@ -20,8 +20,8 @@ from voltscope.probe import quiet
 # Upper bounds in seconds; whatever ran longer than the last is in one more bucket.
 BOUNDS = (0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BLOCK_S = 0.05
-# Switches traced a second, and at once: 0.1 to 0.15 % of a processor.
-TRACED_A_SECOND = 1_500
+# Switches traced a second, and at once: 0.05 to 0.1 % of a processor.
+TRACED_A_SECOND = 1_000
 _MOST_FRESH = 10_000
 _MOST_GAPS = 100
 

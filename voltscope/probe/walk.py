@@ -98,6 +98,7 @@ class Names:
         # By the code's identity, for hashing code means hashing all its constants; kept, so that it stays its own.
         self._frames: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
         self._stacks: dict[tuple[int, ...], Stack] = {}
+        self._paths: dict[tuple[str, Stack], str] = {}
 
     def stack(self, places: Places) -> Stack:
         """The stack of these places."""
@@ -106,15 +107,29 @@ class Names:
         key = tuple(chain.from_iterable([(id(code), line or 0) for code, line in places]))
         found = self._stacks.get(key)
         if found is None:
-            full = len(self._stacks) >= self._most or len(self._frames) >= self._most
-            if full or self._text >= self._most_text:
-                self._stacks.clear()
-                self._frames.clear()
-                self._text = 0
+            self._make_room()
             frames = tuple([self.frame(code, line) for code, line in places])
             found = self._stacks[key] = Stack(frames)
             self._text += len(found.folded) + len(found.text)
         return found
+
+    def path(self, root: str, stack: Stack) -> str:
+        """`root` and the stack in folded form, as JSON has text."""
+        found = self._paths.get((root, stack))
+        if found is None:
+            self._make_room()
+            text = json.dumps(f"{root};{stack.folded}" if root else stack.folded)
+            found = self._paths[root, stack] = text
+            self._text += len(found)
+        return found
+
+    def _make_room(self) -> None:
+        full = max(len(self._stacks), len(self._frames), len(self._paths)) >= self._most
+        if full or self._text >= self._most_text:
+            self._stacks.clear()
+            self._frames.clear()
+            self._paths.clear()
+            self._text = 0
 
     def frame(self, code: CodeType, line: int | None) -> Frame:
         """The place named."""

@@ -14,14 +14,14 @@ from voltscope.probe.registry import FRESH_S
 from voltscope.probe.sample import Channel
 from voltscope.probe.spawns import Spawns
 from voltscope.probe.switches import BOUNDS, Switches
-from voltscope.probe.walk import Stack, in_slices
 
 # What a watch may take of a processor: with up to 100 greenlets, with 1,000 and more.
-SHARE_OF_FEW, SHARE_OF_MANY, FEW, MANY = 0.006, 0.011, 100, 1000
+SHARE_OF_FEW, SHARE_OF_MANY, FEW, MANY = 0.0045, 0.008, 100, 1000
 # Greenlets that gevent does not spawn, and hubs of new threads, are found by looking through all objects again.
 RESCAN_S = 10.0
 MOST_HUBS = 8
-_PATHS_A_SLICE = 200
+# Names of greenlets that stand where they stood are looked at that often.
+RENAME_S = 5.0
 
 
 class Watch:
@@ -33,9 +33,9 @@ class Watch:
         self._spawns = Spawns()
         self._hubs: dict[int, tuple[Switches, Blocks]] = {}
         self._spawning: Switches | None = None
-        self._stacks: Counter[tuple[str, Stack]] = Counter()
+        self._paths: Counter[str] = Counter()
         self._samples = self._moved = 0
-        self._looking = perf_counter()
+        self._looking = self._rename_at = perf_counter()
 
     def run(self, seconds: float, every: float) -> str:
         """Watch for so long; the reason why it ended."""
@@ -59,15 +59,17 @@ class Watch:
                 self._take_hubs()
                 scan_at = now + RESCAN_S
                 paid += thread_time() - began  # once in a while, and short: not what the pace is for
-            if now >= poll_at:
+            looking = now >= min(look_at, deadline)
+            if now >= poll_at or (looking and self._timed):  # awake is awake: the next one may wait
                 self._poll()
                 poll_at = perf_counter() + POLL_S
-            if now >= min(look_at, deadline):
+            if looking:
                 # told right after a look, at the one nearest to when it is due: what is told is of now
                 telling = now >= min(tell_at - 0.5 / self._rate, deadline)
-                self._look(rename=telling)
-                if telling:
-                    self._tell()
+                texts = list[str]() if telling else None
+                self._look(texts, now)
+                if texts is not None:
+                    self._tell(texts)
                     tell_at = max(tell_at + every, now + every / 2)
                 # all that this thread has used since the last look, whatever for
                 owed, paid = thread_time() - paid, thread_time()
@@ -94,37 +96,36 @@ class Watch:
             switches.begin()
             blocks.poll()
 
-    def _look(self, rename: bool) -> None:
+    def _look(self, texts: list[str] | None, now: float) -> None:
         self._registry.add(self._spawns.seen)
         for switches, _ in self._hubs.values():
             self._registry.add(switches.fresh)
             if len(switches.since) > 2 * len(self._registry) + 1000:
                 switches.forget(self._registry.__contains__)
-        self._moved += self._registry.look(self._shared.clocks(), rename, self._stacks)
+        rename = texts is not None and now >= self._rename_at
+        if rename:
+            self._rename_at = now + RENAME_S
+        self._moved += self._registry.look(self._shared.clocks(), rename, self._paths, texts)
         self._samples += 1
 
     def _share(self) -> float:
         among = (len(self._registry) - FEW) / (MANY - FEW)
         return SHARE_OF_FEW + (SHARE_OF_MANY - SHARE_OF_FEW) * min(1.0, max(0.0, among))
 
-    def _tell(self) -> None:
+    def _tell(self, texts: list[str]) -> None:
         now = perf_counter()
         rate = round(self._samples / max(now - self._looking, 1e-9), 3)
-        stacks, samples, moved = self._stacks, self._samples, self._moved
-        self._stacks, self._samples, self._moved, self._looking = Counter(), 0, 0, now
-        paths: Counter[str] = Counter()
-        parts: list[str] = []
-        for part in in_slices(list(stacks.items()), _PATHS_A_SLICE):
-            for (root, stack), times in part:
-                paths[f"{root};{stack.folded}" if root else stack.folded] += times
-            rest()
-        for part in in_slices(list(paths.items()), _PATHS_A_SLICE):
-            parts += [f"{json.dumps(path)}:{times}" for path, times in part]
-            rest()
-        greenlets, left_out = told(self._registry, self._most)
+        paths, samples, moved = self._paths, self._samples, self._moved
+        self._paths, self._samples, self._moved, self._looking = Counter(), 0, 0, now
+        parts = [f"{path}:{times}" for path, times in paths.items()]
+        rest()
+        if len(texts) > self._most:  # those that wait longest come first
+            texts, left_out = told(self._registry, self._most)
+        else:
+            left_out = 0
         self._channel.update(
             f'{{"at":{time.time()},"samples":{samples},"rate":{rate},"folded":{{{",".join(parts)}}},'
-            f'"greenlets":[{",".join(greenlets)}],"count":{len(self._registry)},"left_out":{left_out},'
+            f'"greenlets":[{",".join(texts)}],"count":{len(self._registry)},"left_out":{left_out},'
             f'"moved":{moved},"switches":{self._switches() if self._timed else "null"}}}'
         )
 
