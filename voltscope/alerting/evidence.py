@@ -90,9 +90,8 @@ class Evidence:
                 self._recent.popleft()
             if len(self._recent) >= self._settings.per_minute or len(self._due) >= _MOST_WAITING:
                 self.left_out += 1
-                case.errors["all"] = (
-                    f"none was taken: {self._settings.per_minute} other alerts began within the minute before."
-                )
+                limit = f"of {self._settings.per_minute} a minute it is, and as many began just before"
+                case.errors["all"] = f"none was taken: {limit}."
                 self._at(now, _nothing, case)
                 return
             self._recent.append(now)

@@ -144,7 +144,9 @@ class Alertd:
     def _retain(self) -> None:
         while True:
             try:
-                self._history.retain(self._clock() - self._config.keep_days * 86400, self._config.keep_occurrences)
+                oldest = self._clock() - self._config.keep_days * 86400
+                self._history.retain(oldest, self._config.keep_occurrences)
+                self._standings.retain(oldest)
             except VoltscopeError as error:
                 _log.error("%s", error)
             if self._stopping.wait(_RETAIN_S):

@@ -114,3 +114,8 @@ class Standings:
     def end(self, standing_id: str, now: float, by: str, why: str) -> Standing | None:
         """It is over; None when it was already."""
         return self.change(standing_id, ended=now, ended_by=by, ended_why=why)
+
+    def retain(self, oldest: float) -> None:
+        """Let go of what ended before `oldest`, seconds since the epoch."""
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM standing WHERE ended < ?", (oldest,))
