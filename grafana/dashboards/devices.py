@@ -7,17 +7,24 @@ from grafana_foundation_sdk.models import dashboard as model
 from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import SECONDS, Link
-from ..parts.panels import HALF, THIRD, Column, history, over_time, table, value
-from ..parts.queries import MANY, lines, now, rows
+from ..parts.panels import HALF, THIRD, Column, compared, history, table, value
+from ..parts.queries import MANY, highest, lines, lowest, now, rows
 
 WHERE = f'{MANY},device=~"$device"'
 SILENCE = f"device:volttron_device_silence_seconds:max{{{WHERE}}}"
-INTERVALS = f"{SILENCE} / volttron_device_interval_seconds{{{WHERE}}}"
+INTERVALS = f"device:volttron_device_silence_intervals:max{{{WHERE}}}"
+# What a table and a heat map show of all that is silent: more than that is told by their number.
+SHOWN = 100
+MOST_SILENT = f"topk({SHOWN}, {INTERVALS})"
 BY = "site, instance, device"
 NAME = "{{device}}"
 NONE = "No platform driver with devices is seen here."
 FRESH = palette.steps(palette.GOOD, (1.5, palette.WARNING), (3, palette.CRITICAL))
 RECORDS = Link("The driver's log in the console", "${console}/logs?agent=platform.driver&" + SECONDS, new_tab=True)
+
+
+def _shown(selector: str, more: str = "") -> str:
+    return f"max by ({BY}{more}) ({selector} and on ({BY}) {MOST_SILENT})"
 
 
 def dashboard() -> model.Dashboard:
@@ -58,7 +65,7 @@ def _now() -> Row:
             value(
                 "Silent",
                 "Nothing heard for three of its intervals.",
-                now(f"count({INTERVALS} >= 3) or 0 * count({SILENCE})"),
+                now(f"count({INTERVALS} >= 3) or 0 * count({INTERVALS})"),
                 unit="short",
                 none=NONE,
                 colours=palette.worse(critical=1),
@@ -66,7 +73,7 @@ def _now() -> Row:
             value(
                 "Late",
                 "Nothing heard for one and a half to three of its intervals.",
-                now(f"count(1.5 <= ({INTERVALS}) < 3) or 0 * count({SILENCE})"),
+                now(f"count(1.5 <= {INTERVALS} < 3) or 0 * count({INTERVALS})"),
                 unit="short",
                 none=NONE,
                 colours=palette.worse(warning=1),
@@ -102,12 +109,12 @@ def _now() -> Row:
             ),
             table(
                 "Devices, the most silent first",
-                "Silence is told in intervals of the device's own.",
-                rows(f"max by ({BY}) ({INTERVALS})"),
-                rows(f"max by ({BY}) ({SILENCE})", "B"),
-                rows(f"max by ({BY}) (volttron_device_interval_seconds{{{WHERE}}})", "C"),
-                rows(f"max by ({BY}) (volttron_device_points{{{WHERE}}})", "D"),
-                rows(f"max by ({BY}, driver_type) (volttron_device_info{{{WHERE}}})", "E"),
+                f"Silence is told in intervals of the device's own. At most {SHOWN} devices.",
+                rows(f"max by ({BY}) ({MOST_SILENT})"),
+                rows(_shown(SILENCE), "B"),
+                rows(_shown(f"volttron_device_interval_seconds{{{WHERE}}}"), "C"),
+                rows(_shown(f"volttron_device_points{{{WHERE}}}"), "D"),
+                rows(_shown(f"volttron_device_info{{{WHERE}}}", ", driver_type"), "E"),
                 columns=(
                     Column("device", "Device"),
                     Column("Value #A", "Intervals", "none", colours=FRESH, decimals=1, width=100),
@@ -133,8 +140,9 @@ def _freshness() -> Row:
         (
             history(
                 "Freshness of devices",
-                "How many of its intervals a device had been silent: below 1.5 it is fresh, from 3 on silent.",
-                lines(INTERVALS, NAME),
+                "How many of its intervals a device had been silent: below 1.5 it is fresh, from 3 on silent. Of many "
+                "those that were silent for longest.",
+                lines(highest(INTERVALS), NAME),
                 unit="none",
                 none=NONE,
                 colours=FRESH,
@@ -148,23 +156,23 @@ def _rates() -> Row:
     return Row(
         "Publishes: how many, how wrong, how late",
         (
-            over_time(
+            compared(
                 "Publishes",
                 "Publishes a second, by device.",
-                lines(f"rate(volttron_device_updates_total{{{WHERE}}}[$__rate_interval])", NAME),
+                lines(highest(f"device:volttron_device_updates:rate5m{{{WHERE}}}"), NAME),
                 unit="cps",
                 none=NONE,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Points",
                 "Points in the last publish of a device: fewer than before means that some could not be read.",
-                lines(f"volttron_device_points{{{WHERE}}}", NAME),
+                lines(lowest(f"volttron_device_points{{{WHERE}}}"), NAME),
                 unit="short",
                 none=NONE,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Failed reads, over time",
                 "Records of the driver within the step that tell of a failed scrape.",
                 lines(
@@ -176,22 +184,20 @@ def _rates() -> Row:
                 bars=True,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Late publishes",
-                "Publishes within the step that came more than half an interval late.",
-                lines(f"increase(volttron_device_late_updates_total{{{WHERE}}}[$__rate_interval]) > 0", NAME),
+                "Publishes that came more than half an interval late, within five minutes.",
+                lines(f"device:volttron_device_late_updates:increase5m{{{WHERE}}}", NAME),
                 unit="short",
                 none="Nothing came late in this time.",
-                bars=True,
                 width=HALF,
             ),
-            over_time(
+            compared(
                 "Missed publishes",
-                "Publishes within the step that never came, counted as soon as the next one is there.",
-                lines(f"increase(volttron_device_missed_updates_total{{{WHERE}}}[$__rate_interval]) > 0", NAME),
+                "Publishes that never came, within five minutes; counted as soon as the next one is there.",
+                lines(f"device:volttron_device_missed_updates:increase5m{{{WHERE}}}", NAME),
                 unit="short",
                 none="Nothing was missed in this time.",
-                bars=True,
                 width=HALF,
             ),
         ),

@@ -7,8 +7,8 @@ from grafana_foundation_sdk.models import dashboard as model
 from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_AGENT, to_dashboard
-from ..parts.panels import QUARTER, THIRD, Column, over_time, table, value
-from ..parts.queries import MANY, lines, now, rows
+from ..parts.panels import QUARTER, THIRD, Column, compared, table, value
+from ..parts.queries import MANY, highest, lines, lowest, now, rows
 
 WHERE = f'{MANY},agent=~"$historian"'
 NAME = "{{instance}} {{agent}}"
@@ -88,45 +88,45 @@ def _arriving() -> Row:
     return Row(
         "What arrives, how late, and what goes wrong",
         (
-            over_time(
+            compared(
                 "Rows stored",
                 "Rows a second into the SQLite store.",
-                lines(f"agent:volttron_historian_rows_written:rate5m{{{WHERE}}}", NAME),
+                lines(highest(f"agent:volttron_historian_rows_written:rate5m{{{WHERE}}}"), NAME),
                 unit="cps",
                 none=NO_STORE,
                 links=(AGENT,),
             ),
-            over_time(
+            compared(
                 "Age of the newest row",
                 "It grows when a historian silently receives nothing, which its health does not tell.",
-                lines(f"volttron_historian_newest_row_age_seconds{{{WHERE}}}", NAME),
+                lines(highest(f"volttron_historian_newest_row_age_seconds{{{WHERE}}}"), NAME),
                 unit="s",
                 none=NO_STORE,
                 limits=palette.steps(palette.GOOD, (300, palette.WARNING)),
                 links=(AGENT,),
             ),
-            over_time(
+            compared(
                 "Canary",
                 "Age of the newest of the records we publish each minute, as found in the store: bus, subscription, "
                 "cache and store in one figure.",
-                lines(f"volttron_historian_canary_age_seconds{{{WHERE}}}", NAME),
+                lines(highest(f"volttron_historian_canary_age_seconds{{{WHERE}}}"), NAME),
                 unit="s",
                 none="The canary is off: `canary` in the exporter's configuration.",
                 limits=palette.steps(palette.GOOD, (300, palette.CRITICAL)),
                 links=(AGENT,),
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Starved",
                 "1 while a running historian's rows stand still though every device it records goes on updating.",
-                lines(f"volttron_historian_shadowed{{{WHERE}}}", NAME),
+                lines(highest(f"volttron_historian_shadowed{{{WHERE}}}"), NAME),
                 unit="none",
                 none="No historian recorded a device that updates.",
                 maximum=1,
                 links=(AGENT,),
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Cannot be read",
                 "1 while a store or cache could not be read: locked, damaged or forbidden.",
                 lines(
@@ -147,36 +147,36 @@ def _waiting() -> Row:
     return Row(
         "Cache: what waits",
         (
-            over_time(
+            compared(
                 "Records waiting",
                 "In the cache: from the historian's health while that is fresh, else the span of ids, an upper bound.",
-                lines(f"volttron_historian_backlog_records{{{WHERE}}}", NAME),
+                lines(highest(f"volttron_historian_backlog_records{{{WHERE}}}"), NAME),
                 unit="short",
                 none=NONE,
                 limits=palette.steps(palette.GOOD, (100, palette.WARNING)),
                 links=(AGENT,),
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "The oldest waits since",
                 "Age, by its own timestamp, of the record that waits longest; 0 where none waits.",
-                lines(f"volttron_historian_backlog_age_seconds{{{WHERE}}}", NAME),
+                lines(highest(f"volttron_historian_backlog_age_seconds{{{WHERE}}}"), NAME),
                 unit="s",
                 none=NONE,
                 limits=palette.steps(palette.GOOD, (600, palette.WARNING)),
                 links=(AGENT,),
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Bytes waiting",
                 "Bytes in use in the cache, free pages not counted.",
-                lines(f"volttron_historian_backlog_bytes{{{WHERE}}}", NAME),
+                lines(highest(f"volttron_historian_backlog_bytes{{{WHERE}}}"), NAME),
                 unit="bytes",
                 none=NONE,
                 links=(AGENT,),
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "What they say of themselves",
                 "1 while a historian says: it is behind, its cache is full, it keeps everything in its cache, it "
                 "cannot keep its store to its size.",
@@ -189,10 +189,10 @@ def _waiting() -> Row:
                 maximum=1,
                 links=(AGENT,),
             ),
-            over_time(
+            compared(
                 "Set aside",
                 "Records put aside for an impossible timestamp: the span of their ids, an upper bound.",
-                lines(f"volttron_historian_invalid_timestamps{{{WHERE}}}", NAME),
+                lines(highest(f"volttron_historian_invalid_timestamps{{{WHERE}}}"), NAME),
                 unit="short",
                 none=NONE,
                 limits=palette.steps(palette.GOOD, (1, palette.WARNING)),
@@ -206,32 +206,28 @@ def _size() -> Row:
     return Row(
         "Databases: size and pace",
         (
-            over_time(
+            compared(
                 "Look-ups in the store",
                 "How long our read-only look-up of the newest row took, 9 of 10 at most, waiting for locks included.",
-                lines(
-                    "histogram_quantile(0.9, sum by (site, instance, agent, le) "
-                    f"(rate(volttron_historian_query_seconds_bucket{{{WHERE}}}[$__rate_interval])))",
-                    NAME,
-                ),
+                lines(highest(f"agent:volttron_historian_query_seconds:p90_5m{{{WHERE}}}"), NAME),
                 unit="s",
                 none=NO_STORE,
                 links=(AGENT,),
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Size of stores",
                 "SQLite stores on disk.",
-                lines(f"volttron_historian_store_bytes{{{WHERE}}}", NAME),
+                lines(highest(f"volttron_historian_store_bytes{{{WHERE}}}"), NAME),
                 unit="bytes",
                 none=NO_STORE,
                 links=(AGENT,),
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Free inside caches",
                 "Free pages inside the cache's file: it does not shrink, and one that was full stays as large.",
-                lines(f"volttron_historian_free_list_bytes{{{WHERE}}}", NAME),
+                lines(highest(f"volttron_historian_free_list_bytes{{{WHERE}}}"), NAME),
                 unit="bytes",
                 none=NONE,
                 links=(AGENT,),
@@ -259,21 +255,21 @@ def _forwarders() -> Row:
                 width=QUARTER,
                 height=8,
             ),
-            over_time(
+            compared(
                 "Last forward",
                 "Since a forwarder last said that it published records.",
-                lines(f"volttron_forwarder_last_forward_age_seconds{{{WHERE}}}", NAME),
+                lines(highest(f"volttron_forwarder_last_forward_age_seconds{{{WHERE}}}"), NAME),
                 unit="s",
                 none=none,
                 limits=palette.steps(palette.GOOD, (600, palette.WARNING)),
                 links=(AGENT,),
                 width=QUARTER + 3,
             ),
-            over_time(
+            compared(
                 "Connections",
                 "TCP connections that are established; a forwarder has none but to its destination. 0 is no fault over "
                 "ipc.",
-                lines(f"volttron_forwarder_tcp_connections{{{WHERE}}}", NAME),
+                lines(lowest(f"volttron_forwarder_tcp_connections{{{WHERE}}}"), NAME),
                 unit="short",
                 none=none,
                 links=(AGENT,),

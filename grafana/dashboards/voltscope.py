@@ -7,8 +7,8 @@ from grafana_foundation_sdk.models import dashboard as model
 from ..parts import firing, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_PLATFORM, to_dashboard
-from ..parts.panels import HALF, QUARTER, THIRD, Column, history, over_time, table, timeline, value
-from ..parts.queries import MANY, code, lines, now, rows
+from ..parts.panels import HALF, QUARTER, THIRD, Column, compared, history, table, timeline, value
+from ..parts.queries import MANY, code, fastest, grown, highest, lines, now, rarest, rows
 
 STALE = "No exporter is scraped."
 NO_LOGSHIP = "The log shipper (voltscope.logship) does not run here."
@@ -98,13 +98,15 @@ def _now() -> Row:
                 "Engines, as our agents tell",
                 "Waiting: it ended or did not start; refused: its configuration, or its version, is.",
                 lines(
-                    code("voltscope_engine_state", "state", palette.ENGINE, MANY, "site, instance, agent"),
+                    code("voltscope_engine_state", "state", palette.ENGINE, MANY, "site, instance, agent")
+                    + rarest(f'voltscope_engine_state{{{MANY},state="running"}}', "site, instance, agent"),
                     "{{instance}} {{agent}}",
                 ),
                 palette.ENGINE,
                 none="None of our agents runs here.",
                 links=(AGENT,),
                 height=7,
+                many=True,
             ),
             firing.firing(f'{MANY},alertname=~"Voltscope.*"', "Firing alerts of voltscope", height=6),
         ),
@@ -115,10 +117,10 @@ def _exporter() -> Row:
     return Row(
         "Exporter: scrapes, failures, time taken",
         (
-            over_time(
+            compared(
                 "Scrapes",
                 "Scrapes a second that an exporter answered, ours and others'.",
-                lines(f"rate(voltscope_scrapes_total{{{MANY}}}[$__rate_interval])", NAME),
+                lines(fastest(f"voltscope_scrapes_total{{{MANY}}}"), NAME),
                 unit="reqps",
                 none=STALE,
                 width=THIRD,
@@ -126,14 +128,14 @@ def _exporter() -> Row:
             history(
                 "Failures of collectors",
                 "1 where a collector delivered nothing.",
-                lines(f"max by (collector) (1 - voltscope_collector_success{{{MANY}}})", "{{collector}}"),
+                lines(f"1 - min by (collector) (voltscope_collector_success{{{MANY}}})", "{{collector}}"),
                 unit="none",
                 none=STALE,
                 colours=palette.worse(critical=1),
                 width=THIRD * 2,
                 height=8,
             ),
-            over_time(
+            compared(
                 "Time of collectors",
                 "How long each collector took in a scrape, the slowest of the platforms chosen.",
                 lines(f"max by (collector) (voltscope_collector_duration_seconds{{{MANY}}})", "{{collector}}"),
@@ -141,7 +143,7 @@ def _exporter() -> Row:
                 none=STALE,
                 width=HALF,
             ),
-            over_time(
+            compared(
                 "Age of what collectors deliver",
                 "0 unless a collector was too slow and its last answer stands in.",
                 lines(f"max by (collector) (voltscope_collector_age_seconds{{{MANY}}})", "{{collector}}"),
@@ -149,36 +151,36 @@ def _exporter() -> Row:
                 none=STALE,
                 width=HALF,
             ),
-            over_time(
+            compared(
                 "Age of the platform's facts",
                 "Of what the platform last told the exporter.",
-                lines(f"voltscope_facts_age_seconds{{{MANY}}}", NAME),
+                lines(highest(f"voltscope_facts_age_seconds{{{MANY}}}"), NAME),
                 unit="s",
                 none="No bridge ever answered.",
                 limits=palette.steps(palette.GOOD, (30, palette.WARNING)),
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Engine started again",
                 "Within the step.",
-                lines(f"increase(voltscope_engine_restarts_total{{{MANY}}}[$__rate_interval])", NAME),
+                lines(grown(f"voltscope_engine_restarts_total{{{MANY}}}"), NAME),
                 unit="short",
                 none=STALE,
                 bars=True,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Processor of the exporter's engine",
                 "Cores used.",
-                lines(f"rate(voltscope_engine_cpu_seconds_total{{{MANY}}}[$__rate_interval])", NAME),
+                lines(fastest(f"voltscope_engine_cpu_seconds_total{{{MANY}}}"), NAME),
                 unit="none",
                 none="The exporter's agent does not run.",
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Memory of the exporter's engine",
                 "Resident set size.",
-                lines(f"voltscope_engine_resident_memory_bytes{{{MANY}}}", NAME),
+                lines(highest(f"voltscope_engine_resident_memory_bytes{{{MANY}}}"), NAME),
                 unit="bytes",
                 none="The exporter's agent does not run.",
                 width=HALF,
@@ -205,21 +207,20 @@ def _exported() -> Row:
     return Row(
         "What agents export themselves",
         (
-            over_time(
+            compared(
                 "Series",
                 "Series taken over from each agent; at most 1,000.",
-                lines(f"voltscope_exported_series{{{MANY}}}", "{{instance}} {{agent}}"),
+                lines(highest(f"voltscope_exported_series{{{MANY}}}"), "{{instance}} {{agent}}"),
                 unit="short",
                 none=none,
                 links=(AGENT,),
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Series refused",
                 "Series of agents' own that were refused within the step; docs/exporting.md explains the reasons.",
                 lines(
-                    "sum by (site, instance, agent, reason) "
-                    f"(increase(voltscope_exported_dropped_total{{{MANY}}}[$__rate_interval])) > 0",
+                    f"increase(voltscope_exported_dropped_total{{{MANY}}}[$__rate_interval]) > 0",
                     "{{instance}} {{agent}} {{reason}}",
                 ),
                 unit="short",
@@ -228,11 +229,11 @@ def _exported() -> Row:
                 links=(AGENT,),
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Time and age",
                 "How long each agent took to answer, and how old its last answer is: after two minutes it is left out.",
-                lines(f"voltscope_exported_duration_seconds{{{MANY}}}", "{{instance}} {{agent}} took"),
-                lines(f"voltscope_exported_age_seconds{{{MANY}}}", "{{instance}} {{agent}} age", "B"),
+                lines(highest(f"voltscope_exported_duration_seconds{{{MANY}}}"), "{{instance}} {{agent}} took"),
+                lines(highest(f"voltscope_exported_age_seconds{{{MANY}}}"), "{{instance}} {{agent}} age", "B"),
                 unit="s",
                 none=none,
                 links=(AGENT,),
@@ -246,23 +247,23 @@ def _shipping() -> Row:
     return Row(
         "Log shipper: read, kept, lost",
         (
-            over_time(
+            compared(
                 "Read",
                 "Bytes a second read of the platform's log.",
-                lines(f"rate(voltscope_log_read_bytes_total{{{MANY}}}[$__rate_interval])", NAME),
+                lines(fastest(f"voltscope_log_read_bytes_total{{{MANY}}}"), NAME),
                 unit="Bps",
                 none=NO_LOGSHIP,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Not read yet",
                 "Bytes of the platform's log.",
-                lines(f"voltscope_log_lag_bytes{{{MANY}}}", NAME),
+                lines(highest(f"voltscope_log_lag_bytes{{{MANY}}}"), NAME),
                 unit="bytes",
                 none=NO_LOGSHIP,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Lost",
                 "Within the step: records cut, log files gone, records deleted before a receiver took them, records "
                 "the disk damaged; and times the spool refused.",
@@ -280,7 +281,7 @@ def _shipping() -> Row:
                 bars=True,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Spool",
                 "Size of the log spool and its indexes, to what it may be; at 1 the oldest records go.",
                 lines(f"voltscope_log_spool_bytes{{{MANY}}} / voltscope_log_spool_limit_bytes{{{MANY}}}", NAME),
@@ -289,15 +290,15 @@ def _shipping() -> Row:
                 maximum=1,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Records in the spool",
                 "Which can be searched.",
-                lines(f"voltscope_log_spool_records{{{MANY}}}", NAME),
+                lines(highest(f"voltscope_log_spool_records{{{MANY}}}"), NAME),
                 unit="short",
                 none=NO_LOGSHIP,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Secrets found",
                 "Secrets in the platform's log within the step, by the rule that took them out of what is shipped.",
                 lines(
@@ -318,15 +319,15 @@ def _receivers() -> Row:
     return Row(
         "Receivers of logs: sent, refused, late",
         (
-            over_time(
+            compared(
                 "Sent",
                 "Records a second that a receiver took.",
-                lines(f"rate(voltscope_log_sent_total{{{MANY}}}[$__rate_interval])", name),
+                lines(fastest(f"voltscope_log_sent_total{{{MANY}}}"), name),
                 unit="cps",
                 none=none,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Refused",
                 "Within the step: times a receiver refused, and records it refused for good, kept in a file.",
                 lines(f"increase(voltscope_log_receiver_failures_total{{{MANY}}}[$__rate_interval]) > 0", name),
@@ -340,7 +341,7 @@ def _receivers() -> Row:
                 bars=True,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Sent within 5 s",
                 "Share of the records that a receiver had within five seconds of their reading.",
                 lines(
@@ -354,7 +355,7 @@ def _receivers() -> Row:
                 maximum=1,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Delivery took",
                 "From reading a record to a receiver's having it, on average.",
                 lines(
@@ -366,18 +367,18 @@ def _receivers() -> Row:
                 none=none,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Behind",
                 "Records a receiver has yet to take.",
-                lines(f"voltscope_log_behind_records{{{MANY}}}", name),
+                lines(highest(f"voltscope_log_behind_records{{{MANY}}}"), name),
                 unit="short",
                 none=none,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "The oldest waits",
                 "Age of the oldest record a receiver has yet to take; 0 when there are none.",
-                lines(f"voltscope_log_oldest_waiting_seconds{{{MANY}}}", name),
+                lines(highest(f"voltscope_log_oldest_waiting_seconds{{{MANY}}}"), name),
                 unit="s",
                 none=none,
                 width=THIRD,
@@ -396,13 +397,15 @@ def _receivers() -> Row:
                         },
                         MANY,
                         "instance, key",
-                    ),
+                    )
+                    + rarest(f'voltscope_log_circuit{{{MANY},state="closed"}}', "instance, key"),
                     name,
                 ),
                 {"closed": (1, palette.GOOD), "half-open": (2, palette.WARNING), "open": (3, palette.CRITICAL)},
                 none=none,
                 width=HALF,
                 height=7,
+                many=True,
             ),
             table(
                 "Read back",
@@ -428,7 +431,7 @@ def _profiler() -> Row:
     return Row(
         "Profiler",
         (
-            over_time(
+            compared(
                 "Captures",
                 "That ended within the step, by how.",
                 lines(
@@ -439,7 +442,7 @@ def _profiler() -> Row:
                 bars=True,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Under way",
                 "Captures that record, and live sessions that run.",
                 lines(f"sum(voltscope_captures_running{{{MANY}}})", "captures"),
@@ -449,27 +452,25 @@ def _profiler() -> Row:
                 colours={"captures": palette.PLAIN, "live sessions": palette.WARNING},
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Sampled",
                 "Share of the time during which stacks were sampled by captures.",
-                lines(f"rate(voltscope_capture_seconds_total{{{MANY}}}[$__rate_interval])", NAME),
+                lines(fastest(f"voltscope_capture_seconds_total{{{MANY}}}"), NAME),
                 unit="percentunit",
                 none=NO_PROFILER,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Continuous profiling",
                 "Windows kept and rounds missed within the step.",
-                lines(f"increase(voltscope_continuous_windows_total{{{MANY}}}[$__rate_interval])", f"{NAME} windows"),
-                lines(
-                    f"increase(voltscope_continuous_missed_total{{{MANY}}}[$__rate_interval])", f"{NAME} missed", "B"
-                ),
+                lines(grown(f"voltscope_continuous_windows_total{{{MANY}}}"), f"{NAME} windows"),
+                lines(grown(f"voltscope_continuous_missed_total{{{MANY}}}"), f"{NAME} missed", "B"),
                 unit="short",
                 none=NO_PROFILER,
                 bars=True,
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Agents that cannot be sampled",
                 "1 while an agent that is to be sampled all the time cannot be.",
                 lines(f"voltscope_continuous_failing{{{MANY}}} == 1", "{{instance}} {{agent}}"),
@@ -479,7 +480,7 @@ def _profiler() -> Row:
                 links=(AGENT,),
                 width=THIRD,
             ),
-            over_time(
+            compared(
                 "Live sessions that ended",
                 "Within the step, by view and how.",
                 lines(
@@ -508,13 +509,13 @@ def _profiler() -> Row:
 
 
 def _outbox(kind: str, where: str) -> model.Panel:
-    return over_time(
+    return compared(
         f"Sent to {where}",
         f"{'Windows' if kind == 'pyroscope' else 'Captures'} that wait for {where}, and those that it took or refused "
         "within the step.",
-        lines(f"voltscope_profiler_{kind}_waiting{{{MANY}}}", f"{NAME} waiting"),
-        lines(f"increase(voltscope_profiler_{kind}_sent_total{{{MANY}}}[$__rate_interval])", f"{NAME} sent", "B"),
-        lines(f"increase(voltscope_profiler_{kind}_refused_total{{{MANY}}}[$__rate_interval])", f"{NAME} refused", "C"),
+        lines(highest(f"voltscope_profiler_{kind}_waiting{{{MANY}}}"), f"{NAME} waiting"),
+        lines(grown(f"voltscope_profiler_{kind}_sent_total{{{MANY}}}"), f"{NAME} sent", "B"),
+        lines(grown(f"voltscope_profiler_{kind}_refused_total{{{MANY}}}"), f"{NAME} refused", "C"),
         unit="short",
         none=f"Nothing is sent to {where}.",
         width=QUARTER,

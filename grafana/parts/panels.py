@@ -23,6 +23,8 @@ Target = Any  # a builder of any data source's query; the SDK has no name for th
 Unit = str
 
 WIDE, HALF, THIRD, QUARTER, SIXTH = 24, 12, 8, 6, 4
+# Of lines of many platforms: each point is computed for all of them, whichever are shown.
+MANY_POINTS = 200
 
 
 def _common(
@@ -140,6 +142,13 @@ def over_time(
     return _built(panel)
 
 
+def compared(title: str, about: str, *targets: Target, **how: Any) -> model.Panel:
+    """Lines over time of many platforms, as `over_time` takes them; those that stand out are seen with fewer points."""
+    panel = over_time(title, about, *targets, **how)
+    panel.max_data_points = MANY_POINTS
+    return panel
+
+
 def timeline(
     title: str,
     about: str,
@@ -150,8 +159,9 @@ def timeline(
     links: Sequence[Link] = (),
     width: int = WIDE,
     height: int = 10,
+    many: bool = False,
 ) -> model.Panel:
-    """A band a series, in the state it was; states are told in words as well."""
+    """A band a series, in the state it was; states are told in words as well. `many`: as `compared`."""
     panel = _common(
         statetimeline.Panel(), title, about, [target], unit="none", none=none, width=width, height=height, links=links
     )
@@ -160,6 +170,8 @@ def timeline(
     panel.color_scheme(builders.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     panel.thresholds(builders.ThresholdsConfig().steps(palette.fixed(palette.NEUTRAL)))
     panel.legend(_legend()).tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
+    if many:
+        panel.max_data_points(MANY_POINTS)
     return _built(panel)
 
 

@@ -47,6 +47,35 @@ def rows(expr: str, ref: str = "A") -> prometheus.Dataquery:
     return now(expr, "", ref, "table")
 
 
+# As many lines as can be followed; of two hundred platforms there may be thousands of series.
+LINES = 20
+
+
+def highest(selector: str) -> str:
+    """Gauges, of many those that were highest at any time of the range."""
+    return f"{selector}\n  and topk({LINES}, max_over_time({selector}[$__range] @ end()))"
+
+
+def lowest(selector: str) -> str:
+    """Gauges, of many those that were lowest at any time of the range."""
+    return f"{selector}\n  and bottomk({LINES}, min_over_time({selector}[$__range] @ end()))"
+
+
+def fastest(selector: str) -> str:
+    """Counters as what they grow in a second, of many those that grew most over the range."""
+    return f"rate({selector}[$__rate_interval])\n  and topk({LINES}, rate({selector}[$__range] @ end()))"
+
+
+def grown(selector: str) -> str:
+    """Counters as what they grew within the step, of many those that grew most over the range."""
+    return f"increase({selector}[$__rate_interval])\n  and topk({LINES}, increase({selector}[$__range] @ end()))"
+
+
+def rarest(selector: str, by: str) -> str:
+    """For 0/1 series: of many those that were 1 for the least of the range; by labels they are matched by."""
+    return f"\n  and on ({by}) bottomk({LINES}, avg_over_time({selector}[$__range] @ end()))"
+
+
 def code(metric: str, label: str, names: Mapping[str, tuple[int, str]], where: str, by: str) -> str:
     """A set of 0/1 series, one a value of `label`, as the number of the value that holds."""
     terms = (f'({metric}{{{where},{label}="{name}"}} == 1) * {number}' for name, (number, _) in names.items())

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from rule_scenarios import FIRES, SILENT, Fires, Silent
-from rule_site import SITE, STEP_S, healthy
+from rule_site import SITE, STEP_S, flat, healthy, ramp, series
 from servers.missing import without
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,6 +123,34 @@ def test_the_watchdog_always_fires(promtool: str, tmp_path: Path) -> None:
     always = {"expr": 'ALERTS{alertname="Watchdog"}', "eval_time": "5m"}
     sample = {"labels": 'ALERTS{alertname="Watchdog", alertstate="firing", severity="info"}', "value": 1}
     run(promtool, tmp_path, "Watchdog", {}, 40, {"promql_expr_test": [always | {"exp_samples": [sample]}]})
+
+
+def test_what_is_dear_to_ask_of_many_platforms_is_recorded(promtool: str, tmp_path: Path) -> None:
+    samples = 81
+    looked_up = {"0.001": 5, "0.005": 9, "+Inf": 10}
+    change = {
+        series("volttron_device_updates_total", device="campus/fake"): ramp(0, 3, samples),
+        series("volttron_device_late_updates_total", device="campus/fake"): flat((0, samples)),
+        series("volttron_device_missed_updates_total", device="campus/fake"): flat((0, 40), (2, samples - 40)),
+    } | {
+        series("volttron_historian_query_seconds_bucket", agent="platform.historian", le=le): ramp(0, step, samples)
+        for le, step in looked_up.items()
+    }
+
+    def recorded(name: str, at: str, *values: float, **labels: str) -> dict[str, Any]:
+        found = [{"labels": series(name, **labels), "value": value} for value in values]
+        return {"expr": name, "eval_time": at, "exp_samples": found}
+
+    device, historian = {"device": "campus/fake"}, {"agent": "platform.historian"}
+    checks = [
+        recorded("device:volttron_device_silence_intervals:max", "12m", 0.6, **device),
+        recorded("device:volttron_device_updates:rate5m", "12m", 0.2, **device),
+        recorded("device:volttron_device_late_updates:increase5m", "12m"),
+        recorded("device:volttron_device_missed_updates:increase5m", "9m"),
+        recorded("device:volttron_device_missed_updates:increase5m", "12m", 2, **device),
+        recorded("agent:volttron_historian_query_seconds:p90_5m", "12m", 0.005, **historian),
+    ]
+    run(promtool, tmp_path, "Watchdog", change, samples, {"promql_expr_test": checks})
 
 
 def test_promtool_finds_nothing_wrong(promtool: str) -> None:

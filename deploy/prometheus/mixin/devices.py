@@ -6,6 +6,7 @@ from .rule import SITE, UP, Alert, Group, Record, number
 from .thresholds import Thresholds
 
 SILENCE = "device:volttron_device_silence_seconds:max"
+INTERVALS = "device:volttron_device_silence_intervals:max"
 
 
 def group(t: Thresholds) -> Group:
@@ -19,6 +20,24 @@ def group(t: Thresholds) -> Group:
                 SILENCE,
                 "volttron_device_last_update_age_seconds or volttron_device_watched_seconds",
                 "How long a device has been silent: since its last publish, or since we watch when there was none.",
+            ),
+            Record(
+                INTERVALS,
+                f"{SILENCE} / volttron_device_interval_seconds",
+                "The same in intervals of the device.",
+            ),
+            Record(
+                "device:volttron_device_updates:rate5m",
+                "rate(volttron_device_updates_total[5m])",
+                "Publishes of a device in a second.",
+            ),
+            *(
+                Record(
+                    f"device:volttron_device_{what}_updates:increase5m",
+                    f"increase(volttron_device_{what}_updates_total[5m]) > 0",
+                    f"Publishes of a device that {how}, within 5 minutes; there only where there were any.",
+                )
+                for what, how in (("late", "came late"), ("missed", "never came"))
             ),
             Alert(
                 "VolttronDeviceSilent",

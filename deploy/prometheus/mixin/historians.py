@@ -24,6 +24,11 @@ def group(t: Thresholds) -> Group:
                 "rate(volttron_historian_rows_written_total[5m])",
                 "Rows a historian stores in a second.",
             ),
+            Record(
+                "agent:volttron_historian_query_seconds:p90_5m",
+                "histogram_quantile(0.9, rate(volttron_historian_query_seconds_bucket[5m]))",
+                "How long 9 of 10 look-ups in a historian's store take at most.",
+            ),
             Alert(
                 "VolttronHistorianStale",
                 "critical",
