@@ -14,6 +14,7 @@ from voltscope.probed.protocol import SOCKET
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
 UNIT = FOLDER / "voltscope-engine@.service"
+ALERTD = FOLDER / "voltscope-alertd.service"
 HELPER, HELPERS_SOCKET = FOLDER / "voltscope-probed.service", FOLDER / "voltscope-probed.socket"
 
 
@@ -22,12 +23,13 @@ def _started(unit: Path = UNIT) -> list[str]:
     return line.removeprefix("ExecStart=").split()
 
 
-def test_systemd_knows_every_line_of_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", [UNIT, ALERTD], ids=["engine", "alertd"])
+def test_systemd_knows_every_line_of_the_unit(tmp_path: Path, unit: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         without("systemd-analyze is missing")
-    here = tmp_path / "voltscope-engine@x.service"
-    here.write_text(UNIT.read_text().replace(_started()[0], shutil.which("true") or "/bin/true"))
+    here = tmp_path / unit.name.replace("@", "@x")
+    here.write_text(unit.read_text().replace(_started(unit)[0], shutil.which("true") or "/bin/true"))
     found = subprocess.run([analyze, "verify", here], capture_output=True, text=True, timeout=60)
     assert (found.returncode, found.stderr) == (0, "")
 
@@ -70,3 +72,16 @@ def test_what_the_root_helpers_unit_starts_is_a_command_there_is() -> None:
     found = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert found.returncode == 0, found.stderr
     assert f"ListenStream={SOCKET}\n" in HELPERS_SOCKET.read_text()
+
+
+def test_what_alertds_unit_starts_ends_as_it_says_with_a_wrong_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "bad.json"
+    config.write_text('{"no such key": 1}')
+    program, *arguments = _started(ALERTD)
+    assert Path(program).name == "voltscope"
+    arguments[arguments.index("--config") + 1] = str(config)
+    arguments[arguments.index("--data-dir") + 1] = str(tmp_path / "data")
+    command = [sys.executable, "-m", "voltscope.cli", *arguments]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert f"RestartPreventExitStatus={found.returncode}\n" in ALERTD.read_text(), found.stderr
+    assert "no such key" in found.stderr

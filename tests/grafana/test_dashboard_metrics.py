@@ -7,10 +7,13 @@ import re
 
 from dashboard_queries import FILES, ROOT, queries
 
+from voltscope.alerting.metrics import FAMILIES as ALERTD
+
 # Metrics that no panel shows, and why.
 EXCUSED = {
     "volttron_platform_start_time_seconds": "the same as the uptime, which is shown",
     "voltscope_engine_scrapes_total": "the same as voltscope_scrapes_total, which a platform without a bridge has, too",
+    **dict.fromkeys((family.name for family in ALERTD), "of alertd, whose alerts the console shows"),
 }
 
 

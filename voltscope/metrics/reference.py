@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from voltscope.alerting.metrics import FAMILIES as ALERTD
 from voltscope.metrics.collectors import collectors
 from voltscope.metrics.exposition import declared
 from voltscope.metrics.families import Family
@@ -34,6 +35,16 @@ config FILE --json`; no restart). Its bridge then publishes a stamped record eac
 figure. It adds a row a minute to each historian.
 """
 
+_ALERTD = """
+## alertd
+
+At `/metrics` of [alertd](alerting.md#alertd), a target of its own beside Alertmanager. Those of MQTT are there where a
+broker is configured, `voltscope_alertd_direct_total` where a dead man's switch is.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"""
+
 
 def text() -> str:
     """The whole document."""
@@ -43,6 +54,7 @@ def text() -> str:
         about = kinds[name].help if name in kinds else "The exporter itself."
         parts += [f"\n## {name}\n\n{about}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n"]
         parts += [_row(family) for family in families]
+    parts += [_ALERTD, *(_row(family) for family in ALERTD)]
     return "".join(parts)
 
 
