@@ -9,6 +9,7 @@ import { HEALTH, STATES } from "/static/js/states.js";
 const ROW = 30;
 const ROWS = [["state", "State", STATES], ["health", "Health", HEALTH]];
 const COLOURS = { good: "--good", warning: "--warning", bad: "--bad", odd: "--odd", stopped: "--soft", unknown: "--soft", info: "--soft" };
+const ALL = 0.99; // of the time shown: less was not all of it
 const HATCHED = ["bad", "warning", "odd"]; // what must be seen without its colour, too
 
 const meaning = (names, value) => names[value] ?? ["unknown", value];
@@ -76,7 +77,7 @@ export function bands(Plot, tools) {
       const any = ROWS.some(([row]) => spans[row].length > 0);
       nothing.hidden = any;
       place.hidden = shares.hidden = !any;
-      refill(shares, ROWS.flatMap(([row, name, names]) => (spans[row].length ? [el("li", {}, el("span", { class: "label" }, name), said(spans[row], names))] : [])));
+      refill(shares, ROWS.flatMap(([row, name, names]) => (spans[row].length ? [el("li", {}, el("span", { class: "label" }, name), said(spans[row], names, grid))] : [])));
       drawn?.update(grid, [times, times.map(() => 0)]);
     },
     at(index) {
@@ -105,13 +106,14 @@ function hatch(ctx, paint, [x, y, width, height]) {
   ctx.restore();
 }
 
-/** Each value with its share of the time that something is known of. */
-function said(spans, names) {
+/** Each value with its share of the time that something is known of, and how long that is when it is not all of it. */
+function said(spans, names, grid) {
   const times = new Map();
   for (const { is, since, until } of spans) times.set(is, (times.get(is) ?? 0) + until - since);
   const all = [...times.values()].reduce((sum, seconds) => sum + seconds, 0);
-  return [...times].sort(([, a], [, b]) => b - a).map(([is, seconds]) => {
+  const marks = [...times].sort(([, a], [, b]) => b - a).map(([is, seconds]) => {
     const [kind, word] = meaning(names, is);
     return mark(kind, times.size === 1 ? `${word} all the time` : `${word} ${percent((100 * seconds) / (all || 1))} (${duration(seconds)})`);
   });
+  return all < ALL * (grid.until - grid.since) ? [...marks, el("span", { class: "hint" }, `of ${duration(all)} that are known`)] : marks;
 }
