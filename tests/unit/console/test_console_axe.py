@@ -71,7 +71,8 @@ def peer() -> Iterator[LivePeer]:
 
 @pytest.fixture(scope="module")
 def live(site: RunningSite, peer: LivePeer) -> Iterator[RunningSite]:
-    with console_of(site.site, profiler=peer.url) as running:
+    elsewhere = {"grafana": "https://grafana.example", "kibana": "https://kibana.example"}
+    with console_of(site.site, profiler=peer.url, **elsewhere) as running:
         yield running
 
 

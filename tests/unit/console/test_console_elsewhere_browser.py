@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import msgspec
 import pytest
-from console_site import INSTANCE, OPERATOR
+from console_site import INSTANCE, OPERATOR, console_of
 from make_screenshots import DESKTOP, has, log_in, look, until
 from selenium.webdriver.common.by import By
-
-from voltscope.console.server import ConsoleServer
 
 if TYPE_CHECKING:
     from console_site import RunningSite
@@ -38,10 +35,8 @@ BOARDS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "grafana/j
 @pytest.fixture(scope="module")
 def linked(site: RunningSite) -> Iterator[str]:
     """The address of a console of the same site, whose site file names a Grafana and a Kibana."""
-    console = ConsoleServer(msgspec.structs.replace(site.site, grafana=GRAFANA, kibana=KIBANA), port=0)
-    console.start()
-    yield console.url
-    console.stop()
+    with console_of(site.site, grafana=GRAFANA, kibana=KIBANA) as running:
+        yield running.url
 
 
 @pytest.fixture(scope="module")
