@@ -320,6 +320,8 @@ def table(
             },
         )
     )
+    # what no data means is told of the table; else each empty cell, and what a link takes of it, would say it too
+    panel.override_by_regexp(".*", [model.DynamicConfigValue("noValue", "")])
     for column in columns:
         if column.properties:
             panel.override_by_name(column.heading, column.properties)

@@ -110,6 +110,15 @@ def test_every_panel_says_what_it_shows_in_which_unit_and_what_no_data_means(nam
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_empty_cells_of_tables_stay_empty(name: str) -> None:
+    for panel in panels(load(name)):
+        if panel["type"] == "table":
+            first = panel["fieldConfig"]["overrides"][0]
+            assert first["matcher"] == {"id": "byRegexp", "options": ".*"}, panel["title"]
+            assert first["properties"] == [{"id": "noValue", "value": ""}]
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_data_sources_are_chosen_by_variable(name: str) -> None:
     board = load(name)
     offered = {one["name"]: one["query"] for one in variables(board) if one["type"] == "datasource"}
