@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import statistics
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -58,7 +59,8 @@ class Soak:
         self._bad_before = self._bad()
         self._bad_since: set[str] = set()
         self._gone: set[str] = set()
-        self._missed = self._compared = 0
+        self._missed = self._compared = self._looks = 0
+        self._unanswered: list[str] = []
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -88,14 +90,27 @@ class Soak:
             self._failed[agent] = "no probe" if isinstance(error, ProbeAbsent) else str(error)
 
     def look(self) -> None:
-        """Processes, health, memory, and the truth beside the probe."""
-        there = _running(self._site)
-        self._gone |= {agent for agent, pid in self._running.items() if there.get(agent) != pid}
-        self._bad_since |= self._bad() - self._bad_before
+        """Processes, health, memory, and the truth beside the probe. What a busy machine does not answer in time is
+        counted, and looked at again the next time.
+        """
+        self._looks += 1
+        for part in (self._look_at_agents, self._compare):
+            try:
+                part()
+            except (VoltscopeError, RuntimeError, AssertionError, OSError, subprocess.SubprocessError) as error:
+                self._unanswered.append(str(error)[:200])
+
+    def _look_at_agents(self) -> None:
         for agent, pid in self._running.items():
             with contextlib.suppress(OSError):
                 resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
                 self._memory[agent].append(resident / 1e6)
+        self._gone |= {agent for agent, pid in self._running.items() if not Path(f"/proc/{pid}").exists()}
+        there = _running(self._site)
+        self._gone |= {agent for agent, pid in self._running.items() if there.get(agent) != pid}
+        self._bad_since |= self._bad() - self._bad_before
+
+    def _compare(self) -> None:
         before = self._truth()
         dump = Probe.of(self._site.home, self._running[TRUTH]).ask("dump", most=10_000, timeout_s=30.0)
         after = self._truth()
@@ -124,11 +139,14 @@ class Soak:
         yield figure("soak_restarts", len(self._gone), "agents", "0", f"that ended or were started anew {of}: {names}")
         names = ", ".join(sorted(self._bad_since)) or "none"
         yield figure("soak_unhealthy", len(self._bad_since), "agents", "0", f"that told bad health {of}: {names}")
+        said = f"; {len(self._unanswered)} of {self._looks} looks were not answered in whole"
+        said += f", the last: {self._unanswered[-1]}" if self._unanswered else ""
         told = (
             f"of {self._compared} greenlets of an agent that tells its own (they come and go), alive before and after "
-            "a dump of the probe and not in it"
+            f"a dump of the probe and not in it{said}"
         )
-        yield figure("soak_greenlets_missed", self._missed, "greenlets", "0", told)
+        missed = self._missed if self._compared else None
+        yield figure("soak_greenlets_missed", missed, "greenlets", "0", told, None if self._compared else "no dump")
         grown = {agent: growth(values) for agent, values in self._memory.items() if len(values) >= 8}
         if not grown:
             yield figure("soak_memory_growth_mb", None, "MB", "< 2", "resident", "takes two minutes")

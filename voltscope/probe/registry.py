@@ -140,8 +140,7 @@ class Registry:
                 for identity, known in part:
                     greenlet = known.ref()
                     if greenlet is None or not self._stands(greenlet, known, threads, clocks, now):
-                        self._known.pop(identity, None)
-                        self._hubs.pop(identity, None)
+                        self._forget(identity, known)
                         forgotten += 1
                         if greenlet is not None:
                             ended.append(greenlet)
@@ -157,6 +156,12 @@ class Registry:
         if ended:
             self._give_back(ended)
         return forgotten
+
+    def _forget(self, identity: int, known: Known) -> None:
+        """Unless another thread of ours has found a new greenlet at its address since."""
+        if self._known.get(identity) is known:
+            del self._known[identity]
+            self._hubs.pop(identity, None)
 
     def _give_back(self, ended: list[Any]) -> None:
         """Let a hub let go of what has ended: ours may be the last reference, and what hangs on it is the agent's."""

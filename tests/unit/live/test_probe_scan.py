@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from time import perf_counter
+from typing import Any
 
 import greenlet
 
 from voltscope.probe import quiet
 from voltscope.probe.calls import CALL, Recorder
+from voltscope.probe.greenlets import Known
 from voltscope.probe.registry import Registry
 from voltscope.probe.walk import Names
 
@@ -76,3 +78,26 @@ def test_names_of_ever_new_stacks_take_no_more_memory_than_they_may() -> None:
         held = sum(len(stack.folded) + len(stack.text) for stack in names._stacks.values())
         assert held <= 100_000 + 3000
     assert names.stack([(code, 1)]).frames == first.frames
+
+
+def test_a_greenlet_at_the_address_of_one_that_ended_is_kept() -> None:
+    """Two of our threads look at once: one goes through what was known, when the other has found a new one there."""
+
+    class Snapshot(dict[int, Known]):
+        def items(self) -> Any:
+            before = [(known.identity, known) for known in ended]
+            for known in new:
+                self[known.identity] = known
+            return before
+
+    registry, names = Registry(), Names()
+    parked = [greenlet.greenlet(greenlet.getcurrent().switch) for _ in range(2)]
+    for one in parked:
+        one.switch()
+    ended, new = [Known(parked[0], 1, names)], [Known(parked[1], 2, names)]
+    parked[0].throw()
+    del parked[0]
+    ended[0].identity = new[0].identity
+    registry._known = Snapshot()
+    assert registry.look() == 1
+    assert registry.all() == new

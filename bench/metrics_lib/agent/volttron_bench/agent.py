@@ -3,8 +3,10 @@ its own greenlets (`bench.greenlets`), and a source of load.
 """
 
 import gc
+import itertools
 import os
 import time
+import weakref
 
 import gevent
 import greenlet
@@ -56,6 +58,8 @@ class Greenlets(Agent):
         super().__init__(**kwargs)
         self._never = Event()
         self._number = 0
+        # whoever ends may leave its address to another: none has the number of another
+        self._numbers, self._seen = weakref.WeakKeyDictionary(), itertools.count(1)
 
     @Core.receiver("onstart")
     def _start(self, sender, **kwargs):
@@ -75,10 +79,18 @@ class Greenlets(Agent):
 
     @RPC.export
     def greenlets(self):
-        """Names of those we have named, and identities of all that have begun and not ended."""
+        """Names of those we have named, and our numbers of all that have begun and not ended, but for the main ones of
+        threads without a hub.
+        """
+        ours = gevent.get_hub().parent
         alive = [each for each in gc.get_objects() if isinstance(each, greenlet.greenlet) and each]
+        alive = [each for each in alive if each.parent is not None or each is ours]
         names = [each.name for each in alive if isinstance(each, gevent.Greenlet)]
-        return {"named": [name for name in names if name.startswith("bench-")], "alive": [id(each) for each in alive]}
+        for each in alive:
+            if each not in self._numbers:
+                self._numbers[each] = next(self._seen)
+        named = [name for name in names if name.startswith("bench-")]
+        return {"named": named, "alive": [self._numbers[each] for each in alive]}
 
 
 class Load(Agent):
