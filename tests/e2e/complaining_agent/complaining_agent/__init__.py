@@ -1,0 +1,1 @@
+"""Complains on the bus when told to."""
