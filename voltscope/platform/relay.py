@@ -30,9 +30,9 @@ MAX_WAITING = 500
 MAX_KEYS = 50  # of one agent
 MORE = "(more keys)"
 MAX_KEY = 200
-MAX_TEXT = 16_384
+MAX_TEXT = 4096
 MAX_TOPICS = 20
-AT_ONCE = 100
+AT_ONCE = 25  # with texts of full length a frame of 200 kB at most, which takes the hub a millisecond
 
 
 @dataclass
