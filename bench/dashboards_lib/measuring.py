@@ -28,7 +28,7 @@ from dashboards_lib.server import Server, wait
 
 PLATFORMS, QUICK_PLATFORMS = 200, 3
 HOURS, QUICK_HOURS = 6.0, 0.25
-# The platform that is looked at where one is: an agent of it crashed.
+# The platform that is looked at where one is, so that there must be more: an agent of it crashed.
 CHOSEN = Platform(10, 0)
 RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
 _SLOWEST = 10
@@ -40,7 +40,7 @@ _RULES = "rules_evaluation_seconds"
 Details = dict[str, Any]
 
 
-def measure(folder: Path, quick: bool) -> tuple[list[dict[str, Any]], Details]:
+def measure(folder: Path, count: int, quick: bool) -> tuple[list[dict[str, Any]], Details]:
     """The figures, and what else is kept beside them."""
     prometheus, promtool = shutil.which("prometheus"), shutil.which("promtool")
     if prometheus is None or promtool is None:
@@ -48,7 +48,7 @@ def measure(folder: Path, quick: bool) -> tuple[list[dict[str, Any]], Details]:
     began = time.monotonic()
     last = int(time.time()) // STEP_S
     first = last - round((QUICK_HOURS if quick else HOURS) * 60)
-    numbers = [0, 1, CHOSEN.number] if quick else range(PLATFORMS)
+    numbers = [0, 1, CHOSEN.number] if quick else range(count)
     platforms = [Platform(number, last * STEP_S) for number in numbers]
     with exporters(platforms, first) as port:
         server = Server(folder, prometheus, RULES, platforms, port)
@@ -63,7 +63,7 @@ def measure(folder: Path, quick: bool) -> tuple[list[dict[str, Any]], Details]:
             details["dashboards"] = _opened(server, cold=True)
         finally:
             server.stop()
-    return [*_figures(details), *figures], details
+    return [*_figures(details, count), *figures], details
 
 
 def _skipped(why: str) -> Iterator[dict[str, Any]]:
@@ -207,7 +207,7 @@ def _told(answers: list[Answer]) -> Details:
     }
 
 
-def _figures(details: Details) -> Iterator[dict[str, Any]]:
+def _figures(details: Details, count: int) -> Iterator[dict[str, Any]]:
     opened = details["dashboards"]
     for name in _names():
         *_, span, state = name.split("_")
@@ -217,5 +217,5 @@ def _figures(details: Details) -> Iterator[dict[str, Any]]:
         yield figure(
             name, sums[slowest], "s", f"< {_GOAL_S:g}",
             f"all a dashboard asks over {span}, one after the other, panels as wide as {POINTS} points; {each}; "
-            f"{PLATFORMS} platforms of {AGENTS} agents, {details['series']:,} series",
+            f"{count} platforms of {AGENTS} agents, {details['series']:,} series",
         )  # fmt: skip

@@ -8,7 +8,7 @@ from ..parts import firing, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_PLATFORM, to_dashboard
 from ..parts.panels import HALF, QUARTER, THIRD, Column, compared, history, table, timeline, value
-from ..parts.queries import MANY, code, fastest, grown, highest, lines, now, rarest, rows
+from ..parts.queries import MANY, code, fastest, grown, highest, lines, lowest, now, rarest, rows
 
 STALE = "No exporter is scraped."
 NO_LOGSHIP = "The log shipper (voltscope.logship) does not run here."
@@ -127,10 +127,10 @@ def _exporter() -> Row:
             ),
             history(
                 "Failures of collectors",
-                "1 where a collector delivered nothing.",
-                lines(f"1 - min by (collector) (voltscope_collector_success{{{MANY}}})", "{{collector}}"),
+                "1 while a collector delivers nothing.",
+                lines(f"collector:voltscope_collector_success:failing{{{MANY}}}", "{{instance}} {{collector}}"),
                 unit="none",
-                none=STALE,
+                none="Every collector delivers.",
                 colours=palette.worse(critical=1),
                 width=THIRD * 2,
                 height=8,
@@ -145,10 +145,10 @@ def _exporter() -> Row:
             ),
             compared(
                 "Age of what collectors deliver",
-                "0 unless a collector was too slow and its last answer stands in.",
-                lines(f"max by (collector) (voltscope_collector_age_seconds{{{MANY}}})", "{{collector}}"),
+                "Of collectors that are too slow, so that their last answer stands in.",
+                lines(f"collector:voltscope_collector_age_seconds:late{{{MANY}}}", "{{instance}} {{collector}}"),
                 unit="s",
-                none=STALE,
+                none="Every collector answers in time.",
                 width=HALF,
             ),
             compared(
@@ -284,7 +284,7 @@ def _shipping() -> Row:
             compared(
                 "Spool",
                 "Size of the log spool and its indexes, to what it may be; at 1 the oldest records go.",
-                lines(f"voltscope_log_spool_bytes{{{MANY}}} / voltscope_log_spool_limit_bytes{{{MANY}}}", NAME),
+                lines(highest(f"instance:voltscope_log_spool:ratio{{{MANY}}}"), NAME),
                 unit="percentunit",
                 none=NO_LOGSHIP,
                 maximum=1,
@@ -344,12 +344,7 @@ def _receivers() -> Row:
             compared(
                 "Sent within 5 s",
                 "Share of the records that a receiver had within five seconds of their reading.",
-                lines(
-                    f'sum by (instance, key) (rate(voltscope_log_delivered_within_total{{{MANY},within="5"}}'
-                    f"[$__rate_interval])) / sum by (instance, key) (rate(voltscope_log_sent_total{{{MANY}}}"
-                    "[$__rate_interval]) > 0)",
-                    name,
-                ),
+                lines(lowest(f"receiver:voltscope_log_delivered_within5s:ratio_rate5m{{{MANY}}}"), name),
                 unit="percentunit",
                 none=none,
                 maximum=1,
@@ -358,11 +353,7 @@ def _receivers() -> Row:
             compared(
                 "Delivery took",
                 "From reading a record to a receiver's having it, on average.",
-                lines(
-                    f"rate(voltscope_log_delivery_seconds_total{{{MANY}}}[$__rate_interval]) / "
-                    f"(rate(voltscope_log_sent_total{{{MANY}}}[$__rate_interval]) > 0)",
-                    name,
-                ),
+                lines(highest(f"receiver:voltscope_log_delivery_seconds:mean5m{{{MANY}}}"), name),
                 unit="s",
                 none=none,
                 width=THIRD,
@@ -473,7 +464,7 @@ def _profiler() -> Row:
             compared(
                 "Agents that cannot be sampled",
                 "1 while an agent that is to be sampled all the time cannot be.",
-                lines(f"voltscope_continuous_failing{{{MANY}}} == 1", "{{instance}} {{agent}}"),
+                lines(f"agent:voltscope_continuous_failing:now{{{MANY}}}", "{{instance}} {{agent}}"),
                 unit="none",
                 none="Every agent that is to be sampled is.",
                 maximum=1,

@@ -136,6 +136,17 @@ def test_what_is_dear_to_ask_of_many_platforms_is_recorded(promtool: str, tmp_pa
         series("volttron_historian_query_seconds_bucket", agent="platform.historian", le=le): ramp(0, step, samples)
         for le, step in looked_up.items()
     }
+    receiver = {"agent": "voltscope.logship", "key": "search"}
+    change |= {
+        series("voltscope_log_sent_total", **receiver): ramp(0, 30, samples),
+        series("voltscope_log_delivered_within_total", within="5", **receiver): ramp(0, 24, samples),
+        series("voltscope_log_delivery_seconds_total", **receiver): ramp(0, 15, samples),
+        series("voltscope_log_spool_bytes", agent="voltscope.logship"): flat((50, samples)),
+        series("voltscope_log_spool_limit_bytes", agent="voltscope.logship"): flat((200, samples)),
+        series("voltscope_collector_success", collector="bus"): flat((0, 40), (1, samples - 40)),
+        series("voltscope_collector_age_seconds", collector="bus"): flat((20, 40), (0, samples - 40)),
+        series("voltscope_continuous_failing", agent="listener"): flat((1, 40), (0, samples - 40)),
+    }
 
     def recorded(name: str, at: str, *values: float, **labels: str) -> dict[str, Any]:
         found = [{"labels": series(name, **labels), "value": value} for value in values]
@@ -149,7 +160,16 @@ def test_what_is_dear_to_ask_of_many_platforms_is_recorded(promtool: str, tmp_pa
         recorded("device:volttron_device_missed_updates:increase5m", "9m"),
         recorded("device:volttron_device_missed_updates:increase5m", "12m", 2, **device),
         recorded("agent:volttron_historian_query_seconds:p90_5m", "12m", 0.005, **historian),
+        recorded("receiver:voltscope_log_delivered_within5s:ratio_rate5m", "12m", 0.8, **receiver),
+        recorded("receiver:voltscope_log_delivery_seconds:mean5m", "12m", 0.5, **receiver),
+        recorded("instance:voltscope_log_spool:ratio", "12m", 0.25, agent="voltscope.logship"),
     ]
+    for name, labels, value in (
+        ("collector:voltscope_collector_success:failing", {"collector": "bus"}, 1),
+        ("collector:voltscope_collector_age_seconds:late", {"collector": "bus"}, 20),
+        ("agent:voltscope_continuous_failing:now", {"agent": "listener"}, 1),
+    ):
+        checks += [recorded(name, "9m", value, **labels), recorded(name, "12m")]
     run(promtool, tmp_path, "Watchdog", change, samples, {"promql_expr_test": checks})
 
 

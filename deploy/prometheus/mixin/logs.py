@@ -17,6 +17,22 @@ def group(t: Thresholds) -> Group:
             Record(
                 RATE, "sum without (level) (rate(volttron_log_records_total[2m]))", "Records an agent logs in a second."
             ),
+            Record(
+                "instance:voltscope_log_spool:ratio",
+                "voltscope_log_spool_bytes / voltscope_log_spool_limit_bytes",
+                "Size of the log spool, to what it may be.",
+            ),
+            Record(
+                "receiver:voltscope_log_delivered_within5s:ratio_rate5m",
+                'sum without (within) (rate(voltscope_log_delivered_within_total{within="5"}[5m]))'
+                " / (rate(voltscope_log_sent_total[5m]) > 0)",
+                "Share of the records that a receiver of logs had within five seconds of their reading.",
+            ),
+            Record(
+                "receiver:voltscope_log_delivery_seconds:mean5m",
+                "rate(voltscope_log_delivery_seconds_total[5m]) / (rate(voltscope_log_sent_total[5m]) > 0)",
+                "How long records took from their reading to a receiver's having them, on average.",
+            ),
             Alert(
                 "VolttronLogFlood",
                 "warning",

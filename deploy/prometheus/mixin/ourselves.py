@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import RUNNING, SITE, UP, Alert, Group, number
+from .rule import RUNNING, SITE, UP, Alert, Group, Record, number
 from .thresholds import Thresholds
 
 
@@ -12,6 +12,21 @@ def group(t: Thresholds) -> Group:
         "ourselves",
         "voltscope's own troubles.",
         (
+            Record(
+                "collector:voltscope_collector_success:failing",
+                "voltscope_collector_success == bool 0 > 0",
+                "1 while a collector delivers nothing; there only then.",
+            ),
+            Record(
+                "collector:voltscope_collector_age_seconds:late",
+                "voltscope_collector_age_seconds > 0",
+                "Age of what a collector delivers that was too slow; there only then.",
+            ),
+            Record(
+                "agent:voltscope_continuous_failing:now",
+                "voltscope_continuous_failing == 1",
+                "1 while an agent that is to be sampled all the time cannot be; there only then.",
+            ),
             Alert(
                 "VoltscopeCollectorFailing",
                 "warning",
