@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from voltscope.alerting.bounded import bounded_text
 from voltscope.alerting.direct import Way, tell_all
 from voltscope.alerting.store import Database
 from voltscope.alerting.watchdog import Verdict
@@ -114,7 +115,7 @@ def words(verdict: Verdict, trouble: str | None) -> tuple[str, str]:
         "The alert that always fires does not arrive any more: until it does, NO OTHER ALERT MAY ARRIVE EITHER.",
         "",
         f"Last heard of: {last}.",
-        *(f"Missing: {one[:300]}" for one in whose[:20]),
+        *(f"Missing: {bounded_text(one, 300, '')}" for one in whose[:20]),
         f"Alertmanager: {trouble or 'it answers'}",
         "",
         "Look whether Prometheus runs, whether it judges its rules, and whether it reaches Alertmanager.",

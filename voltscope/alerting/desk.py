@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from voltscope.alerting.alert import Alert
+from voltscope.alerting.alertmanager import CurrentAlert
+from voltscope.alerting.bounded import bounded_annotations, bounded_labels
 from voltscope.alerting.history import History
 from voltscope.alerting.requests import MaintenanceAsked, SilenceAsked
 from voltscope.alerting.standing import Kind, Standing
@@ -120,10 +123,14 @@ class Desk:
 
     def notified(self, alerts: list[WebhookAlert], asker: Asker) -> None:
         """Somebody was told: history knows it, and MQTT hears of it."""
+        if any(not self._is_known(one) for one in alerts):
+            self._watch.nudge(_WAIT_S)  # it began since Alertmanager was last asked
         now = self._clock()
         with self._watch.parts.database.write():
             for one in alerts:
                 if one.alert.ends_at is not None:
+                    if not self._is_known(one):  # it began and ended while nobody looked
+                        self._history.begin(_current(one), now, False, None)
                     self._history.told_ended(one.fingerprint, min(one.alert.ends_at, now))
                 self._history.notified(one.fingerprint, now, one.receiver[:200], one.status)
         self.notifications += 1
@@ -137,11 +144,15 @@ class Desk:
         except VoltscopeError as error:
             _log.error("%s", error)
 
+    def _is_known(self, one: WebhookAlert) -> bool:
+        last = self._history.last(one.fingerprint)
+        return last is not None and (one.alert.starts_at is None or one.alert.starts_at <= last.began + 1)
+
     def _end_foreign(self, silence_id: str) -> None:
         seen = self._watch.seen
         if seen.error is not None:
             raise AlertmanagerDown(seen.error)
-        if all(one.id != silence_id or one.state == "expired" for one in seen.silences):
+        if all(one.id != silence_id for one in seen.silences):
             raise StandingNotFound("no silence of that id is in force.", "It may be over.")
         self._watch.parts.alertmanager.expire_silence(silence_id)
 
@@ -169,3 +180,8 @@ class Desk:
                     detail=detail,
                 )
             raise
+
+
+def _current(one: WebhookAlert) -> CurrentAlert:
+    bounded = Alert(bounded_labels(one.alert.labels), bounded_annotations(one.alert.annotations), one.alert.starts_at)
+    return CurrentAlert(bounded, one.fingerprint, (), (), 0.0)

@@ -95,7 +95,7 @@ class History:
             before = self._open.get(told.fingerprint)
             if before is not None and started <= before.began + _SAME_START_S:
                 return before.id, False
-            last = before or self._last(told.fingerprint)
+            last = self.last(told.fingerprint)
             if last is not None and (flapping or abs(last.began - started) <= _SAME_START_S):
                 again = abs(last.began - started) > _SAME_START_S
                 self._update(last, ended=None, within=None, began=started, flaps=last.flaps + again)
@@ -117,7 +117,7 @@ class History:
     def told_ended(self, fingerprint: str, at: float) -> None:
         """Alertmanager says when it ended, which is better than when it was missed."""
         with self._lock:
-            found = self._open.get(fingerprint) or self._last(fingerprint)
+            found = self.last(fingerprint)
             if found is not None and at >= found.began and (found.ended is None or at < found.ended):
                 self._update(found, ended=at, within=0.0)
 
@@ -129,8 +129,7 @@ class History:
 
     def notified(self, fingerprint: str, at: float, receiver: str, status: str) -> None:
         """A receiver was told of the alert's last occurrence; one that is not known is left out."""
-        with self._lock:
-            found = self._open.get(fingerprint) or self._last(fingerprint)
+        found = self.last(fingerprint)
         if found is None:
             return
         with self._database.write() as connection:
@@ -201,7 +200,11 @@ class History:
                 connection.execute("DELETE FROM notified WHERE occurrence NOT IN (SELECT id FROM occurrence)")
         return gone
 
-    def _last(self, fingerprint: str) -> Occurrence | None:
+    def last(self, fingerprint: str) -> Occurrence | None:
+        """The alert's newest occurrence."""
+        with self._lock:
+            if (going_on := self._open.get(fingerprint)) is not None:
+                return going_on
         query = f"SELECT {_COLUMNS} FROM occurrence WHERE fingerprint = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
         rows = self._database.rows(query, (fingerprint,))
         return _occurrence(rows[0]) if rows else None

@@ -100,7 +100,7 @@ class Api:
         others = [
             self._documents.silence(one)
             for one in seen.silences
-            if one.state != "expired" and one.id not in held and not one.comment.startswith("voltscope ")
+            if one.id not in held and not one.comment.startswith("voltscope ")
         ]
         return JSONResponse({"silences": fitting(ours + others, _MOST_ALERTS), "alertmanager": self._alertmanager()})
 

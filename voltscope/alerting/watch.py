@@ -62,6 +62,9 @@ class Watch:
         self._flapping: list[Alert] = []
         self._told_flapping = 0.0
         self._running_since = self._noted = 0.0
+        kept = parts.database.remembered(_WATCHED)
+        self._before = float(kept) if kept else clock()  # until when somebody looked before us
+        self._there: dict[str, float] = {}  # by fingerprint, when Alertmanager last had it
         self._wake = threading.Condition()
         self._asked = self._done = 0
         self._stopping = False
@@ -108,14 +111,14 @@ class Watch:
         settled = now - running_since >= self._config.settle_s
         occurrences = self._note(alerts, silences, now, settled)
         since = now if before.error is not None else before.since
-        self.seen = Seen(since, None, now, settled, alerts, tuple(silences), before.applied, before.problems)
+        self.seen = Seen(since, None, now, settled, alerts, _alive(silences), before.applied, before.problems)
         try:
             outcome = put_right(parts, silences, now, before.problems)
             self.seen = replace(self.seen, applied=outcome.applied, problems=outcome.problems)
             self._tell_flapping(running_since, now)
             if outcome.changed:  # who asks what became of a request is told how it is now
                 alerts = {one.fingerprint: one for one in parts.alertmanager.alerts()}
-                self.seen = replace(self.seen, alerts=alerts, silences=tuple(parts.alertmanager.silences()))
+                self.seen = replace(self.seen, alerts=alerts, silences=_alive(parts.alertmanager.silences()))
         except (AlertmanagerDown, AlertmanagerRefused) as error:
             self._unreachable(str(error))
         else:
@@ -157,7 +160,7 @@ class Watch:
         self, alerts: Mapping[str, CurrentAlert], silences: list[Silence], now: float, settled: bool
     ) -> list[Occurrence]:
         """Write down what began and ended, and what follows from it; the occurrences that are new."""
-        parts, before = self.parts, self.seen
+        parts = self.parts
         flapping_silences = {one.id for one in silences if (standing_of(one) or ("",))[0] == "flapping"}
         new, starts, ended = [], [], []
         with parts.database.write():
@@ -170,13 +173,15 @@ class Watch:
                     new.append(occurrence)
                     if not (acknowledged or one.inhibited_by or set(one.silenced_by) - flapping_silences):
                         starts.append(one)
+            gone = parts.history.going_on().keys() - alerts.keys()
             if settled:
-                within = now - before.at if before.at is not None else self._unwatched(now)
-                for fingerprint in parts.history.going_on().keys() - alerts.keys():
-                    parts.history.end(fingerprint, now, within)
+                for fingerprint in gone:
+                    parts.history.end(fingerprint, now, now - self._there.get(fingerprint, self._before))
                     ended.append(fingerprint)
             self._judge(alerts, starts, ended, now, settled)
             self._watched(now)
+        self._there = {one: self._there[one] for one in gone - set(ended) if one in self._there}
+        self._there |= dict.fromkeys(alerts, now)
         going_on = {one.id: one for one in parts.history.going_on().values()}
         return [going_on[one] for one in new if one in going_on]
 
@@ -209,12 +214,12 @@ class Watch:
             self._flapping, self._told_flapping, self._running_since = telling, now, running_since
 
     def _watched(self, now: float) -> None:
-        """Remember until when we looked, twice a minute: what is gone after a start ended since."""
+        """Remember until when we looked, twice a minute: what is gone after our next start ended since."""
         if now - self._noted >= _NOTE_S:
             self.parts.database.remember(_WATCHED, repr(now).encode())
             self._noted = now
 
-    def _unwatched(self, now: float) -> float:
-        """For how many seconds nobody looked, at the first round."""
-        kept = self.parts.database.remembered(_WATCHED)
-        return max(0.0, now - float(kept)) if kept else 0.0
+
+def _alive(silences: list[Silence]) -> tuple[Silence, ...]:
+    """Those that have not ended: Alertmanager remembers the others for days."""
+    return tuple(one for one in silences if one.state != "expired")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 import subprocess
@@ -11,9 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from alertd_rig import CRASHED, OPERATOR, VIEWER, Client, Rig, wait_for
+from alertd_rig import CRASHED, OPERATOR, VIEWER, Client, Rig, request, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
 from voltscope.alerting.metrics import FAMILIES
@@ -33,21 +33,16 @@ HOSTILE = (
 def test_reading_is_open_on_loopback_and_writing_is_for_operators(alertd: Start) -> None:
     rig = alertd()
     for path in READS:
-        assert httpx.get(rig.alertd.url + path, trust_env=False, timeout=60).status_code == 200
+        assert request(rig.alertd.url + path).status == 200
     viewer = Client(rig.alertd.url, VIEWER)
     for path in ("acknowledgements", "silences", "maintenance", "decommission", "webhook"):
         viewer.post(f"/api/{path}", {}, status=403)
         viewer.delete(f"/api/{path}/x", status=403)
-    strange = httpx.get(f"{rig.alertd.url}/api/alerts", headers={"Host": "evil.example"}, trust_env=False, timeout=60)
-    assert strange.status_code == 421
-    posted = httpx.post(
-        f"{rig.alertd.url}/api/maintenance",
-        json={"site": "campus", "end": time.time() + 60, "why": "x"},
-        headers={"Authorization": f"Bearer {OPERATOR}", "Origin": "http://evil.example"},
-        trust_env=False,
-        timeout=60,
-    )
-    assert posted.status_code == 403, "a browser sends what it knows along with any page's form"
+    assert request(f"{rig.alertd.url}/api/alerts", headers={"Host": "evil.example"}).status == 421
+    known = {"Authorization": f"Bearer {OPERATOR}", "Origin": "http://evil.example"}
+    asked = {"site": "campus", "end": time.time() + 60, "why": "x"}
+    posted = request(f"{rig.alertd.url}/api/maintenance", "POST", json.dumps(asked).encode(), known)
+    assert posted.status == 403, "a browser sends what it knows along with any page's form"
 
 
 def test_what_somebody_wrote_is_stored_and_shown_without_effect(alertd: Start) -> None:
@@ -63,10 +58,10 @@ def test_what_somebody_wrote_is_stored_and_shown_without_effect(alertd: Start) -
     assert told["links"]["runbook"] is None
     made = rig.client.post("/api/acknowledgements", {"alert": alert, "why": HOSTILE})
     assert made["applied"] and "\x1b" not in made["why"] and rig.silenced_in_alertmanager(alert)
-    page = httpx.get(rig.alertd.url, trust_env=False, timeout=60)
+    page = request(rig.alertd.url)
     assert "<script>" not in page.text and "&lt;script&gt;" in page.text and "\x1b" not in page.text
     assert "script-src" not in page.headers["content-security-policy"]
-    raw = httpx.get(f"{rig.alertd.url}/api/history", trust_env=False, timeout=60).content
+    raw = request(f"{rig.alertd.url}/api/history").body
     assert b"\x1b" not in raw and len(raw) < 20_000
     assert rig.client.get("/api/history", agent=HOSTILE)["occurrences"][0]["alert"] == alert
 
@@ -130,14 +125,9 @@ def test_answers_are_limited(alertd: Start) -> None:
     found = rig.client.get("/api/alerts", limit=5)
     assert (len(found["alerts"]), found["left_off"], found["counts"]["firing"]) == (5, 7, 12)
     rig.client.post("/api/webhook", {"alerts": [{"status": "firing", "labels": {"a": "x" * 2_000_000}}]}, status=200)
-    answer = httpx.post(
-        f"{rig.alertd.url}/api/webhook",
-        content=b"x" * (17 << 20),
-        headers={"Authorization": f"Bearer {OPERATOR}"},
-        trust_env=False,
-        timeout=60,
-    )
-    assert answer.status_code == 413
+    known = {"Authorization": f"Bearer {OPERATOR}"}
+    answer = request(f"{rig.alertd.url}/api/webhook", "POST", b"x" * (17 << 20), known)
+    assert answer.status == 413
 
 
 def test_its_metrics_are_those_declared(alertd: Start) -> None:
@@ -197,5 +187,4 @@ def _asked(client: Client) -> dict[str, Any] | None:
 
 
 def _metrics(client: Client) -> list[Any]:
-    text = client._http.get("/metrics").text
-    return list(text_string_to_metric_families(text))
+    return list(text_string_to_metric_families(request(f"{client.url}/metrics").text))

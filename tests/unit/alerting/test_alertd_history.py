@@ -9,6 +9,7 @@ from typing import Any
 
 from alertd_rig import CRASHED, Rig, wait_for
 
+from voltscope.alerting.alert import fingerprint
 from voltscope.alerting.moments import rfc3339
 
 Start = Callable[..., Rig]
@@ -95,6 +96,15 @@ def test_who_was_told_is_in_it_and_when_it_ended_is_better_known(alertd: Start) 
     found = rig.client.get(f"/api/history/{_occurrences(rig)[0]['id']}")
     assert [(one["receiver"], one["status"]) for one in found["notified"]] == [("mail", "firing"), ("mail", "resolved")]
     assert found["ended"] < ended and found["ended_within"] == 0
+
+
+def test_what_nobody_saw_is_known_from_who_was_told(alertd: Start) -> None:
+    rig = alertd()
+    alert, now = fingerprint(CRASHED), float(int(time.time()))
+    rig.client.post("/api/webhook", _notification(alert, "resolved", now), status=200)
+    (found,) = _occurrences(rig)
+    assert (found["alert"], found["ended"], found["ended_within"]) == (alert, now, 0)
+    assert now - 62 < found["started"] < now and found["notified"][0]["status"] == "resolved"
 
 
 def test_pages_and_filters(alertd: Start) -> None:

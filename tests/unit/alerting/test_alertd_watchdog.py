@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import signal
 import threading
@@ -10,13 +12,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from alertd_rig import CRASHED, Rig, wait_for
+from aiosmtpd.controller import Controller
+from alertd_rig import CRASHED, Rig, free_port, request, wait_for
 
 from voltscope.alerting.alert import Alert
 from voltscope.alerting.alertmanager import CurrentAlert
-from voltscope.alerting.settings import WatchdogSettings
+from voltscope.alerting.dead_mans_switch import words
+from voltscope.alerting.direct import Mail
+from voltscope.alerting.settings import MailSettings, WatchdogSettings
 from voltscope.alerting.standing import Standing
 from voltscope.alerting.store import Database
 from voltscope.alerting.watchdog import Verdict, Watchdog
@@ -96,6 +100,35 @@ def test_a_hook_that_does_not_take_it_is_told_again(alertd: Start, told: Told) -
     assert told[0]["last"] is None
 
 
+def test_mail_reaches_them_too(tmp_path: Path) -> None:
+    received: list[Any] = []
+
+    class Handler:
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
+            received.append(envelope)
+            return "250 taken"
+
+    controller = Controller(Handler(), hostname="127.0.0.1", port=free_port())
+    controller.start()
+    try:
+        mail = Mail(
+            MailSettings(
+                host="127.0.0.1", port=controller.port, to=("duty@example.org",), sender="voltscope@example.org"
+            )
+        )
+        missing = {**WATCHDOG, "site": "Zürich\r\nBcc: everybody@example.org"}
+        subject, text = words(Verdict("late", 1_800_000_000.0, (missing,)), "it does not answer")
+        mail.tell(subject, text, {})
+    finally:
+        controller.stop()
+    (envelope,) = received
+    message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+    assert envelope.rcpt_tos == ["duty@example.org"] and message["To"] == "duty@example.org"
+    assert message["Subject"] == "voltscope: ALERTING IS BROKEN, the watchdog is late" and message["Bcc"] is None
+    body = message.get_content()
+    assert "Last heard of: 2027-01-15" in body and "site=Zürich" in body and "it does not answer" in body
+
+
 def test_each_prometheus_has_a_watchdog_of_its_own(tmp_path: Path) -> None:
     database = Database(tmp_path)
     watchdog = Watchdog(database, WatchdogSettings(), 0.0)
@@ -129,8 +162,8 @@ def test_acknowledgements_outlast_a_prometheus_that_is_away(alertd: Start) -> No
 
 
 def _looked(rig: Rig) -> tuple[int, str]:
-    answer = httpx.get(f"{rig.alertd.url}/-/watchdog", trust_env=False, timeout=60)
-    return answer.status_code, answer.json()["state"]
+    answer = request(f"{rig.alertd.url}/-/watchdog")
+    return answer.status, answer.json()["state"]
 
 
 def _heard(labels: dict[str, str], at: float) -> CurrentAlert:
