@@ -102,6 +102,20 @@ class Target:
         tasks = Path(f"/proc/{self.pid}/task").iterdir()
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
+    def rates(self, seconds: float) -> tuple[float, float]:
+        """What it gets done a second, and a second of processor time of its own and its children's, over the next
+        `seconds`.
+        """
+        first, spent, began = self.board.count, self._cpu_of_all(), time.perf_counter()
+        time.sleep(seconds)
+        done = self.board.count - first
+        return done / (time.perf_counter() - began), done / (self._cpu_of_all() - spent)
+
+    def _cpu_of_all(self) -> float:
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        spent = sum(int(Path(f"/proc/{child}/schedstat").read_text().split()[0]) for child in children)
+        return self.cpu_s() + spent / 1e9
+
     def rate(self, seconds: float) -> float:
         """What it gets done a second, over the next `seconds`."""
         first, began = self.board.count, time.perf_counter()

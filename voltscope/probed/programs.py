@@ -82,7 +82,7 @@ LISTED = {
     each.name: each
     for each in (
         # the two as live/prices.py has them: a program that makes 40,000 system calls a second
-        Listed(SYSCALLS, "The kernel counts: a third of a microsecond a call.", 1.02, COUNTING),
+        Listed(SYSCALLS, "The kernel counts: half a microsecond a call.", 1.03, COUNTING),
         Listed(LATENCY, "The kernel counts and looks at the clock twice: a microsecond a call.", 1.07, COUNTING),
         Listed(
             FLOW,
