@@ -115,6 +115,16 @@ voltscope_continuous_missed_total{agent="voltscope.profiler"} 0
 voltscope_continuous_failing{agent="listener"} 0
 voltscope_live_sessions_running{agent="voltscope.profiler"} 0
 voltscope_live_sessions_total{agent="voltscope.profiler",view="flow",ended="time"} 0
+voltscope_alerts_received_total{agent="voltscope.alerts"} 40
+voltscope_alerts_open{agent="voltscope.alerts"} 1
+voltscope_alerts_withheld{agent="voltscope.alerts"} 0
+voltscope_alerts_resolved_total{agent="voltscope.alerts",reason="health"} 0
+voltscope_alerts_dropped_total{agent="voltscope.alerts",reason="brief"} 0
+voltscope_alerts_waiting{agent="voltscope.alerts"} 0
+voltscope_alerts_sent_total{agent="voltscope.alerts"} 60
+voltscope_alerts_send_success{agent="voltscope.alerts"} 1
+voltscope_alerts_ask_success{agent="voltscope.alerts"} 1
+voltscope_alerts_published_total{agent="voltscope.alerts",state="firing"} 2
 voltscope_engine_cpu_seconds_total{agent="voltscope.exporter"} 9
 voltscope_engine_resident_memory_bytes{agent="voltscope.exporter"} 3e7
 voltscope_engine_scrapes_total{agent="voltscope.exporter"} 60
@@ -141,6 +151,8 @@ volttron_log_records_total{agent="listener",level="error"} 60
 volttron_log_policed_total{agent="listener",reason="repeat"} 60
 volttron_log_secrets_total{rule="secret-key"} 30
 volttron_clock_jumps_total 30
+voltscope_alerts_resolved_total{agent="voltscope.alerts",reason="health"} 30
+voltscope_alerts_dropped_total{agent="voltscope.alerts",reason="brief"} 30
 voltscope_exported_dropped_total{agent="listener",reason="form"} 30
 voltscope_log_dropped_total{agent="voltscope.logship",key="cut"} 30
 voltscope_log_spool_failures_total{agent="voltscope.logship"} 30
