@@ -45,9 +45,17 @@ class Desk:
     """Every method raises AlertStoreError when nothing can be written down."""
 
     def __init__(
-        self, watch: Watch, history: History, trail: Trail, clock: Callable[[], float], outlet: Outlet | None = None
+        self,
+        watch: Watch,
+        history: History,
+        trail: Trail,
+        clock: Callable[[], float],
+        outlet: Outlet | None = None,
+        quiet: Iterable[str] = (),
     ) -> None:
+        """`quiet`: receivers through which nobody but us is told."""
         self._watch, self._history, self._trail, self._clock, self._outlet = watch, history, trail, clock, outlet
+        self._quiet = frozenset(quiet)
         self.notifications = 0
 
     def acknowledge(self, alert: str, why: str, asker: Asker) -> Standing:
@@ -132,7 +140,8 @@ class Desk:
                     if not self._is_known(one):  # it began and ended while nobody looked
                         self._history.begin(_current(one), now, False, None)
                     self._history.told_ended(one.fingerprint, min(one.alert.ends_at, now))
-                self._history.notified(one.fingerprint, now, one.receiver[:200], one.status)
+                if one.receiver not in self._quiet:
+                    self._history.notified(one.fingerprint, now, one.receiver[:200], one.status)
         self.notifications += 1
         if self._outlet is not None:
             self._outlet.publish(alerts)

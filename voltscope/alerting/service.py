@@ -101,7 +101,7 @@ class Alertd:
         self._evidence = Evidence(self._history, sites, config.evidence, clock)
         self.watch = Watch(parts, config, clock, self._evidence.began, self._judged)
         self._mqtt = _publisher(config, data_dir)
-        self._desk = Desk(self.watch, self._history, trail, clock, self._mqtt)
+        self._desk = Desk(self.watch, self._history, trail, clock, self._mqtt, config.quiet_receivers)
         documents = Documents(self._standings, sites)
         api = Api(self.watch, self._desk, self._history, trail, documents, clock, self._metrics)
         self._server = self._listener(api)

@@ -141,7 +141,8 @@ class AlertdConfig(Config, frozen=True, kw_only=True):
     acknowledgements and history are kept, ~/.local/share/voltscope/alertd when None. `sites`: site files, whose
     profilers and logs evidence is taken from; the one of `voltscope --site` when there is none. `poll_s`: how often
     Alertmanager is asked. `settle_s`: how long Alertmanager runs before what it does not know is over: Prometheus sends
-    what fires once a minute. `keep_days`, `keep_occurrences`: how much history is kept.
+    what fires once a minute. `quiet_receivers`: names of Alertmanager's that reach nobody but us. `keep_days`,
+    `keep_occurrences`: how much history is kept.
     """
 
     host: str = "127.0.0.1"
@@ -164,5 +165,6 @@ class AlertdConfig(Config, frozen=True, kw_only=True):
     watchdog: WatchdogSettings = WatchdogSettings()
     dead_mans_switch: DeadMansSwitch | None = None
     mqtt: MqttSettings | None = None
+    quiet_receivers: tuple[str, ...] = ("history", "heartbeat")
     keep_days: Annotated[float, msgspec.Meta(gt=0)] = 400.0
     keep_occurrences: _Count = 100_000

@@ -20,7 +20,10 @@ def receivers(settings: Settings) -> list[dict[str, Any]]:
     for site in (None, *settings.sites):
         for severity in SEVERITIES:
             chosen = [one for one in settings.receivers if one.hears(severity, site)]
-            found.append({"name": receiver_name(severity, site), **_configs(chosen, settings)})
+            configs = _configs(chosen, settings)
+            if chosen:  # alertd's history has who was told
+                configs["webhook_configs"] = [*configs.get("webhook_configs", []), *_alertd(settings)]
+            found.append({"name": receiver_name(severity, site), **configs})
     return [{key: value for key, value in one.items() if value} for one in found]
 
 

@@ -90,6 +90,7 @@ def test_who_was_told_is_in_it_and_when_it_ended_is_better_known(alertd: Start) 
     alert = rig.rules.fire(CRASHED)
     wait_for(lambda: rig.client.alert(alert), "the alert")
     rig.client.post("/api/webhook", _notification(alert, "firing"), status=200)
+    rig.client.post("/api/webhook", {**_notification(alert, "firing"), "receiver": "history"}, status=200)
     rig.rules.resolve(alert)
     ended = wait_for(lambda: _ended(rig), "its end")["ended"]
     rig.client.post("/api/webhook", _notification(alert, "resolved", ended - 0.001), status=200)
