@@ -41,7 +41,7 @@ from voltscope.web.guard import same_origin
 
 STATIC = Path(__file__).parent / "static"
 # Each is named once more, with what draws it, in static/js/pages.js.
-PAGES = ("/", "/fleet", "/agent", "/logs", "/flamegraphs", "/live")
+PAGES = ("/", "/alerts", "/fleet", "/agent", "/logs", "/flamegraphs", "/live")
 
 # speedscope draws with WebGL, loads its importer from a data: URL and styles its elements itself.
 _SPEEDSCOPE_CSP = (

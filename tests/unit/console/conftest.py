@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from servers.missing import without
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3] / "docs")]
+_HERE = Path(__file__).parent
+sys.path[:0] = [str(_HERE), str(_HERE.parent / "alerting"), str(_HERE.parents[2] / "docs")]
 
 if TYPE_CHECKING:
     from console_site import RunningSite
@@ -79,3 +80,18 @@ def browser(site: RunningSite, chromium: WebDriver) -> WebDriver:
     chromium.get_log("browser")
     chromium.get_log("performance")
     return chromium
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    from axe import script
+
+    return script()
+
+
+@pytest.fixture
+def judged(browser: WebDriver, axe: str) -> Callable[[], None]:
+    """Says that the page as it stands is without fault."""
+    from axe import judge
+
+    return lambda: judge(browser, axe)

@@ -4,63 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from console_browser import press, shown, visit
 from console_site import console_of, wait_for
 from live_peer import AGENT, LivePeer, live_peer
-from make_screenshots import DESKTOP, has, look, until
+from make_screenshots import has, until
 from selenium.webdriver.common.by import By
-from servers.missing import without
 from test_console_live_browser import begin, calls, crowd, flow_of, graph
-
-from voltscope.console import vendor
-from voltscope.errors import VoltscopeError
 
 if TYPE_CHECKING:
     from console_site import RunningSite
     from selenium.webdriver.remote.webdriver import WebDriver
 
     from voltscope.live.views import Update
-
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-_RUN = """
-const [rules, done] = arguments;
-const said = ({html, any, all, none}) => `${html.slice(0, 200)}: ${[...any, ...all, ...none][0]?.message}`;
-axe.run(document, rules).then(
-  ({violations}) => done(violations.map(({id, nodes}) => [id, ...nodes.slice(0, 5).map(said)])),
-  (error) => done([['axe failed', String(error)]]),
-);
-"""
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """The judge, as a script."""
-    try:
-        for part in ("axe-core", "uplot", "dagre"):
-            vendor.fetch(part)
-    except VoltscopeError as error:
-        without(str(error))
-    return (vendor.directory("axe-core") / "axe.min.js").read_text()
-
-
-@pytest.fixture
-def judged(browser: WebDriver, axe: str) -> Callable[[], None]:
-    """Says that the page as it stands is without fault; of dark colours, what differs is asked alone."""
-
-    def judge() -> None:
-        browser.set_script_timeout(100)
-        browser.execute_script(axe)
-        found: dict[str, Any] = {}
-        look(browser, DESKTOP, "light")
-        found["light"] = browser.execute_async_script(_RUN, {"runOnly": RULES})
-        look(browser, DESKTOP, "dark")
-        found["dark"] = browser.execute_async_script(_RUN, {"runOnly": ["color-contrast"]})
-        assert found == {"light": [], "dark": []}
-
-    return judge
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 // The server names the paths once more, in app.py.
 
 import * as agent from "/static/js/agent.js";
+import * as alerts from "/static/js/alerts.js";
 import * as fleet from "/static/js/fleet.js";
 import * as flamegraphs from "/static/js/flamegraphs.js";
 import * as live from "/static/js/live.js";
@@ -14,6 +15,7 @@ export const PAGES = [
   { path: "/logs", name: "Logs", key: "l", page: logs },
   { path: "/flamegraphs", name: "Flamegraphs", key: "f", page: flamegraphs },
   { path: "/live", name: "Live", key: "v", page: live },
+  { path: "/alerts", name: "Alerts", key: "w", page: alerts },
   { path: "/fleet", name: "Fleet", key: "s", page: fleet },
 ];
 
