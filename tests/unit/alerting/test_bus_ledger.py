@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from voltscope.alerting.site.complaints import MAX_OF_AGENT
 from voltscope.alerting.site.conditions import Heard
-from voltscope.alerting.site.ledger import MAX_OF_AGENT, Ledger, Telling
+from voltscope.alerting.site.ledger import Ledger, Telling
 from voltscope.alerting.site.limits import AGENT_BURST
 from voltscope.alerting.site.recovery import Evidence
 from voltscope.alerting.site.store import Store
+from voltscope.errors import VoltscopeError
 
 QUIET_S, LASTS_S = 600.0, 240.0
 BAD = '{"status": "BAD", "context": "too warm"}'
@@ -272,3 +274,15 @@ def test_what_is_refused_is_not_told_again(book: Book) -> None:
     (told,) = book.ledger.to_tell(LASTS_S)
     book.ledger.refused(told)
     assert book.ledger.to_tell(LASTS_S) == [] and book.ledger.dropped["refused"] == 1
+
+
+def test_nothing_is_acknowledged_that_a_full_disk_refuses(book: Book) -> None:
+    book.store._connection.execute("PRAGMA max_page_count = 1")  # no more than it has
+    agents = [f"agent{number}" for number in range(30)]
+    for _ in range(2):
+        with pytest.raises(VoltscopeError, match="full"):
+            book.all_say(agents, text="x" * 2000)
+    book.store._connection.execute("PRAGMA max_page_count = 100000")
+    book.all_say(agents, text="x" * 2000)
+    book.open()
+    assert len(book.ledger.open) == 30

@@ -9,20 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from voltscope.alerting.alert import Alert
-from voltscope.alerting.site.conditions import Condition, Heard, label_of, new_condition, said
+from voltscope.alerting.site.complaints import Complaints
+from voltscope.alerting.site.conditions import Heard
 from voltscope.alerting.site.episodes import LATE_S, STORM, Episode, alert_of, storm_words, words_of
 from voltscope.alerting.site.limits import Limiter
-from voltscope.alerting.site.recovery import REASONS, SAID_GOOD, Evidence, Over, judge, quiet
+from voltscope.alerting.site.recovery import Evidence
 from voltscope.alerting.site.store import Change, Store
 from voltscope.ulid import new_ulid
 
-MAX_CONDITIONS = 2000
-MAX_OF_AGENT = 50
-MORE = "(more keys)"
-REMEMBERED_S = 86400.0  # a complaint's pace, after its end
-# Without a word of the bridge's for so long, silence on the bus is our own deafness.
-DEAF_S = 30.0
-SAVE_REPEATS_S = 30.0
 # What began and ended before Alertmanager could be told, and was shorter, is not told; what is critical always is.
 BRIEF_S = 60.0
 # Prometheus repeats for as long that an alert is over; Alertmanager forgets what it knew when it is restarted.
@@ -30,7 +24,8 @@ REPEAT_OVER_S = 900.0
 GIVE_UP_S = 7 * 86400.0
 CALM_S = 300.0
 
-CONDITION, EPISODE = "condition", "episode"
+EPISODE = "episode"
+_MOST_AGENTS = 2000  # of a storm, counted one by one
 
 
 @dataclass(frozen=True)
@@ -62,17 +57,12 @@ class Ledger:
         self._store, self._origin, self._clock, self._timer = store, origin, clock, timer
         self._lock = threading.RLock()
         self._limiter = Limiter(timer)
-        self._conditions = {(one.agent, one.key): one for one in store.read(CONDITION, Condition).values()}
+        self._complaints = Complaints(store, clock, timer)
         self._episodes = store.read(EPISODE, Episode)
-        self._quiet_from = dict.fromkeys(self._conditions, timer())
-        self._heard_at: float | None = None
         self._storm_at = timer()
-        self._unsaved: set[tuple[str, str]] = set()
-        self._saved_at = timer()
         self._gone: list[Change] = []
-        self.messages = 0
-        self.resolved = Counter(dict.fromkeys(REASONS, 0))
-        self.dropped = Counter({"queue": 0, "too-many": 0, "brief": 0, "refused": 0, "storm": 0})
+        self._refused = False  # the disk refused what was to be kept
+        self.dropped = Counter({"brief": 0, "refused": 0, "storm": 0})
 
     def heard(self, alerts: Iterable[Heard], dropped: int = 0) -> bool:
         """The bridge told us: what it heard since the last time, perhaps nothing. Whether anything began or ended.
@@ -80,55 +70,45 @@ class Ledger:
         Raises VoltscopeError when it could not be kept: it is then to be told again.
         """
         with self._lock:
-            now = self._timer()
-            if self._heard_at is None or now - self._heard_at > DEAF_S:
-                self._quiet_from = dict.fromkeys(self._conditions, now)
-            self._heard_at = now
-            self.dropped["queue"] += dropped
-            changed = False
-            for alert in alerts:
-                self.messages += alert.count
-                changed = self._hear(alert) or changed
-            return self._settle(changed)
+            return self._settle(self._complaints.heard(alerts, dropped))
 
     def judge(self, evidence: Evidence, quiet_s: float) -> bool:
         """Look which complaints are over. Whether anything began or ended. Raises VoltscopeError."""
         with self._lock:
-            now = self._timer()
-            listening = self._heard_at is not None and now - self._heard_at <= DEAF_S
-            changed = False
-            for place, condition in self._conditions.items():
-                if condition.ended is not None:
-                    continue
-                was_bad = condition.was_bad
-                over = judge(condition, evidence)
-                if condition.was_bad != was_bad:  # seen once, and not again by who starts after a crash
-                    self._unsaved.add(place)
-                    changed = True
-                if over is None and listening:
-                    over = quiet(condition, now - self._quiet_from[place], quiet_s)
-                if over is not None:
-                    self._end(condition, over)
-                    changed = True
-            return self._settle(changed)
+            return self._settle(self._complaints.judge(evidence, quiet_s))
 
     @property
     def watched(self) -> list[str]:
         """Agents whose health may end a complaint."""
         with self._lock:
-            return sorted({one.agent for one in self._conditions.values() if one.ended is None})
+            return self._complaints.agents
 
     @property
     def ill(self) -> list[str]:
         """Those whose health was seen to be other than good since: its being good again ends their complaints."""
         with self._lock:
-            return sorted({one.agent for one in self._conditions.values() if one.ended is None and one.was_bad})
+            return self._complaints.ill
 
     @property
     def topics(self) -> list[str]:
         """Topics whose return may end a complaint."""
         with self._lock:
-            return sorted({topic for one in self._conditions.values() if one.ended is None for topic in one.topics})
+            return self._complaints.topics
+
+    @property
+    def received(self) -> int:
+        """Alerts that agents sent since we began."""
+        return self._complaints.messages
+
+    @property
+    def resolved(self) -> Counter[str]:
+        """Complaints found to be over, by how."""
+        return self._complaints.resolved
+
+    @property
+    def lost(self) -> Counter[str]:
+        """Alerts that nobody is told of, by why."""
+        return Counter({**self._complaints.dropped, **self.dropped})
 
     def to_tell(self, lasts_s: float) -> list[Telling]:
         """All that Alertmanager should know now; what goes on is told to last `lasts_s` more, unless repeated."""
@@ -181,69 +161,21 @@ class Ledger:
         with self._lock:
             return self._alert(episode, None)
 
-    def _hear(self, heard: Heard) -> bool:
-        place = self._place(heard)
-        if place is None:
-            self.dropped["too-many"] += heard.count
-            return False
-        says, condition = said(heard.text), self._conditions.get(place)
-        if says.status == "good":  # no stock agent does, but others may say what VOLTTRON has no word for
-            if condition is None or condition.ended is not None:
-                return False
-            self._end(condition, Over("said", SAID_GOOD))
-            return True
-        began = condition is None or condition.ended is not None
-        if condition is None:
-            condition = self._conditions[place] = new_condition(heard)
-            condition.key = place[1]
-        condition.heard(heard, says)
-        self._quiet_from[place] = self._timer()
-        self._unsaved.add(place)
-        return began
-
-    def _place(self, heard: Heard) -> tuple[str, str] | None:
-        place = (heard.sender, new_condition(heard).key)
-        if place in self._conditions:
-            return place
-        own = sum(agent == heard.sender and one.ended is None for (agent, _), one in self._conditions.items())
-        if own >= MAX_OF_AGENT and label_of(heard) == "other":
-            place = (heard.sender, MORE)
-        if place not in self._conditions and len(self._conditions) >= MAX_CONDITIONS:
-            over = [one for one in self._conditions.values() if one.ended is not None]
-            if not over:
-                return None
-            oldest = min(over, key=lambda one: one.last)
-            self._lose((oldest.agent, oldest.key))
-        return place
-
-    def _end(self, condition: Condition, over: Over) -> None:
-        condition.ended, condition.why = self._clock(), over.sentence
-        self.resolved[over.reason] += 1
-        self._unsaved.add((condition.agent, condition.key))
-
     def _settle(self, changed: bool) -> bool:
         """Bring episodes into line with complaints, and save. Whether an episode began or ended."""
         moved = self._end_episodes() if changed else False
         moved = self._begin_episodes() or moved
         moved = self._storm() or moved
-        if changed or moved or (self._unsaved and self._timer() - self._saved_at > SAVE_REPEATS_S):
+        if changed or moved or self._refused or self._complaints.due:
             self._save()
         return moved
 
-    def _active(self) -> dict[tuple[str, str], list[Condition]]:
-        """What is complained of now, oldest first, by agent and label."""
-        found: dict[tuple[str, str], list[Condition]] = {}
-        for one in sorted(self._conditions.values(), key=lambda one: one.began):
-            if one.ended is None:
-                found.setdefault((one.agent, one.label), []).append(one)
-        return found
-
     def _end_episodes(self) -> bool:
-        active, moved = self._active(), False
+        active, moved = self._complaints.active(), False
         for episode in [one for one in self._episodes.values() if one.ended is None and one.place != STORM]:
             if episode.place in active:
                 continue
-            conditions = self._of(episode)
+            conditions = self._complaints.of(episode.place, episode.began)
             moved, episode.ended = True, self._clock()
             episode.words = words_of(episode, conditions) if conditions else {}
             episode.why = " ".join(dict.fromkeys(one.why or "" for one in conditions[-3:]))
@@ -255,7 +187,7 @@ class Ledger:
     def _begin_episodes(self) -> bool:
         open_ = {one.place: one for one in self._episodes.values() if one.ended is None}
         moved = False
-        for place, conditions in self._active().items():
+        for place, conditions in self._complaints.active().items():
             episode = open_.get(place)
             if episode is not None and not episode.withheld:
                 continue
@@ -288,7 +220,7 @@ class Ledger:
             storm = Episode(id=new_ulid(), agent=STORM[0], label=STORM[1], began=self._clock())
             self._episodes[storm.id] = storm
             self._supersede(storm)
-        if episode.agent in storm.held or len(storm.held) < MAX_CONDITIONS:
+        if episode.agent in storm.held or len(storm.held) < _MOST_AGENTS:
             storm.held[episode.agent] = storm.held.get(episode.agent, 0) + 1
 
     def _storm(self) -> bool:
@@ -319,18 +251,9 @@ class Ledger:
         words = episode.words
         if episode.ended is None:
             withheld = sum(one.withheld for one in self._episodes.values())
-            words = storm_words(episode, withheld) if episode.place == STORM else words_of(episode, self._of(episode))
+            own = self._complaints.of(episode.place, episode.began)
+            words = storm_words(episode, withheld) if episode.place == STORM else words_of(episode, own)
         return alert_of(episode, *self._origin(), ends_at, words)
-
-    def _of(self, episode: Episode) -> list[Condition]:
-        """The episode's complaints: those that go on, or all that ended during it."""
-        own = [
-            one
-            for one in sorted(self._conditions.values(), key=lambda one: one.began)
-            if (one.agent, one.label) == episode.place
-        ]
-        going_on = [one for one in own if one.ended is None]
-        return going_on or [one for one in own if one.ended is not None and one.ended >= episode.began]
 
     def _forget(self, now: float) -> None:
         """What everybody knows that should, and what nobody will want to know."""
@@ -347,30 +270,18 @@ class Ledger:
                 over = one.over_told_at is not None and now - one.over_told_at > REPEAT_OVER_S
             if over or now - one.ended > GIVE_UP_S:
                 self._drop(one.id)
-        for place, condition in list(self._conditions.items()):
-            if condition.ended is not None and not 0 <= now - condition.ended < REMEMBERED_S:
-                self._lose(place)
-        if self._gone:
+        self._complaints.forget(now)
+        if self._gone or self._complaints.due:
             self._save()
 
     def _drop(self, episode: str) -> None:
         if self._episodes.pop(episode, None) is not None:
             self._gone.append((EPISODE, episode, None))
 
-    def _lose(self, place: tuple[str, str]) -> None:
-        del self._conditions[place]
-        self._quiet_from.pop(place, None)
-        self._unsaved.discard(place)
-        self._gone.append((CONDITION, _name(place), None))
-
     def _save(self) -> None:
-        changes: list[Change] = [(EPISODE, one.id, one) for one in self._episodes.values()]
-        changes += [(CONDITION, _name(place), self._conditions[place]) for place in self._unsaved]
-        self._store.write([*changes, *self._gone])
-        self._unsaved.clear()
+        episodes: list[Change] = [(EPISODE, one.id, one) for one in self._episodes.values()]
+        self._refused = True
+        self._store.write([*episodes, *self._gone, *self._complaints.changes()])
+        self._refused = False
         self._gone.clear()
-        self._saved_at = self._timer()
-
-
-def _name(place: tuple[str, str]) -> str:
-    return "\n".join(place)
+        self._complaints.saved()

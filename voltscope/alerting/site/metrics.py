@@ -15,7 +15,7 @@ def families(ledger: Ledger, sender: Sender, publications: Publications, asked: 
     going_on = ledger.open
     withheld = sum(one.withheld for one in going_on)
     return [
-        _one("voltscope_alerts_received_total", "counter", "Alerts that agents sent on the bus.", ledger.messages),
+        _one("voltscope_alerts_received_total", "counter", "Alerts that agents sent on the bus.", ledger.received),
         _one(
             "voltscope_alerts_open",
             "gauge",
@@ -24,7 +24,7 @@ def families(ledger: Ledger, sender: Sender, publications: Publications, asked: 
         ),
         _one("voltscope_alerts_withheld", "gauge", "Alerts of agents that a storm holds back.", withheld),
         _many("voltscope_alerts_resolved_total", "counter", "Complaints found to be over.", "reason", ledger.resolved),
-        _many("voltscope_alerts_dropped_total", "counter", "Alerts that nobody is told of.", "reason", ledger.dropped),
+        _many("voltscope_alerts_dropped_total", "counter", "Alerts that nobody is told of.", "reason", ledger.lost),
         _one(
             "voltscope_alerts_waiting",
             "gauge",
