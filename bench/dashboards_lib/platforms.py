@@ -18,7 +18,6 @@ from platform_series import healthy
 AGENTS, DEVICES = 30, 20
 STEP_S = 60
 JOB = "voltscope"
-_OURS = ("voltscope.exporter", "voltscope.logship", "voltscope.profiler")
 _HISTORIANS = ("platform.historian", "store.historian")
 _FORWARDER = "forward"
 # Agents that the platform of the tests has in states of their own; ours have troubles of ours.
@@ -26,8 +25,18 @@ _STRANGERS = {"killed", "stopped", "platform.watcher", "nobody"}
 _DEVICE, _STRANGE_DEVICE = "devices/campus/building/fake", "devices/campus/building/silent"
 _MORE = {
     'volttron_log_records_total{agent="listener",level="warning"}': 6.0,
-    # busy enough to be stored without a pause
+    # busy enough to be stored and looked up without a pause
     'volttron_historian_rows_written_total{agent="platform.historian"}': 18_000.0,
+    **{
+        f'volttron_historian_query_seconds_{of}{{agent="platform.historian"{le}}}': value
+        for of, le, value in (
+            ("bucket", ',le="0.001"', 20.0),
+            ("bucket", ',le="0.005"', 28.0),
+            *(("bucket", f',le="{le}"', 30.0) for le in ("0.02", "0.1", "0.5", "+Inf")),
+            ("count", "", 30.0),
+            ("sum", "", 0.0305),
+        )
+    },
 }
 _VARIANTS, _PERIOD = 8, 97
 # When the tests' platform was frozen, about: its moments are told from here on.
@@ -134,17 +143,19 @@ class Platform:
 @functools.cache
 def _pattern() -> dict[str, float]:
     """The series of a platform that is well."""
-    listener = [f"agent.{number:02}" for number in range(AGENTS - 5 - len(_OURS))]
-    agents = ("platform.driver", *_HISTORIANS, _FORWARDER, *_OURS, "listener", *listener)
+    there = {**healthy(), **_MORE}
+    ours = sorted({name[1] for one in there if (name := re.search(r'\bagent="(voltscope\.\w+)"', one))})
+    others = [f"agent.{number:02}" for number in range(AGENTS - 5 - len(ours))]
+    agents = ("platform.driver", *_HISTORIANS, _FORWARDER, *ours, "listener", *others)
     found: dict[str, float] = {}
-    for one, value in {**healthy(), **_MORE}.items():
+    for one, value in there.items():
         labels = dict(re.findall(r'(\w+)="([^"]*)"', one))
         agent, device = labels.get("agent"), labels.get("device")
         if not one.startswith(("volttron_", "voltscope_")) or agent in _STRANGERS or device == _STRANGE_DEVICE:
             continue
         if agent == "listener":
             few = one.startswith("voltscope_exported_")
-            for name in (*_OURS, "listener", "agent.00") if few else agents:
+            for name in (*ours, "listener", "agent.00") if few else agents:
                 found[one.replace('agent="listener"', f'agent="{name}"')] = value
         elif device:
             for number in range(DEVICES):
@@ -152,7 +163,7 @@ def _pattern() -> dict[str, float]:
         elif agent == "platform.historian" and one.startswith("volttron_historian_"):
             for name in _HISTORIANS:
                 found[one.replace('agent="platform.historian"', f'agent="{name}"')] = value
-        elif agent in (None, "platform", _FORWARDER, *_OURS) or one.startswith("volttron_alert"):
+        elif agent in (None, "platform", _FORWARDER, *ours) or one.startswith("volttron_alert"):
             found[re.sub(r'generation="\w+"', 'generation="GENERATION"', one)] = value
     assert len(agents) == AGENTS
     return found

@@ -8,10 +8,10 @@ from ..parts import firing, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_PLATFORM, SERIES_PLATFORM
 from ..parts.panels import HALF, QUARTER, THIRD, Column, bars, over_time, table, value
-from ..parts.queries import FLEET, lines, now, rows
+from ..parts.queries import FLEET, OURS, lines, now, rows
 
 UP = f'up{{job="{variables.JOB}",{FLEET}}}'
-FIRING = f'ALERTS{{{FLEET},alertstate="firing"'
+FIRING = f'ALERTS{{{FLEET},{OURS},alertstate="firing"'
 BY = "max by (site, instance)"
 NOBODY = "No exporter is scraped: is Prometheus the right one, and the job named “voltscope”?"
 CONDITION = {
@@ -111,7 +111,7 @@ def _platforms() -> Row:
                 rows(STATE),
                 rows(
                     "1000 * min by (site, instance) (ALERTS_FOR_STATE"
-                    f'{{{FLEET},severity=~"critical|warning"}} and ignoring(alertstate) {FIRING}}})',
+                    f'{{{FLEET},{OURS},severity=~"critical|warning"}} and ignoring(alertstate) {FIRING}}})',
                     "B",
                 ),
                 rows(f'count by (site, instance) ({FIRING},severity=~"critical|warning"}})', "C"),

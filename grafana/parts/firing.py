@@ -7,6 +7,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from . import palette, queries
 from .links import ROW_AGENT, ROW_DEVICE, ROW_PLATFORM
 from .panels import WIDE, Column, table, value
+from .queries import OURS
 
 NONE = "No alert fires."
 
@@ -19,7 +20,8 @@ def firing(where: str, title: str = "Firing alerts", *, width: int = WIDE, heigh
         "is in docs/runbooks, under its name.",
         queries.rows(
             "max by (severity, alertname, site, instance, agent, device) (\n"
-            f'  1000 * ALERTS_FOR_STATE{{{where}}} and ignoring(alertstate) ALERTS{{{where},alertstate="firing"}}\n)'
+            f"  1000 * ALERTS_FOR_STATE{{{where},{OURS}}}\n"
+            f'    and ignoring(alertstate) ALERTS{{{where},{OURS},alertstate="firing"}}\n)'
         ),
         columns=(
             Column("severity", "Severity", mappings=palette.named(palette.SEVERITY), width=90),
@@ -42,7 +44,7 @@ def number(where: str, *, width: int = 4) -> model.Panel:
     return value(
         "Alerts",
         "Critical alerts and warnings that fire now.",
-        queries.now(f'count(ALERTS{{{where},alertstate="firing",severity=~"critical|warning"}}) or vector(0)'),
+        queries.now(f'count(ALERTS{{{where},{OURS},alertstate="firing",severity=~"critical|warning"}}) or vector(0)'),
         unit="none",
         none="No rules are loaded.",
         colours=palette.worse(critical=1),

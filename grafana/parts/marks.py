@@ -8,7 +8,7 @@ from typing import Any, cast
 from grafana_foundation_sdk.models import dashboard as model
 
 from . import palette
-from .queries import GRAFANA, PROMETHEUS
+from .queries import GRAFANA, OURS, PROMETHEUS
 
 
 def restarts(where: str) -> model.AnnotationQuery:
@@ -26,7 +26,7 @@ def alerts(where: str) -> model.AnnotationQuery:
     return _metric(
         "Alerts",
         "max by (alertname, instance, agent, device) "
-        f'(ALERTS{{{where},alertstate="firing",severity=~"critical|warning"}})',
+        f'(ALERTS{{{where},{OURS},alertstate="firing",severity=~"critical|warning"}})',
         "{{alertname}} {{agent}}{{device}}",
         palette.CRITICAL,
     )

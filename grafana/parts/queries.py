@@ -21,6 +21,8 @@ FLEET = 'site=~"$site"'
 MANY = 'site=~"$site",instance=~"$instance"'
 ONE = 'site="$site",instance="$instance"'
 AGENT = f'{ONE},agent="$agent"'
+# Alerts of ours, as all sites may be chosen: others that Prometheus has need not have a site.
+OURS = 'site!=""'
 
 # By which label values profiles and log records are found.
 PROFILES = '{site="$site",instance="$instance",service_name="$agent"}'

@@ -9,6 +9,8 @@ from .. import own
 from .queries import ELASTICSEARCH, PROMETHEUS
 
 JOB = "voltscope"
+# All series of ours have both labels; with .+ Prometheus would look each of two hundred sites up, in every query.
+_EVERY = ".*"
 
 
 def source(name: str, label: str, kind: str) -> model.VariableModel:
@@ -39,8 +41,13 @@ def pyroscope() -> model.VariableModel:
     return source("pyroscope", "Profiles from", "grafana-pyroscope-datasource")
 
 
-def values(name: str, label: str, about: str, query: str, *, several: bool = False) -> model.VariableModel:
-    """Values of a label in Prometheus, `query` as Grafana has it: `label_values(SELECTOR, LABEL)`."""
+def values(
+    name: str, label: str, about: str, query: str, *, several: bool = False, every: str = ".+"
+) -> model.VariableModel:
+    """Values of a label in Prometheus, `query` as Grafana has it: `label_values(SELECTOR, LABEL)`.
+
+    `every`: what All stands for where several may be chosen; `.*` takes series without the label as well.
+    """
     return _query(
         name,
         label,
@@ -48,8 +55,7 @@ def values(name: str, label: str, about: str, query: str, *, several: bool = Fal
         {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
         query,
         PROMETHEUS,
-        # not .*, which would take series without the label as well
-        ".+" if several else None,
+        every if several else None,
     )
 
 
@@ -91,14 +97,15 @@ def _query(
 
 
 def site(*, several: bool = False) -> model.VariableModel:
-    return values("site", "Site", "Where platforms run.", f'label_values(up{{job="{JOB}"}}, site)', several=several)
+    query = f'label_values(up{{job="{JOB}"}}, site)'
+    return values("site", "Site", "Where platforms run.", query, several=several, every=_EVERY)
 
 
 def instance(*, several: bool = False, sites: bool = False) -> model.VariableModel:
     """`sites`: several of those may be chosen."""
     where = 'site=~"$site"' if several or sites else 'site="$site"'
     query = f'label_values(up{{job="{JOB}",{where}}}, instance)'
-    return values("instance", "Instance", "One platform, by its instance name.", query, several=several)
+    return values("instance", "Instance", "One platform, by its instance name.", query, several=several, every=_EVERY)
 
 
 def agent() -> model.VariableModel:
