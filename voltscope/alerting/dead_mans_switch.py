@@ -85,8 +85,13 @@ class DeadMansSwitch:
         """Whether there is something to tell, and a try may be made."""
         if self._verdict is None:
             return False
-        late = self._verdict[0].state == "late"
-        new = late != self._told.late or (late and self._clock() - self._told.at >= self._repeat_s)
+        verdict, trouble = self._verdict
+        if verdict.state == "late":
+            new = not self._told.late or self._clock() - self._told.at >= self._repeat_s
+        else:
+            # heard of since people were told, not only waited for anew because alertd was started again
+            back = trouble is None and verdict.last is not None and verdict.last > self._told.at
+            new = self._told.late and back
         return new and self._circuit.ready()
 
     def _tell(self, verdict: Verdict, trouble: str | None) -> None:

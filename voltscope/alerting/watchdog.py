@@ -30,8 +30,8 @@ class Heard:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`state` ok: all are fresh; late: one is not; never: none was ever heard of. `last`: of the latest one, or of the
-    one that is late. `missing`: labels of those that are late.
+    """`state` ok: all are fresh; late: one is not; never: none was ever heard of. `last`: when the one that has
+    been silent for longest was heard of. `missing`: labels of those that are late.
     """
 
     state: State
@@ -71,7 +71,7 @@ class Watchdog:
             return Verdict("late", min(one.last for one in late), tuple(one.labels for one in late))
         if not self._heard:
             return Verdict("late" if now - self._since > self._settings.max_age_s else "never", None)
-        return Verdict("ok", max(one.last for one in self._heard.values()))
+        return Verdict("ok", min(one.last for one in self._heard.values()))
 
     def _forget(self, fingerprint: str) -> None:
         del self._heard[fingerprint]

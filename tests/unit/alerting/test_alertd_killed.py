@@ -70,7 +70,8 @@ def test_an_acknowledgement_survives_all_of_it(both: Both) -> None:
         assert before is not None and after["occurrence"] == before["occurrence"], order
         assert after["state"] == "acknowledged", order
         assert (after["acknowledgement"]["id"], after["acknowledgement"]["why"]) == (given["id"], "on my way")
-        assert both.client.state(other) == "firing" and both.silences(other) == 0, order
+        wait_for(lambda: both.client.state(other) == "firing", f"the other after {order}")
+        assert both.silences(other) == 0, order
 
 
 def test_one_given_or_ended_while_alertmanager_is_dead_is_so_after_the_death_of_alertd(both: Both) -> None:
@@ -88,4 +89,5 @@ def test_one_given_or_ended_while_alertmanager_is_dead_is_so_after_the_death_of_
     both.client.delete(f"/api/acknowledgements/{given['id']}")
     both.do("-a +m +a")
     wait_for(lambda: both.client.get("/api/alerts")["alertmanager"]["settled"], "a round")
-    assert both.client.state(alert) == "firing" and both.silences(alert) == 0
+    wait_for(lambda: both.client.state(alert) == "firing", "the alert")
+    assert both.silences(alert) == 0
