@@ -159,7 +159,7 @@ def _rates() -> Row:
             compared(
                 "Publishes",
                 "Publishes a second, by device.",
-                lines(highest(f"device:volttron_device_updates:rate5m{{{WHERE}}}"), NAME),
+                lines(highest(f"device:volttron_device_updates:rate5m{{{WHERE}}}", ever=False), NAME),
                 unit="cps",
                 none=NONE,
                 width=THIRD,
@@ -167,7 +167,7 @@ def _rates() -> Row:
             compared(
                 "Points",
                 "Points in the last publish of a device: fewer than before means that some could not be read.",
-                lines(lowest(f"volttron_device_points{{{WHERE}}}"), NAME),
+                lines(lowest(f"volttron_device_points{{{WHERE}}}", ever=False), NAME),
                 unit="short",
                 none=NONE,
                 width=THIRD,

@@ -53,14 +53,18 @@ def rows(expr: str, ref: str = "A") -> prometheus.Dataquery:
 LINES = 20
 
 
-def highest(selector: str) -> str:
-    """Gauges, of many those that were highest at any time of the range."""
-    return f"{selector}\n  and topk({LINES}, max_over_time({selector}[$__range] @ end()))"
+def highest(selector: str, *, ever: bool = True) -> str:
+    """Gauges, of many those that were highest at any time of the range; or not `ever`, but that are at its end."""
+    return f"{selector}\n  and topk({LINES}, {_over('max', selector, ever)})"
 
 
-def lowest(selector: str) -> str:
-    """Gauges, of many those that were lowest at any time of the range."""
-    return f"{selector}\n  and bottomk({LINES}, min_over_time({selector}[$__range] @ end()))"
+def lowest(selector: str, *, ever: bool = True) -> str:
+    """Gauges, of many those that were lowest at any time of the range; or not `ever`, but that are at its end."""
+    return f"{selector}\n  and bottomk({LINES}, {_over('min', selector, ever)})"
+
+
+def _over(how: str, selector: str, ever: bool) -> str:
+    return f"{how}_over_time({selector}[$__range] @ end())" if ever else f"{selector} @ end()"
 
 
 def fastest(selector: str) -> str:
