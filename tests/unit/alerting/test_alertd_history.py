@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from alertd_rig import CRASHED, Rig, wait_for
+from alertd_rig import CRASHED, OPERATOR, Rig, free_port, wait_for
+from servers.alertmanager import AlertmanagerServer
 
 from voltscope.alerting.alert import fingerprint
 from voltscope.alerting.moments import rfc3339
@@ -99,6 +101,31 @@ def test_who_was_told_is_in_it_and_when_it_ended_is_better_known(alertd: Start) 
     assert found["ended"] < ended and found["ended_within"] == 0
 
 
+def test_alertmanagers_own_notifications_are_understood_however_large(
+    alertd: Start, alertmanager: AlertmanagerServer, tmp_path: Path
+) -> None:
+    port, secret = free_port(), tmp_path / "token"
+    secret.write_text(OPERATOR)
+    hook = {
+        "url": f"http://127.0.0.1:{port}/api/webhook",
+        "send_resolved": True,
+        "http_config": {"authorization": {"credentials_file": str(secret)}},
+    }
+    pace = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h"}
+    alertmanager.stop()
+    alertmanager.configure(
+        {"route": {"receiver": "duty", **pace}, "receivers": [{"name": "duty", "webhook_configs": [hook]}]}
+    )
+    alertmanager.start()
+    rig = alertd(port=port)
+    alert = rig.rules.fire(CRASHED, {"description": "x" * 1_500_000})
+    wait_for(lambda: _told(rig) == [("duty", "firing")], "that somebody was told")
+    rig.rules.resolve(alert)
+    wait_for(lambda: _told(rig) == [("duty", "firing"), ("duty", "resolved")], "that they were told it is over")
+    (occurrence,) = _occurrences(rig)
+    assert (occurrence["alert"], occurrence["ended_within"]) == (alert, 0)
+
+
 def test_what_nobody_saw_is_known_from_who_was_told(alertd: Start) -> None:
     rig = alertd()
     alert, now = fingerprint(CRASHED), float(int(time.time()))
@@ -150,6 +177,10 @@ def test_history_is_kept_within_its_limits(alertd: Start) -> None:
 def _occurrences(rig: Rig) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = rig.client.get("/api/history")["occurrences"]
     return found
+
+
+def _told(rig: Rig) -> list[tuple[str, str]]:
+    return [(one["receiver"], one["status"]) for each in _occurrences(rig) for one in each["notified"]]
 
 
 def _ended(rig: Rig) -> dict[str, Any] | None:
