@@ -192,7 +192,7 @@ def test_every_alert_says_what_to_do() -> None:
         for heading in ("## What it means", "## How to look", "## What to do"):
             assert runbook.count(f"\n{heading}\n") == 1, f"{alert.name}: {heading}"
     known = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")} - {"README"}
-    assert known == ALERTS.keys()
+    assert known - {"VolttronBusAlert", "VolttronBusAlertStorm"} == ALERTS.keys()  # those two come of no rule
 
 
 def declared() -> dict[str, set[str]]:

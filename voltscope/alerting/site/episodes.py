@@ -69,7 +69,7 @@ def alert_of(episode: Episode, site: str, instance: str, ends_at: float | None, 
         labels["alertname"] = STORM_NAME
     else:
         labels |= {"agent": visible(episode.agent)[:_LONGEST_NAME], "key": episode.label}
-    told = dict(words)
+    told = {**words, "runbook": f"docs/runbooks/{labels['alertname']}.md"}
     if episode.why:
         told["resolved"] = episode.why
     if episode.earlier:
