@@ -195,7 +195,8 @@ def take(
                 look(driver, (size[0], TALL.get(page, size[1])), scheme)
                 driver.get(address)
                 until(driver, has(selector), page)
-                time.sleep(0.7)  # the flamegraph draws itself inside its sandbox, where nobody can look
+                # the flamegraph draws itself inside its sandbox, where nobody can look
+                time.sleep(0.7 if has("iframe")(driver) else 0.1)
                 shoot(driver, f"{page}{suffix}")
         for view in live:
             look(driver, DESKTOP, "light")

@@ -51,13 +51,24 @@ def test_without_credentials_the_console_refuses_to_start() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/session", "/api/overview", "/api/logs", "/api/logs/tail", "/api/captures", "/api/targets"]
+    "path",
+    [
+        "/api/session",
+        "/api/overview",
+        "/api/agent/series?agent=listener",
+        "/api/fleet",
+        "/api/fleet/instance?site=test&instance=boiler-house",
+        "/api/logs",
+        "/api/logs/tail",
+        "/api/captures",
+        "/api/targets",
+    ],
 )
 def test_an_api_needs_a_session(alone: tuple[str, httpx.Client], path: str) -> None:
     assert httpx.get(alone[0] + path, trust_env=False).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/", "/logs?q=error", "/flamegraphs"])
+@pytest.mark.parametrize("path", ["/", "/agent?agent=listener&since=1h", "/fleet", "/logs?q=error", "/flamegraphs"])
 def test_a_page_sends_strangers_to_the_login_and_back(alone: tuple[str, httpx.Client], path: str) -> None:
     answer = httpx.get(alone[0] + path, trust_env=False)
     assert answer.status_code == 303
