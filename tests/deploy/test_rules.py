@@ -20,13 +20,13 @@ PROMETHEUS = ROOT / "deploy/prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 sys.path.insert(0, str(PROMETHEUS))
 
-from mixin import liveness  # noqa: E402 (found by the path set above)
+from mixin import liveness, restarts  # noqa: E402 (found by the path set above)
 from mixin.files import alerts, groups  # noqa: E402
 from mixin.rule import Alert, Record  # noqa: E402
 from mixin.thresholds import Thresholds  # noqa: E402
 
 ALERTS = {alert.name: alert for alert in alerts(Thresholds())}
-LIVENESS = {rule.name for rule in liveness.group(Thresholds()).rules}
+LIVENESS = {rule.name for of in (liveness, restarts) for rule in of.group(Thresholds()).rules}
 FIRING = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
 
 

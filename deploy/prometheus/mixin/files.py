@@ -7,11 +7,11 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import fields
 
-from . import agents, devices, historians, liveness, logs, ourselves, presence, resources
+from . import agents, devices, historians, liveness, logs, ourselves, presence, resources, restarts
 from .rule import Alert, Group, Record, template
 from .thresholds import Thresholds
 
-_MODULES = (liveness, presence, agents, historians, devices, resources, logs, ourselves)
+_MODULES = (liveness, restarts, presence, agents, historians, devices, resources, logs, ourselves)
 
 _DOCUMENT = """# Alerts
 

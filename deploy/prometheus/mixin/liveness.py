@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from .restarts import loops
 from .rule import AGENT, SITE, UP, Alert, Group, Record, number
 from .thresholds import Thresholds
 
-LOOPING = "agent:volttron_agent_restarts:increase30m"
+CRASHED = "agent:volttron_agent_crashed:max1m"
 DOWN = "agent:volttron_agent_down:max1m"
 TOGETHER = "agent:volttron_agent_down:together"
 WHOLE_SITE = "site:volttron_exporters_down:all"
 
 # A stopping agent may be gone before the platform has reaped it, and look crashed to one scrape: only with its exit
 # status, or to the next scrape too, it is one. The window of a minute keeps crashes that were restarted at once.
-CRASHED = (
-    f'(max_over_time(volttron_agent_state{{state="crashed"}}[1m]) == 1\n'
-    f"    and on ({AGENT}) (max_over_time(volttron_agent_exit_status[1m]) > 0"
+_CRASHED = (
+    f'max_over_time(volttron_agent_state{{state="crashed"}}[1m]) == 1\n'
+    f"  and on ({AGENT}) (max_over_time(volttron_agent_exit_status[1m]) > 0"
     f" or min_over_time(volttron_agent_exit_status[1m]) < 0)\n"
-    f'    or min_over_time(volttron_agent_state{{state="crashed"}}[30s]) == 1)'
+    f'  or min_over_time(volttron_agent_state{{state="crashed"}}[30s]) == 1'
 )
 # What went down together has one alert for all. Left out here and not by Alertmanager: that one, started anew, may hear
 # of an agent before it hears of the platform, and tell.
@@ -25,20 +26,14 @@ ALONE = f"unless on ({AGENT}) {TOGETHER}"
 
 def group(t: Thresholds) -> Group:
     """Evaluated every few seconds, as the interval of evaluation adds to the time it takes to tell."""
-    loops = f"{LOOPING} >= {number(t.crash_loop_restarts)}"
     return Group(
         "liveness",
         "Platform, exporter, agents and bus: dead, or as good as dead.",
         (
-            Record(
-                LOOPING,
-                f"increase(volttron_agent_restarts_total[30m])\n"
-                f"  - on ({SITE}) group_left () resets(volttron_platform_uptime_seconds[30m])",
-                "Restarts of an agent within 30 minutes, those of the whole platform not counted.",
-            ),
+            Record(CRASHED, f"max without (state) ({_CRASHED})", "Agents that crashed within the last minute."),
             Record(
                 DOWN,
-                f'max without (state) ({CRASHED}\n  or volttron_agent_state{{state=~"zombie|hung"}} == 1)\n  {UP}',
+                f'({CRASHED} or max without (state) (volttron_agent_state{{state=~"zombie|hung"}} == 1))\n  {UP}',
                 "Agents that crashed within the last minute, left the bus or do not answer.",
             ),
             _together(t),
@@ -50,7 +45,7 @@ def group(t: Thresholds) -> Group:
             ),
             *_platform(t),
             _many(t),
-            *_crashes(t, loops),
+            _crashed(t),
             *_states(t),
         ),
         t.liveness_interval,
@@ -142,38 +137,17 @@ def _many(t: Thresholds) -> Alert:
     )
 
 
-def _crashes(t: Thresholds, loops: str) -> tuple[Alert, ...]:
-    return (
-        Alert(
-            "VolttronAgentCrashed",
-            "critical",
-            f"max without (state) {CRASHED}\n  {UP}\n  unless on ({AGENT}) {loops}\n  {ALONE}",
-            "<agent> on <instance> crashed",
-            "The process of <agent> on <instance> ended with an error or by a signal.",
-            "An agent's process ended with an error or by a signal.",
-            # by then the next scrape has told whether it was the only one
-            t.second_answer_for,
-            t.liveness_kept,
-        ),
-        Alert(
-            "VolttronAgentCrashLooping",
-            "critical",
-            f"{loops}\n  and on ({AGENT}) increase(volttron_agent_restarts_total[12m]) > 0 {UP}",
-            "<agent> on <instance> crashes again and again",
-            "<agent> on <instance> was restarted <$value | printf `%.0f`> times within 30 minutes. "
-            "The platform reports each as successful and goes on for ever.",
-            "An agent is restarted again and again; VOLTTRON calls each restart successful.",
-        ),
-        Alert(
-            "VolttronAgentRestarted",
-            "info",
-            f"increase(volttron_agent_restarts_total[5m]) > 0 {UP}\n"
-            f"  unless on ({SITE}) volttron_platform_uptime_seconds < 600\n  unless on ({AGENT}) {loops}",
-            "<agent> on <instance> was restarted",
-            "Another process took the place of <agent> on <instance>. If nobody did that, it crashed, "
-            "and the platform started it again before anyone saw it down.",
-            "An agent has a new process: somebody restarted it, or it crashed between two scrapes.",
-        ),
+def _crashed(t: Thresholds) -> Alert:
+    return Alert(
+        "VolttronAgentCrashed",
+        "critical",
+        f"{CRASHED} {UP}\n  unless on ({AGENT}) {loops(t)}\n  {ALONE}",
+        "<agent> on <instance> crashed",
+        "The process of <agent> on <instance> ended with an error or by a signal.",
+        "An agent's process ended with an error or by a signal.",
+        # by then the next scrape has told whether it was the only one
+        t.second_answer_for,
+        t.liveness_kept,
     )
 
 

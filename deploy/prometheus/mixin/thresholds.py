@@ -18,8 +18,9 @@ class Thresholds:
     runbook_url: str = _threshold("", "Where your copy of docs/runbooks/ is served; empty: no link in the alerts.")
 
     liveness_interval: str = _threshold(
-        "5s", "How often liveness rules are evaluated: with a 15 s scrape, what died is told within 60 s."
+        "2500ms", "How often liveness rules are evaluated: it adds to the time until a death is told of."
     )
+    restarts_interval: str = _threshold("5s", "How often restarts are counted.")
     liveness_for: str = _threshold("30s", "Two scrapes of 15 s must agree that something is dead.")
     second_answer_for: str = _threshold(
         "20s", "Agents and the bus are asked again after 20 s: one answer that was late is forgotten by then."
