@@ -18,9 +18,9 @@ from voltscope.live.samplers.needs import unmet
 from voltscope.live.source import Wish
 from voltscope.live.views import Greenlet, Greenlets, Place, View
 from voltscope.platform.processes import ProcessTable
-from voltscope.profiling.backends.pyspy import MAX_BLOCKING_THREADS, PySpy
+from voltscope.profiling.backends.pyspy import PySpy, dump_command, may_pause, not_permitted
 from voltscope.profiling.backends.refusal import refused
-from voltscope.profiling.backends.running import Answer, ask, find_program, find_target, tied_to_us
+from voltscope.profiling.backends.running import Answer, ask, find_program, find_target
 from voltscope.profiling.targets import Target
 
 # A dump takes 50 to 200 ms of a processor here.
@@ -76,9 +76,7 @@ class _ThreadsWatch:
     def __init__(self, program: Path, pid: int, seconds: float) -> None:
         process, self._alive = find_target(ProcessTable(), pid)
         self._program, self._pid = program, pid
-        self._command = [*tied_to_us(), str(program), "dump", "--json", "--pid", str(pid)]
-        if process.threads > MAX_BLOCKING_THREADS:
-            self._command.append("--nonblocking")
+        self._command = dump_command(program, pid, may_pause(process.threads))
         self._until = time.monotonic() + seconds
         self._stopped = threading.Event()
         self._known: dict[int, _Known] = {}
@@ -106,7 +104,7 @@ class _ThreadsWatch:
                 return msgspec.json.decode(text[begin:], type=list[_Thread])[:_MOST_THREADS]
             except (msgspec.DecodeError, RecursionError) as error:
                 raise BackendFailed(f"py-spy wrote what is no thread dump: {text[:80]!r}.") from error
-        if "Permission Denied" in answer.said or "Operation not permitted" in answer.said:
+        if not_permitted(answer.said):
             raise refused(self._pid, self._program)
         words = next((line.strip() for line in answer.said.splitlines() if line.strip()), "no word")
         raise BackendFailed(f"py-spy failed on process {self._pid} with status {answer.status}: {words[:300]}")

@@ -22,9 +22,9 @@ from voltscope.live.readings import greenlets
 from voltscope.live.views import Greenlet, Place
 from voltscope.platform.processes import ProcessTable
 from voltscope.profiling.backends.naming import short
-from voltscope.profiling.backends.pyspy import MAX_BLOCKING_THREADS
+from voltscope.profiling.backends.pyspy import dump_command, may_pause, not_permitted
 from voltscope.profiling.backends.refusal import let_in, refused
-from voltscope.profiling.backends.running import Answer, ask, find_program, find_target, gone_early, tied_to_us
+from voltscope.profiling.backends.running import Answer, ask, find_program, find_target, gone_early
 from voltscope.profiling.capture import iso_utc
 from voltscope.profiling.stacks import HUB_IDLE, mark_hub
 from voltscope.profiling.targets import Target, Targets
@@ -69,25 +69,24 @@ class ThreadDumps:
     def _taken(self, target: Target, program: Path, most_greenlets: int) -> dict[str, Any]:
         process, alive = find_target(self._processes, target.pid)
         at = time.time()
-        command = [*tied_to_us(), str(program), "dump", "--json", "--pid", str(target.pid)]
-        unpaused = process.threads > MAX_BLOCKING_THREADS  # pausing many threads stalls an agent
-        text, answer = _run([*command, "--nonblocking"] if unpaused else command)
-        if answer.status and not unpaused and _not_permitted(answer):  # a capture may be attached to it just now
-            unpaused = True
-            text, answer = _run([*command, "--nonblocking"])
+        paused = may_pause(process.threads)
+        text, answer = _run(dump_command(program, target.pid, paused))
+        if answer.status and paused and not_permitted(answer.said):  # a capture may be attached to it just now
+            paused = False
+            text, answer = _run(dump_command(program, target.pid, paused))
         if answer.status != 0:
             raise self._failure(target, program, answer, alive())
         threads, left_out = _threads(text, target.pid)
         return {
             "agent": target.agent, "pid": target.pid, "instance": target.instance, "taken": iso_utc(at),
-            "paused": not unpaused, "threads": threads, "left_out": left_out,
+            "paused": paused, "threads": threads, "left_out": left_out,
             **_waiting(target.pid, most_greenlets, self._processes.root),
         }  # fmt: skip
 
     def _failure(self, target: Target, program: Path, answer: Answer, alive: bool) -> VoltscopeError:
         if not alive:
             return gone_early(target.pid)
-        if _not_permitted(answer):
+        if not_permitted(answer.said):
             return refused(target.pid, program)
         if answer.status is None:
             what = f"py-spy was stopped: process {target.pid} gave no dump within {DEADLINE_S:.0f} s, or one too large."
@@ -108,10 +107,6 @@ def _run(command: list[str]) -> tuple[bytes, Answer]:
 
     answer = ask(command, DEADLINE_S, enough, hear)
     return bytes(taken), Answer(None, answer.said) if enough.is_set() else answer
-
-
-def _not_permitted(answer: Answer) -> bool:
-    return "Permission Denied" in answer.said or "Operation not permitted" in answer.said
 
 
 def _threads(text: bytes, pid: int) -> tuple[list[dict[str, Any]], int]:

@@ -129,7 +129,7 @@ def test_it_is_the_askers_choice_whether_the_agent_is_paused(start, program, tmp
         assert record(busy, backend=PySpy(spy), blocking=choice).samples > 10
         assert ("--nonblocking" not in said.read_text()) == pauses
     threads = start(program.MANY_THREADS).pid
-    assert record(threads, backend=PySpy(spy)).samples > 50
+    assert record(threads, backend=PySpy(spy)).samples
     assert "--nonblocking" in said.read_text()
     record(threads, backend=PySpy(spy), blocking=True)
     assert "--nonblocking" not in said.read_text()

@@ -15,7 +15,7 @@ from voltscope.live.samplers.needs import unmet
 from voltscope.live.source import Wish
 from voltscope.platform.processes import ProcessTable
 from voltscope.profiling.backends.base import Ending
-from voltscope.profiling.backends.pyspy import MAX_BLOCKING_THREADS, SIGNS, PySpy
+from voltscope.profiling.backends.pyspy import SIGNS, PySpy, may_pause
 from voltscope.profiling.backends.running import Run, find_program, find_target, tied_to_us, workplace
 from voltscope.profiling.stacks import parse, parse_frame
 from voltscope.profiling.targets import Target
@@ -69,7 +69,7 @@ class _PySpySamples:
         with workplace("py-spy") as folder:
             output = folder / "seen"
             command = [*self._command, "--duration", str(seconds), "--output", str(output)]
-            if self._process.threads > MAX_BLOCKING_THREADS:
+            if not may_pause(self._process.threads):
                 command.append("--nonblocking")
             run = Run(command, seconds, self._cancel, lambda share: None, self._alive, SIGNS, output)
             run.watch()

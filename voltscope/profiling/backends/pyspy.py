@@ -70,7 +70,7 @@ class PySpy:
         if self._program is None:
             raise BackendFailed("py-spy is not installed.", _INSTALL)
         target, alive = find_target(self._processes, pid)
-        if sampling.native and sampling.blocking is None and target.threads > MAX_BLOCKING_THREADS:
+        if sampling.native and sampling.blocking is None and not may_pause(target.threads):
             raise BackendFailed(
                 f"process {pid} has {target.threads} threads, and native frames are read while it is paused.",
                 "Leave native out, or ask for blocking as well, knowing that it stalls the agent.",
@@ -104,11 +104,27 @@ class PySpy:
     def failure_of(self, pid: int, run: Run) -> Exception:
         """The error for a run of py-spy that brought nothing."""
         said = run.said
-        if "Permission Denied" in said or "Operation not permitted" in said:
+        if not_permitted(said):
             return refused(pid, self._program or Path("py-spy"))
         lines = [line.removeprefix("Error: ").strip() for line in said.splitlines() if line.strip()]
         words = next((line for line in lines if not line.startswith("py-spy>")), "")
         return failure(self.name, pid, words, run, self._processes)
+
+
+def may_pause(threads: int) -> bool:
+    """Whether a process of so many threads may be made to stand still for a look without stalling."""
+    return threads <= MAX_BLOCKING_THREADS
+
+
+def dump_command(program: Path, pid: int, pause: bool) -> list[str]:
+    """What has py-spy write one thread dump as JSON, never with variables; it ends with us."""
+    command = [*tied_to_us(), str(program), "dump", "--json", "--pid", str(pid)]
+    return command if pause else [*command, "--nonblocking"]
+
+
+def not_permitted(said: str) -> bool:
+    """Whether the kernel let py-spy not attach, by what it said."""
+    return "Permission Denied" in said or "Operation not permitted" in said
 
 
 def _arguments(sampling: Sampling) -> list[str]:
