@@ -15,6 +15,11 @@ from typing import Any
 from dashboards_lib.platforms import DOWN, STEP_S, Platform, scraped
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *connection: Any) -> None:
+        """A Prometheus that is stopped hangs up in the middle, which is no news."""
+
+
 def serve(platforms: list[Platform], first: int) -> ThreadingHTTPServer:
     """Answers until it is shut down."""
 
@@ -34,7 +39,7 @@ def serve(platforms: list[Platform], first: int) -> ThreadingHTTPServer:
         def log_message(self, *words: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 

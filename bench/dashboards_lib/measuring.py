@@ -163,6 +163,7 @@ def _rules(server: Server, details: Details) -> dict[str, Any]:
         ),
         key=lambda one: -one["seconds"],
     )[:_SLOWEST]
+    details["firing"] = server.firing()
     slowest = max(medians, key=medians.__getitem__)
     return figure(
         _RULES, sum(medians.values()), "s", "(none)",

@@ -106,6 +106,12 @@ class Server:
         with urllib.request.urlopen(f"{self.url}/api/v1/rules", timeout=30) as answer:
             return json.load(answer)["data"]["groups"]  # type: ignore[no-any-return]
 
+    def firing(self) -> dict[str, int]:
+        """How many alerts of each name fire."""
+        told = {rule["name"]: rule.get("alerts", []) for group in self.groups() for rule in group["rules"]}
+        counted = {name: sum(one["state"] == "firing" for one in alerts) for name, alerts in told.items()}
+        return {name: number for name, number in counted.items() if number}
+
     def wait_until_compacted(self) -> int:
         """Until no block overlaps another, which it looks after each minute; how many are left."""
         wait("blocks still overlap", lambda: not _overlap(self.blocks()))
