@@ -23,7 +23,7 @@ from mixin.thresholds import Thresholds  # noqa: E402
 PACKAGE = "prometheus-alertmanager"
 PROGRAMS = (PACKAGE, "alertmanager")  # Debian's name, its makers'
 # Scraped every 5 s instead of 15, what comes back is known sooner; and who tries it out should see an alert resolve.
-KEPT = "30s"
+KEPT = "10s"
 
 
 def find_alertmanager() -> str | None:

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import packages
+from . import demo, packages
+from .demo_faults import BY_NAME
 from .down import clean, stop
 from .failure import StepFailed
 from .report import Report
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _locked(home):
             if arguments.command in ("up", "start"):
                 return _up(home, arguments, fresh=arguments.command == "up")
+            if arguments.command == "demo-fault":
+                return _demo(home, arguments.name)
             if arguments.command == "stop":
                 stop(home, report)
             else:
@@ -77,6 +80,17 @@ def _up(home: Home, arguments: argparse.Namespace, fresh: bool) -> int:
     report.table(table(home))
     for text in report.warnings:
         report.say(f"\nwarning: {text}")
+    return 0
+
+
+def _demo(home: Home, name: str) -> int:
+    report = Report(2)
+    if name == "list":
+        demo.tell_demos(report)
+    elif name == "clear":
+        demo.clear(home, report)
+    else:
+        demo.seed(home, name, report)
     return 0
 
 
@@ -143,6 +157,9 @@ def _parser() -> argparse.ArgumentParser:
     add("start", "start again what was stopped")
     add("clean", "stop, and remove all that lies below the home").add_argument(
         "--purge", action="store_true", help="also the packages and the user it brought, unless another home uses them"
+    )
+    add("demo-fault", "a real fault on the running platform, and the alert it causes").add_argument(
+        "name", nargs="?", default="list", choices=["list", "clear", *BY_NAME], help="which; list says what each does"
     )
     hidden = commands.add_parser("install-packages")
     hidden.add_argument("names", nargs="+")

@@ -32,7 +32,7 @@ def scraped(home: Home, timeout: float = 60) -> str:
     query = urllib.parse.urlencode({"query": f'up{{job="{JOB}"}}'})
 
     def value() -> str | None:
-        answer = _get_json(f"http://127.0.0.1:{home.ports.prometheus}/api/v1/query?{query}")
+        answer = ask(f"http://127.0.0.1:{home.ports.prometheus}/api/v1/query?{query}")
         values = [series["value"][1] for series in answer["data"]["result"]]
         return "up == 1" if values == ["1"] else None
 
@@ -127,7 +127,7 @@ def opensearch_answers(home: Home, alive: Callable[[], bool]) -> str:
     def value() -> str | None:
         if not alive():
             raise StepFailed("OpenSearch has ended.", f"See {log}.", log)
-        health = _get_json(f"{url}/_cluster/health")
+        health = ask(f"{url}/_cluster/health")
         return url if health["status"] != "red" and not health["initializing_shards"] else None
 
     return _await(value, opensearch.START_S, f"OpenSearch does not answer at {url}", f"See {log}.", log)
@@ -150,9 +150,9 @@ def indexed(home: Home, since: float, timeout: float = 90) -> str:
     }
 
     def value() -> str | None:
-        for hit in _get_json(url, wanted)["hits"]["hits"]:
+        for hit in ask(url, wanted)["hits"]["hits"]:
             event = hit["_source"]["event"]["id"]
-            (found,) = _get_json(url, {"query": {"ids": {"values": [event]}}})["hits"]["hits"]
+            (found,) = ask(url, {"query": {"ids": {"values": [event]}}})["hits"]["hits"]
             with home.platform_log.open("rb") as log:
                 log.seek(int(event[-12:], 16))  # where it stands in the log: docs/logs.md
                 line = log.readline().decode(errors="replace")
@@ -177,10 +177,10 @@ def profiled(home: Home, timeout: float = 60) -> str:
         home.platform_log,
     )
     secret = operator_secret(home)
-    started = _get_json(f"{base}/api/captures", asked, secret)
+    started = ask(f"{base}/api/captures", asked, secret)
 
     def value() -> dict[str, Any] | None:
-        capture: dict[str, Any] = _get_json(f"{base}/api/captures/{started['id']}", secret=secret)
+        capture: dict[str, Any] = ask(f"{base}/api/captures/{started['id']}", secret=secret)
         if capture["state"] == "failed":
             problem = capture.get("error") or {}
             raise StepFailed(f"the capture failed: {problem.get('message')}", problem.get("remedy") or remedy)
@@ -214,7 +214,7 @@ def capture_indexed(home: Home, timeout: float = 90) -> str:
 
     def value() -> str | None:
         query = {"query": {"bool": {"filter": [{"ids": {"values": [capture]}}, named]}}}
-        for hit in _get_json(url, query)["hits"]["hits"]:
+        for hit in ask(url, query)["hits"]["hits"]:
             for function in hit["_source"]["voltscope"]["profile"]["functions"]:
                 if function["name"].endswith(f".{_FUNCTION}"):
                     return f"{function['name']} in {function['total_share']:.0%} of the samples"
@@ -241,15 +241,17 @@ def dashboards_shown(home: Home, timeout: float = 180) -> str:
     base = f"http://127.0.0.1:{home.ports.grafana}"
     wanted = len(list((home.source / "grafana" / "json").glob("*.json")))
 
-    def ask(path: str) -> Any:
-        return _get_json(base + path, secret=operator_secret(home), user="operator")
+    def asked(path: str) -> Any:
+        return ask(base + path, secret=operator_secret(home), user="operator")
 
     def shown() -> str | None:
-        boards = ask("/api/search?type=dash-db&tag=voltscope")
+        boards = asked("/api/search?type=dash-db&tag=voltscope")
         if len(boards) < wanted:
             return None
-        sources = [one for one in ask("/api/datasources") if one["type"] != "alertmanager"]  # it has no such question
-        silent = [one["name"] for one in sources if ask(f"/api/datasources/uid/{one['uid']}/health")["status"] != "OK"]
+        sources = [one for one in asked("/api/datasources") if one["type"] != "alertmanager"]  # it has no such question
+        silent = [
+            one["name"] for one in sources if asked(f"/api/datasources/uid/{one['uid']}/health")["status"] != "OK"
+        ]
         return None if silent else f"{len(boards)} dashboards, {', '.join(one['name'] for one in sources)}"
 
     return _await(
@@ -267,10 +269,10 @@ def alerts_told(home: Home, *, prometheus: bool, timeout: float = 60) -> str:
 
     def told() -> str | None:
         if prometheus:
-            known = _get_json(f"http://127.0.0.1:{home.ports.prometheus}/api/v1/alertmanagers")["data"]
+            known = ask(f"http://127.0.0.1:{home.ports.prometheus}/api/v1/alertmanagers")["data"]
             if not any(one["url"].startswith(alertmanager) for one in known["activeAlertmanagers"]):
                 return None
-        answer = _get_json(f"{alertd}/api/alerts", secret=operator_secret(home))
+        answer = ask(f"{alertd}/api/alerts", secret=operator_secret(home))
         if not answer["alertmanager"]["reachable"]:
             return None
         return f"{len(answer['alerts'])} of them now, {alertd}"
@@ -322,5 +324,6 @@ def _get(url: str, body: object = None, secret: str | None = None, user: str | N
         raise OSError(f"{url} answered {error.code}: {error.read(500).decode(errors='replace')}") from error
 
 
-def _get_json(url: str, body: object = None, secret: str | None = None, user: str | None = None) -> Any:
+def ask(url: str, body: object = None, secret: str | None = None, user: str | None = None) -> Any:
+    """The JSON answered to a GET, or with `body` to a POST. Raises OSError, ValueError."""
     return json.loads(_get(url, body, secret, user))

@@ -141,9 +141,9 @@ def install_agent(home: Home, runner: Runner, agent: PlatformAgent) -> None:
         command: list[str | Path] = ["install", agent.source, "--vip-identity", agent.identity, "--tag", agent.tag]
         if agent.config is not None:
             command += ["--agent-config", _file(home, f"{agent.identity}.json", json.dumps(agent.config, indent=2))]
-        _vctl(home, runner, [*command, "--enable"], f"installing {agent.identity}")
+        vctl(home, runner, [*command, "--enable"], f"installing {agent.identity}")
     _store(home, runner, agent, agent.configs)
-    _vctl(home, runner, ["start", "--tag", agent.tag], f"starting {agent.identity}")
+    vctl(home, runner, ["start", "--tag", agent.tag], f"starting {agent.identity}")
 
 
 def configure_agent(home: Home, runner: Runner, agent: PlatformAgent) -> None:
@@ -155,19 +155,24 @@ def configure_agent(home: Home, runner: Runner, agent: PlatformAgent) -> None:
 def restart_agent(home: Home, runner: Runner, tag: str) -> None:
     """Stops and starts the agent of that tag. Raises StepFailed."""
     for command in ("stop", "start"):
-        _vctl(home, runner, [command, "--tag", tag], f"restarting the {tag}")
+        vctl(home, runner, [command, "--tag", tag], f"restarting the {tag}")
+
+
+def store(home: Home, runner: Runner, identity: str, name: str, content: str, kind: str = "--json") -> None:
+    """Puts an entry into an agent's configuration store. Raises StepFailed."""
+    path = _file(home, f"{identity}.{name.replace('/', '.')}", content)
+    vctl(home, runner, ["config", "store", identity, name, path, kind], f"configuring {identity}")
 
 
 def _store(home: Home, runner: Runner, agent: PlatformAgent, entries: tuple[tuple[str, str, str], ...]) -> None:
     for name, content, kind in entries:
-        path = _file(home, f"{agent.identity}.{name.replace('/', '.')}", content)
-        _vctl(home, runner, ["config", "store", agent.identity, name, path, kind], f"configuring {agent.identity}")
+        store(home, runner, agent.identity, name, content, kind)
 
 
 def install_libraries(home: Home, runner: Runner) -> None:
     """What the platform driver needs and does not declare (volttron-lib-tree), and the fake driver."""
     for name in PLATFORM_LIBRARIES:
-        _vctl(home, runner, ["install-lib", name], f"installing {name}")
+        vctl(home, runner, ["install-lib", name], f"installing {name}")
 
 
 def wait_until_up(home: Home, runner: Runner, alive: Callable[[], bool], timeout: float = 120) -> None:
@@ -206,7 +211,8 @@ def _file(home: Home, name: str, content: str) -> Path:
     return path
 
 
-def _vctl(home: Home, runner: Runner, arguments: list[str | Path], doing: str) -> str:
+def vctl(home: Home, runner: Runner, arguments: list[str | Path], doing: str) -> str:
+    """What vctl says. Raises StepFailed naming what it was `doing`."""
     return runner(
         _command(home, arguments), f"{doing} failed.", f"See {home.platform_log}.", cwd=home.volttron, timeout=180
     )

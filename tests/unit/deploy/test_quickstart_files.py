@@ -49,7 +49,7 @@ def test_prometheus_accepts_its_configuration(home: Home, alertmanager: bool) ->
     assert f"{len(shipped)} rule files found" in checked.stdout
     for path in shipped:  # what was dead is gone sooner, and that is all
         assert (home.etc / "rules" / path.name).read_text() == path.read_text().replace(
-            "keep_firing_for: 4m", "keep_firing_for: 30s"
+            "keep_firing_for: 4m", "keep_firing_for: 10s"
         )
     config = yaml.safe_load((home.etc / "prometheus.yml").read_text())
     assert ("127.0.0.1:21937" in json.dumps(config.get("alerting"))) is alertmanager

@@ -1,0 +1,132 @@
+"""The faults that `demo-fault` seeds on the running platform, and how each is undone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import volttron_platform
+from .account import Runner
+from .failure import StepFailed
+from .state import Home
+from .volttron_platform import DEVICE, HISTORIAN, PlatformAgent
+
+_THIEF = "demo.thief"
+_KILLED = "listener"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One fault. `alert` with `labels` fires for it. `about`: what is done; `why`: what there is to see in it."""
+
+    name: str
+    alert: str
+    labels: dict[str, str]
+    about: str
+    why: str
+    seed: Callable[[Home, Runner], None]
+    undo: Callable[[Home, Runner], None]
+
+
+def _kill_agent(home: Home, runner: Runner) -> None:
+    os.kill(_pid(home, _KILLED), signal.SIGKILL)
+
+
+def _start_agent(home: Home, runner: Runner) -> None:
+    volttron_platform.vctl(home, runner, ["start", "--tag", _KILLED], f"starting {_KILLED}")
+
+
+def _starve_historian(home: Home, runner: Runner) -> None:
+    volttron_platform.store(home, runner, HISTORIAN, "config", json.dumps(_historian(home) | {"all_platforms": True}))
+    volttron_platform.restart_agent(home, runner, "historian")
+    _remove_thief(home, runner)  # of a run that was interrupted
+    source = str(home.source / "deploy" / "quickstart_lib" / "thief")
+    volttron_platform.install_agent(home, runner, PlatformAgent(_THIEF, "thief", source))
+
+
+def _feed_historian(home: Home, runner: Runner) -> None:
+    _remove_thief(home, runner)
+    volttron_platform.store(home, runner, HISTORIAN, "config", json.dumps(_historian(home)))
+    volttron_platform.restart_agent(home, runner, "historian")
+
+
+def _remove_thief(home: Home, runner: Runner) -> None:
+    if (home.volttron / "agents" / _THIEF / "UUID").exists():
+        arguments: list[str | Path] = ["remove", "--name", "voltscope-demo-thief-*", "--force"]
+        volttron_platform.vctl(home, runner, arguments, f"removing {_THIEF}")
+
+
+def _silence_device(home: Home, runner: Runner) -> None:
+    _call(home, runner, "platform.driver", "stop", {"topic": DEVICE})
+
+
+def _poll_device(home: Home, runner: Runner) -> None:
+    _call(home, runner, "platform.driver", "start", {"topic": DEVICE})
+
+
+DEMOS = (
+    Demo(
+        "agent-killed",
+        "VolttronAgentCrashed",
+        {"agent": _KILLED},
+        f"the agent {_KILLED} is killed with SIGKILL, as the kernel does when memory runs out",
+        "The alert waits 20 s, for others that may have died of the same. The platform starts the agent again by "
+        "itself, after ten seconds or some minutes; `vctl status` shows -9 until then.",
+        _kill_agent,
+        _start_agent,
+    ),
+    Demo(
+        "historian-starved",
+        "VolttronHistorianShadowed",
+        {"agent": HISTORIAN},
+        f"another agent subscribes to `devices`, which {HISTORIAN} listens to: the router delivers to that one alone",
+        f"VOLTTRON itself shows nothing wrong: {HISTORIAN} runs, its health is GOOD, and every value that is published "
+        "now is lost.",
+        _starve_historian,
+        _feed_historian,
+    ),
+    Demo(
+        "device-silent",
+        "VolttronDeviceSilent",
+        {"device": DEVICE.removeprefix("devices/")},
+        "the platform driver is told to poll the fake device no more, and says nothing of it",
+        "Three intervals of the device pass, 30 s at least, and 30 s more.",
+        _silence_device,
+        _poll_device,
+    ),
+)
+BY_NAME = {demo.name: demo for demo in DEMOS}
+
+
+def _historian(home: Home) -> dict[str, object]:
+    """What the historian is configured with."""
+    agent = next(one for one in volttron_platform.agents(home) if one.identity == HISTORIAN)
+    found: dict[str, object] = json.loads({name: content for name, content, _ in agent.configs}["config"])
+    return found
+
+
+def _call(home: Home, runner: Runner, identity: str, method: str, arguments: dict[str, str]) -> None:
+    script = home.source / "deploy" / "quickstart_lib" / "vip_call.py"
+    runner(
+        [home.venv / "bin/python3", script, identity, method, json.dumps(arguments)],
+        f"{identity} did not {method}.",
+        f"See {home.platform_log}.",
+        cwd=home.volttron,
+        timeout=60,
+    )
+
+
+def _pid(home: Home, identity: str) -> int:
+    """The process of an agent, by the environment it was started with. Raises StepFailed when there is none."""
+    marks = {f"AGENT_VIP_IDENTITY={identity}".encode(), f"VOLTTRON_HOME={home.volttron}".encode()}
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and marks <= set((folder / "environ").read_bytes().split(b"\0")):
+                return int(folder.name)
+        except OSError:
+            continue  # gone, or another user's
+    raise StepFailed(f"{identity} does not run.", f"Start it: {home.bin / 'vctl'} start --tag {identity}")

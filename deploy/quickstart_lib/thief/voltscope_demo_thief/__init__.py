@@ -1,0 +1,1 @@
+"""An agent that starves a historian by subscribing as agents do."""

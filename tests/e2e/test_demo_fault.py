@@ -1,0 +1,57 @@
+"""A fault on the real platform: told of by alertd with what it took down, and over once it is undone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from live_site import LiveSite, wait_for
+
+Quickstart = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_an_agent_that_is_killed_is_told_of_explained_and_over(site: dict[str, Any], quickstart: Quickstart) -> None:
+    if "alertmanager" not in site["pids"]:
+        pytest.skip("this site has no Alertmanager")
+    live = LiveSite(site)
+    before = live.pid("listener")
+
+    def ask(path: str, **query: str) -> Any:
+        url = f"{site['alertd']}{path}?{urllib.parse.urlencode(query)}"
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {live.secret()}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    seeded = quickstart("--home", site["home"], "demo-fault", "agent-killed")
+    try:
+        assert seeded.returncode == 0, seeded.stdout
+        assert (
+            "listener on quickstart crashed" in seeded.stdout
+            and "docs/runbooks/VolttronAgentCrashed.md" in seeded.stdout
+        )
+        (alert,) = [
+            one for one in ask("/api/alerts", agent="listener")["alerts"] if one["name"] == "VolttronAgentCrashed"
+        ]
+        assert (alert["severity"], alert["labels"]["site"]) == ("critical", "quickstart")
+        with urllib.request.urlopen(f"{site['alertmanager']}/api/v2/alerts", timeout=30) as answer:
+            known = {one["fingerprint"] for one in json.load(answer)}
+        assert alert["id"] in known
+
+        def told() -> Any:
+            (newest, *_) = ask("/api/history", name="VolttronAgentCrashed", agent="listener")["occurrences"]
+            return [one["receiver"] for one in newest["notified"]]
+
+        assert "history" in wait_for(told, timeout=60, what="Alertmanager's notification")
+        another = quickstart("--home", site["home"], "demo-fault", "device-silent")
+        assert another.returncode == 1 and "agent-killed is seeded still" in another.stdout
+    finally:
+        cleared = quickstart("--home", site["home"], "demo-fault", "clear")
+    assert cleared.returncode == 0, cleared.stdout
+    assert live.pid("listener") not in (None, before)
+    (newest, *_) = ask("/api/history", name="VolttronAgentCrashed", agent="listener")["occurrences"]
+    assert newest["ended"] is not None
