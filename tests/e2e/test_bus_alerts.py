@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from live_site import LiveSite, wait_for
+from servers.missing import without
 
 COMPLAINER = Path(__file__).with_name("complaining_agent")
 WARM = "the chiller is too warm"
@@ -17,13 +18,15 @@ WARM = "the chiller is too warm"
 @pytest.fixture(scope="module")
 def live(site):
     """The site, with an agent that complains when told to and remembers what comes back."""
+    if "alertmanager" not in site:
+        without("this site has no Alertmanager: prometheus-alertmanager is not installed")
     found = LiveSite(site)
     folder = Path(found["home"]) / "complaining_agent"
     shutil.copytree(COMPLAINER, folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"), dirs_exist_ok=True)
     subprocess.run(["chmod", "-R", "a+rwX", folder], check=True)
-    found.vctl("install", folder, "--vip-identity", "complainer", "--start", timeout=300)
+    found.vctl("install", folder, "--vip-identity", "complainer", "--tag", "complainer", "--start", timeout=300)
     yield found
-    found.vctl("remove", "--vip-identity", "complainer", check=False)
+    found.vctl("remove", "--tag", "complainer", check=False)
 
 
 def bus_alert(live):
@@ -80,3 +83,16 @@ def test_the_engine_is_killed_and_forgets_nothing(live):
     assert "complainer" in [one["agent"] for one in open_]
     live.rpc("complainer", "say_good")
     wait_for(lambda: bus_alert(live) is None, what="the end in Alertmanager")
+
+
+def test_a_topic_that_was_missed_is_listened_for_and_nobody_starves_of_it(live):
+    found = live.scrape()["volttron_device_updates_total"]
+    device = max(found, key=lambda sample: sample[1])[0]["device"]
+    reason = {"agent": "voltscope.alerts", "reason": "topics"}
+    before = live.value("voltscope_alerts_resolved_total", **reason)
+    text = f"Topic(s) not published within time limit: ['devices/{device}/all']"
+    live.rpc("complainer", "complain", {"text": text})
+    wait_for(lambda: live.value("voltscope_alerts_resolved_total", **reason) == before + 1, what="a published topic")
+    live.rpc("complainer", "recover")
+    wait_for(lambda: bus_alert(live) is None, what="the end in Alertmanager")
+    assert live.value("volttron_historian_shadowed", agent="platform.historian") == 0

@@ -42,6 +42,7 @@ class ComplainingAgent(Agent):
     def say_good(self):
         """Be well, and say so by an alert."""
         self.vip.health.send_alert(KEY, Status.build(STATUS_GOOD))
+        self.vip.health.set_status(STATUS_GOOD)
 
 
 def main():
