@@ -32,7 +32,8 @@ HOURS, QUICK_HOURS = 6.0, 0.25
 CHOSEN = Platform(10, 0)
 RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
 _SLOWEST = 10
-_GOAL_S = 2.0
+_GOAL = "< 2"
+_WORST = "dashboard_seconds_max"
 # How long rules are watched: the slow groups are evaluated every minute.
 _WATCHED_S = 190.0
 _RULES = "rules_evaluation_seconds"
@@ -68,15 +69,15 @@ def measure(folder: Path, count: int, quick: bool) -> tuple[list[dict[str, Any]]
 
 def _skipped(why: str) -> Iterator[dict[str, Any]]:
     of = f"{PLATFORMS} platforms of {AGENTS} agents"
-    for name in _names():
-        yield figure(name, None, "s", f"< {_GOAL_S:g}", of, why)
-    yield figure(_RULES, None, "s", "(none)", of, why)
+    for name, goal in [(_WORST, _GOAL), *((name, goal) for name, goal, _, _ in _opened_how()), (_RULES, "(none)")]:
+        yield figure(name, None, "s", goal, of, why)
 
 
-def _names() -> Iterator[str]:
+def _opened_how() -> Iterator[tuple[str, str, str, str]]:
+    """Name and goal of a figure, range and state."""
     for span in RANGES:
-        for state in ("cold", "warm"):
-            yield f"dashboard_seconds_max_{span}_{state}"
+        for state, goal in (("cold", _GOAL), ("warm", "(none)")):
+            yield f"{_WORST}_{span}_{state}", goal, span, state
 
 
 @contextlib.contextmanager
@@ -210,13 +211,21 @@ def _told(answers: list[Answer]) -> Details:
 
 def _figures(details: Details, count: int) -> Iterator[dict[str, Any]]:
     opened = details["dashboards"]
-    for name in _names():
-        *_, span, state = name.split("_")
+    platforms = f"{count} platforms of {AGENTS} agents, {details['series']:,} series"
+    cold: dict[str, float] = {}
+    for name, goal, span, state in _opened_how():
         sums = {board: opened[board][span][state]["seconds"] for board in opened}
         slowest = max(sums, key=lambda board: sums[board])
+        if state == "cold":
+            cold[f"{slowest} at {span}"] = sums[slowest]
         each = ", ".join(f"{board} {taken:.2f}" for board, taken in sums.items())
         yield figure(
-            name, sums[slowest], "s", f"< {_GOAL_S:g}",
+            name, sums[slowest], "s", goal,
             f"all a dashboard asks over {span}, one after the other, panels as wide as {POINTS} points; {each}; "
-            f"{count} platforms of {AGENTS} agents, {details['series']:,} series",
+            f"{platforms}",
         )  # fmt: skip
+    worst = max(cold, key=cold.__getitem__)
+    yield figure(
+        _WORST, cold[worst], "s", _GOAL,
+        f"the sum of all that the slowest dashboard asks, with nothing in memory: {worst}; {platforms}",
+    )  # fmt: skip
