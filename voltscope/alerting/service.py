@@ -25,6 +25,7 @@ from voltscope.alerting.flapping import Flapping
 from voltscope.alerting.history import History
 from voltscope.alerting.http import Api
 from voltscope.alerting.maintenance import Maintenance
+from voltscope.alerting.memory import keep_small
 from voltscope.alerting.metrics import collected
 from voltscope.alerting.parts import Parts
 from voltscope.alerting.settings import AlertdConfig
@@ -188,6 +189,7 @@ def read_config(path: Path | None) -> AlertdConfig:
 
 def run(config: AlertdConfig, data_dir: Path | None = None, site_file: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT; call it from the main thread. Raises as Alertd does."""
+    keep_small()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     ends = {signal.SIGTERM, signal.SIGINT}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before any thread starts: none of them may take one

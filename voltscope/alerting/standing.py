@@ -58,6 +58,7 @@ class Standings:
         self._database = database
         self._lock = database.lock
         self._open: dict[str, Standing] = {}
+        self._about: dict[tuple[Kind, str], str] = {}  # by the alert's fingerprint, ids
         self.reload()
         database.undone.append(self.reload)
 
@@ -66,6 +67,7 @@ class Standings:
         with self._lock:
             rows = self._database.rows("SELECT document FROM standing WHERE ended IS NULL ORDER BY id")
             self._open = {one.id: one for one in (msgspec.json.decode(row[0], type=Standing) for row in rows)}
+            self._about = {(one.kind, one.fingerprint): one.id for one in self._open.values() if one.fingerprint}
 
     def open(self, *kinds: Kind) -> list[Standing]:
         """Those in force of these kinds, of all when none is named, the oldest first."""
@@ -74,7 +76,8 @@ class Standings:
 
     def of_alert(self, kind: Kind, fingerprint: str) -> Standing | None:
         """The one in force about that alert."""
-        return next((one for one in self.open(kind) if one.fingerprint == fingerprint), None)
+        with self._lock:
+            return self._open.get(self._about.get((kind, fingerprint), ""))
 
     def get(self, standing_id: str, *kinds: Kind) -> Standing:
         """The one in force of that id. Raises StandingNotFound."""
@@ -99,10 +102,14 @@ class Standings:
             with self._database.write() as connection:
                 document = msgspec.json.encode(standing)
                 connection.execute(_UPSERT, (standing.id, standing.kind, standing.ended, document))
+            about = (standing.kind, standing.fingerprint or "")
             if standing.ended is None:
                 self._open[standing.id] = standing
+                self._about[about] = standing.id
             else:
                 self._open.pop(standing.id, None)
+                if self._about.get(about) == standing.id:
+                    del self._about[about]
         return standing
 
     def change(self, standing_id: str, **changes: object) -> Standing | None:
