@@ -29,6 +29,8 @@ RULES = ROOT / "deploy/prometheus/rules"
 ALERTMANAGER = ROOT / "deploy/alertmanager"
 SCRAPE_S = 15  # as the README of the rules has it
 _STARTED_S = 60.0
+# As deploy/alertmanager/README.md starts it.
+_AS_SHIPPED = ("--data.maintenance-interval=1m",)
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 sys.path.insert(0, str(ALERTMANAGER))
@@ -56,7 +58,7 @@ def running(platforms: list[Platform], folder: Path, alertd: str | None = None) 
     """All of it, until the end; Prometheus has scraped every platform once when it begins."""
     folder.mkdir(parents=True, exist_ok=True)
     with Exporters(platforms) as exporters, Receiver() as receiver:
-        alertmanager = AlertmanagerServer(folder, shipped(folder, receiver.url, alertd))
+        alertmanager = AlertmanagerServer(folder, shipped(folder, receiver.url, alertd), _AS_SHIPPED)
         alertmanager.start()
         try:
             with _prometheus(platforms, exporters.address, alertmanager.url, folder) as url:

@@ -10,6 +10,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,13 @@ def program() -> str:
 
 
 class AlertmanagerServer:
-    """Over `folder`; `config` as in its configuration file. It keeps its port when it is started again."""
+    """Over `folder`; `config` as in its configuration file. It keeps its port when it is started again.
 
-    def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
-        self._program, self._folder = program(), folder
+    `arguments`: more of them for its command line.
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any] | None = None, arguments: Sequence[str] = ()) -> None:
+        self._program, self._folder, self._arguments = program(), folder, arguments
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = int(probe.getsockname()[1])
@@ -54,6 +58,7 @@ class AlertmanagerServer:
                     f"--storage.path={self._folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self._port}",
                     "--cluster.listen-address=",
+                    *self._arguments,
                 ],
                 stdout=log,
                 stderr=log,
