@@ -26,7 +26,7 @@ from dashboards_lib.opening import POINTS, RANGES, Answer, ask, asked
 from dashboards_lib.platforms import AGENTS, STEP_S, Platform
 from dashboards_lib.server import Server, wait
 
-PLATFORMS, QUICK_PLATFORMS = 200, 3
+PLATFORMS = 200
 HOURS, QUICK_HOURS = 6.0, 0.25
 # The platform that is looked at where one is, so that there must be more: an agent of it crashed.
 CHOSEN = Platform(10, 0)
@@ -148,7 +148,7 @@ def _rules(server: Server, details: Details) -> dict[str, Any]:
                 seen[name] = group["lastEvaluation"]
         return time.monotonic() > until and all(len(took[name]) >= 2 for name in seen)
 
-    wait("rules are not evaluated", look)
+    wait("rules are not evaluated", look, 1.0)
     medians = {name: statistics.median(times) for name, times in took.items()}
     wrong = [rule["name"] for group in server.groups() for rule in group["rules"] if rule["health"] != "ok"]
     if wrong:

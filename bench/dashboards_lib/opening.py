@@ -27,7 +27,10 @@ RANGES = {"1h": 3600, "6h": 21_600}
 
 @dataclass(frozen=True)
 class Answer:
-    """Of one query. `samples`: raw ones that Prometheus looked at; `series` and `bytes` are what Grafana gets."""
+    """Of one query. `series` and `bytes` are what Grafana gets.
+
+    `samples`: raw ones that Prometheus says it looked at; what it computes once for all points, it counts at each.
+    """
 
     query: Query
     seconds: float

@@ -126,13 +126,13 @@ class Server:
         )
 
 
-def wait(what: str, done: Callable[[], bool]) -> None:
+def wait(what: str, done: Callable[[], bool], every_s: float = 0.05) -> None:
     """Until it is so; ends the benchmark when that takes a quarter of an hour."""
     deadline = time.monotonic() + _WAIT_S
     while not done():
         if time.monotonic() > deadline:
             raise SystemExit(what)
-        time.sleep(0.05)
+        time.sleep(every_s)
 
 
 def forget(folder: Path) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from dashboard_queries import queries
-from dashboards_lib import measuring, opening
+from dashboards_lib import loading, measuring, opening
 from dashboards_lib.platforms import AGENTS, DOWN, STEP_S, Platform, open_metrics, scraped
 from dashboards_lib.server import Server
 from platform_series import healthy
@@ -118,3 +118,14 @@ def test_what_is_loaded_is_what_prometheus_would_have_recorded(tmp_path: Path) -
             assert {one["name"] for one in server.groups()} >= {"voltscope-liveness"}
         finally:
             server.stop()
+
+
+def test_rules_that_build_on_others_are_recorded_after_them() -> None:
+    rules = [
+        ("a:b:twice", "2 * a:b:once"),
+        ("a:b:once", "volttron_x"),
+        ("a:b:kept", "volttron_y or a:b:kept offset 1m"),
+    ]
+    assert [[name for name, _ in one] for one in loading.in_rounds(rules)] == [["a:b:once", "a:b:kept"], ["a:b:twice"]]
+    with pytest.raises(ValueError, match="build on one another"):
+        loading.in_rounds([("a:b:c", "d:e:f"), ("d:e:f", "a:b:c")])
