@@ -96,16 +96,17 @@ class AlertRelay:
 
     def run(self) -> None:
         """Exchange with the engine, at once when there is news and every PAUSE_S otherwise; never returns."""
+        complained = False
         while True:
             self._news.wait(PAUSE_S)
             self._news.clear()
             try:
                 self.exchange()
-            except VoltscopeError as error:
-                _log.debug("the engine is told later: %s", error)
-                gevent.sleep(PAUSE_S)
+                complained = False
             except (gevent.Timeout, Exception) as error:
-                _log.warning("alerts are told later: %s", type(error).__name__)
+                if not complained and not isinstance(error, VoltscopeError):  # of its engine the bridge tells itself
+                    _log.warning("alerts are told later: %s", type(error).__name__)
+                    complained = True
                 gevent.sleep(PAUSE_S)
 
     def exchange(self) -> None:
@@ -130,11 +131,11 @@ class AlertRelay:
         if self._waiting:
             self._news.set()
         self.watched = tuple(map(str, answer.get("watch", ())))
-        self._await_topics([str(topic) for topic in answer.get("topics", ())][:MAX_TOPICS])
         for one in answer.get("publish", ()):
             self._publish(one["topic"], one["headers"], one["message"])
             self._published.append(one["id"])
             self._news.set()
+        self._await_topics([str(topic) for topic in answer.get("topics", ())][:MAX_TOPICS])
 
     def _told(self, pair: tuple[str, str | None], heard: Heard, count: int) -> None:
         if heard.count > count:  # more came while the engine was told
@@ -149,11 +150,19 @@ class AlertRelay:
         """Subscribe to what is awaited, and to nothing else."""
         for topic in [topic for topic in self._topics if topic not in wanted]:
             del self._topics[topic]
-            self._unsubscribe(_prefix(topic))
+            self._try(self._unsubscribe, topic)
         for topic in wanted:
             if topic not in self._topics:
-                self._subscribe(_prefix(topic))
                 self._topics[topic] = None
+                self._try(self._subscribe, topic)
+
+    @staticmethod
+    def _try(act: Callable[[str], object], topic: str) -> None:
+        """Modular refuses some topics; an alert on one of those ends when it is no longer repeated."""
+        try:
+            act(_prefix(topic))
+        except (gevent.Timeout, Exception) as error:
+            _log.warning("it is not known when %r is published again: %s", topic, type(error).__name__)
 
 
 def _prefix(topic: str) -> str:

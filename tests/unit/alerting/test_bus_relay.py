@@ -158,3 +158,18 @@ def test_topics_are_watched_by_a_prefix_that_nobody_else_uses(site: Site) -> Non
     site.answer = {}
     site.exchange()
     assert site.subscribed == []
+
+
+def test_a_topic_that_we_may_not_listen_to_stops_nothing(site: Site) -> None:
+    def refuse(prefix: str) -> None:
+        raise PermissionError(prefix)
+
+    site.relay._subscribe = refuse
+    site.answer = {
+        "topics": ["devices/a/all"],
+        "publish": [{"id": "a:firing", "topic": "voltscope/alerts/A/firing", "headers": {}, "message": 1}],
+    }
+    site.exchange()
+    assert site.published == [("voltscope/alerts/A/firing", 1)]
+    site.alert()
+    assert site.exchange()["alerts"]
