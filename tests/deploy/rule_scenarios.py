@@ -199,8 +199,9 @@ FIRES = (
             **LISTENER,
         ),
         "6m15s",
-        "23m",
+        "27m",
         value="3",
+        samples=120,
     ),
     Fires(
         "VolttronAgentRestarted",

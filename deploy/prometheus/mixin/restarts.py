@@ -33,6 +33,8 @@ def group(t: Thresholds) -> Group:
                 "<agent> on <instance> was restarted <$value | printf `%.0f`> times within 30 minutes. "
                 "The platform reports each as successful and goes on for ever.",
                 "An agent is restarted again and again; VOLTTRON calls each restart successful.",
+                # an increase is told by its rate, which comes and goes around a whole number
+                kept=t.liveness_kept,
             ),
             Alert(
                 "VolttronAgentRestarted",
