@@ -1,4 +1,4 @@
-"""A monolithic platform with our three agents, started once.
+"""A monolithic platform with our four agents, started once.
 
 VOLTTRON_MONOLITHIC names a checkout of VOLTTRON 9 with its own environment in `env/`, as its bootstrap makes it,
 readable by the user `nobody` where the tests run as root (VOLTTRON refuses root).
@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 from live_site import LiveSite, wait_for  # noqa: E402  (its folder must be on the path first)
+from servers.alertmanager import AlertmanagerServer  # noqa: E402
+from servers.missing import PeerMissing  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -78,7 +80,7 @@ class Monolithic:
 
 @pytest.fixture(scope="session")
 def live():
-    """The site, its three agents, a listener, a historian and a driver running."""
+    """The site, its four agents, a listener, a historian and a driver running; Alertmanager where it is installed."""
     checkout = Path(os.environ["VOLTTRON_MONOLITHIC"])
     folder = Path(tempfile.mkdtemp(prefix="vs-mono-", dir="/var/tmp"))
     folder.chmod(0o755)
@@ -95,11 +97,14 @@ def live():
         binaries / "python", "-c", launcher, binaries / "volttron", "-v", "-l", log,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    alertmanager = _alertmanager(folder)
     try:
         wait_for(lambda: (platform.home / "VOLTTRON_PID").exists(), what="the platform")
         wait_for(lambda: "not running" not in platform.vctl("status"), timeout=60, what="its control service")
-        yield _install(platform)
+        yield _install(platform, alertmanager)
     finally:
+        if alertmanager is not None:
+            alertmanager.stop()
         platform.popen(platform.env / "bin/vctl", "shutdown", "--platform").wait(timeout=60)
         try:
             process.wait(timeout=30)
@@ -109,9 +114,22 @@ def live():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _install(platform):
+def _alertmanager(folder):
+    """One that runs; None where it is not installed."""
+    (folder / "alertmanager").mkdir()
+    try:
+        server = AlertmanagerServer(folder / "alertmanager")
+    except PeerMissing:
+        return None
+    server.start()
+    return server
+
+
+def _install(platform, alertmanager):
     source = platform.folder / "agents"
-    shutil.copytree(ROOT / "agents", source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build"))
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+    shutil.copytree(ROOT / "agents", source, ignore=ignored)
+    shutil.copytree(ROOT / "tests/e2e/complaining_agent", source / "complaining_agent", ignore=ignored)
     core = platform.checkout / "services" / "core"
     examples = platform.checkout / "examples"
     ports = {name: free_port() for name in ("exporter", "profiler")}
@@ -122,11 +140,15 @@ def _install(platform):
         path.chmod(0o755 if path.is_dir() else 0o600)
     if platform.who:
         os.chown(credentials, platform.who["user"], platform.who["group"])
+    engines = {name: {"port": port, "credentials": str(credentials)} for name, port in ports.items()}
+    if alertmanager is not None:
+        engines["alerts"] = {"site": "mono-site", "alertmanager": {"urls": [alertmanager.url]}, "poll_s": 1}
     installs = {
         "listener": (examples / "ListenerAgent", None),
         "platform.historian": (core / "SQLHistorian", core / "SQLHistorian" / "config.sqlite"),
         "platform.driver": (core / "PlatformDriverAgent", core / "PlatformDriverAgent" / "platform-driver.agent"),
-        **{f"voltscope.{name}": (source / name, None) for name in ("exporter", "logship", "profiler")},
+        **{f"voltscope.{name}": (source / name, None) for name in ("exporter", "logship", "profiler", "alerts")},
+        "complainer": (source / "complaining_agent", None),
     }
     platform.vctl(
         "config", "store", "platform.driver", "fake.csv", examples / "configurations/drivers/fake.csv", "--csv"
@@ -137,9 +159,9 @@ def _install(platform):
     )  # fmt: skip
     for identity, (directory, config) in installs.items():
         name = identity.rpartition(".")[2]
-        if name in ports:
+        if name in engines:
             config = platform.folder / f"{name}.json"
-            config.write_text(json.dumps({"engine": {"port": ports[name], "credentials": str(credentials)}}))
+            config.write_text(json.dumps({"engine": engines[name]}))
             config.chmod(0o644)
         options = ["--agent-config", config] if config else []
         platform.vctl("install", directory, "--vip-identity", identity, "--tag", name, *options, "--start")
@@ -151,5 +173,5 @@ def _install(platform):
         "credentials": str(credentials),
     }
     live = LiveSite(status, venv=str(platform.env), user_home=str(platform.folder / "user"), control="control")
-    live.platform = platform
+    live.platform, live.alertmanager = platform, alertmanager
     return live

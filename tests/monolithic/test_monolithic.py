@@ -1,4 +1,4 @@
-"""The same three agent folders on a real monolithic platform."""
+"""The same four agent folders on a real monolithic platform."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from live_site import wait_for
+from servers.missing import without
 
 from voltscope.search.searcher import Wish
 from voltscope.search.store import Store
@@ -91,6 +92,22 @@ def test_an_unknown_agent_is_said_to_be_unknown(live):
     assert (
         answer["result"]["error"]["code"] == "unknown-agent" and "nobody.here" in answer["result"]["error"]["message"]
     )
+
+
+def test_an_alert_of_the_bus_goes_to_alertmanager_and_comes_back_until_the_agent_is_well(live):
+    if live.alertmanager is None:
+        without("prometheus-alertmanager is not on PATH")
+    live.rpc("complainer", "complain", {"text": "too warm"})
+    (told,) = wait_for(lambda: live.alertmanager.alerts(agent="complainer"), what="the alert in Alertmanager")
+    assert (told["labels"]["site"], told["labels"]["instance"]) == ("mono-site", "mono")
+    topic = "voltscope/alerts/VolttronBusAlert/firing"
+    wait_for(
+        lambda: [message for where, message in live.rpc("complainer", "heard")["result"] if where == topic],
+        what="the alert on the bus",
+    )
+    wait_for(lambda: live.rpc("voltscope.alerts", "voltscope.status")["result"]["status"]["ill"], what="an ill agent")
+    live.rpc("complainer", "recover")
+    wait_for(lambda: not live.alertmanager.alerts(agent="complainer"), what="the end in Alertmanager")
 
 
 def test_a_bridge_that_stops_takes_its_engine_along(live):
