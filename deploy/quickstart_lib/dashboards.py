@@ -57,6 +57,9 @@ data = {home.grafana}
 logs = {home.grafana / "log"}
 plugins = {home.grafana / "plugins"}
 provisioning = {home.etc / "grafana"}
+[database]
+; else who reads and who writes lock each other out on a busy machine
+wal = true
 [server]
 http_addr = 127.0.0.1
 http_port = {home.ports.grafana}
