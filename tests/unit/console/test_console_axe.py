@@ -38,6 +38,9 @@ def test_login(browser: WebDriver, site: RunningSite, judged: Callable[[], None]
     browser.get(f"{site.url}/login")
     until(browser, has("form.card"), "the form")
     judged()
+    browser.execute_script("document.querySelector('label[for=name]').remove()")
+    with pytest.raises(AssertionError, match="label"):  # it does judge
+        judged()
 
 
 def test_overview_and_the_list_of_keys(browser: WebDriver, site: RunningSite, judged: Callable[[], None]) -> None:
