@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from faults_lib.bench import Bench
 
-# A scrape may be 15 s away, and so may the evaluation that sees it; liveness rules are evaluated every 5 s.
+# A scrape may be 15 s away, and so may the evaluation that sees it; liveness rules are evaluated every 2.5 s.
 SCRAPE_S = 15
 LIVENESS_BUDGET_S = 60.0
 SEEN_S = 2 * SCRAPE_S
