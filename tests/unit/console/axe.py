@@ -45,4 +45,4 @@ def judge(browser: WebDriver, axe: str) -> None:
     found["light"] = browser.execute_async_script(_RUN, {"runOnly": RULES})
     look(browser, DESKTOP, "dark")
     found["dark"] = browser.execute_async_script(_RUN, {"runOnly": ["color-contrast"]})
-    assert found == {"light": [], "dark": []}
+    assert found == {"light": [], "dark": []}, found
