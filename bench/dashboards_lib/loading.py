@@ -35,7 +35,10 @@ def import_platforms(promtool: str, platforms: list[Platform], first: int, last:
 
     folder.mkdir()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(one, platforms))
+        try:
+            list(pool.map(one, platforms))
+        finally:
+            pool.shutdown(cancel_futures=True)  # who gives up does not wait for all others
 
 
 def in_rounds(rules: Iterable[Rule]) -> list[list[Rule]]:
