@@ -103,7 +103,7 @@ def _now() -> Row:
                 "Next start runs",
                 "Version of the package that is installed; in orange, it was installed after the agent started.",
                 now(
-                    f"max by (version) (volttron_agent_installed_info{{{AGENT}}} * on (agent) "
+                    f"max by (version) (volttron_agent_installed_info{{{AGENT}}} * on (agent) group_left () "
                     f"(1 + volttron_agent_outdated{{{AGENT}}}) or volttron_agent_installed_info{{{AGENT}}})",
                     "{{version}}",
                 ),

@@ -51,8 +51,8 @@ def _now() -> Row:
             ),
             firing.number(ONE),
             value(
-                "Agents that should run and do not",
-                "Enabled agents in another state than running.",
+                "Agents down",
+                "Agents that should run and do not: enabled, in another state than running.",
                 now(
                     f'count(volttron_agent_state{{{ONE},state!="running"}} == 1 '
                     f"and on (agent) volttron_agent_enabled{{{ONE}}} == 1) or vector(0)"

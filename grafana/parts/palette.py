@@ -34,6 +34,8 @@ SEVERITY = {"critical": CRITICAL, "warning": WARNING, "info": NOTICE}
 LEVELS = {"critical": STRANGE, "error": CRITICAL, "warning": WARNING, "info": PLAIN, "debug": NEUTRAL}
 
 Step = tuple[float, str]
+# No figure is lower, one of bytes that shrink included.
+LOWEST = -1e15
 
 
 def numbered(names: Mapping[str, tuple[int, str]]) -> list[model.ValueMapping]:
@@ -84,3 +86,11 @@ def better(warning: float, critical: float) -> list[model.Threshold]:
 def fixed(colour: str = PLAIN) -> list[model.Threshold]:
     """One colour: the number is neither good nor bad."""
     return steps(colour)
+
+
+def neutral_without_data(colours: Sequence[model.Threshold]) -> list[model.Threshold]:
+    """The same, but neither good nor bad where there is no number, whose words Grafana gives the first colour."""
+    first, *more = colours
+    if first.color == NEUTRAL:
+        return list(colours)
+    return [model.Threshold(None, NEUTRAL), model.Threshold(LOWEST, first.color), *more]

@@ -69,7 +69,7 @@ def value(
 ) -> model.Panel:
     """One number, or word, of now. `name`: the series' name is what is shown."""
     panel = _common(stat.Panel(), title, about, [target], unit=unit, none=none, width=width, height=height, links=links)
-    panel.thresholds(builders.ThresholdsConfig().steps(list(colours)))
+    panel.thresholds(builders.ThresholdsConfig().steps(palette.neutral_without_data(colours)))
     panel.color_scheme(builders.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     panel.color_mode(common.BigValueColorMode.VALUE).graph_mode(common.BigValueGraphMode.NONE)
     panel.text_mode(common.BigValueTextMode.NAME if name else common.BigValueTextMode.VALUE)
@@ -167,7 +167,8 @@ def timeline(
     )
     panel.mappings(palette.numbered(names)).merge_values(True).row_height(0.85).fill_opacity(85).line_width(0)
     panel.show_value(common.VisibilityMode.AUTO).align_value(common.TimelineValueAlignment.LEFT)
-    panel.color_scheme(builders.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
+    # by mappings alone: with colours of thresholds the panel tells those, "-∞+", where the states' names should be
+    panel.color_scheme(builders.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC))
     panel.thresholds(builders.ThresholdsConfig().steps(palette.fixed(palette.NEUTRAL)))
     panel.legend(_legend()).tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
     if many:
@@ -208,8 +209,9 @@ def buckets(
     title: str, about: str, target: Target, *, unit: Unit, none: str, width: int = HALF, height: int = 8
 ) -> model.Panel:
     """A histogram over time."""
-    panel = _common(heatmap.Panel(), title, about, [target], unit=unit, none=none, width=width, height=height)
-    made = _built(panel.calculate(False))
+    # the panel's unit is that of a cell, which is a number of answers; and cells are to be seen
+    panel = _common(heatmap.Panel(), title, about, [target], unit="short", none=none, width=width, height=height)
+    made = _built(panel.calculate(False).max_data_points(120))
     options: Any = made.options
     options.color.mode = HeatmapColorMode.SCHEME
     options.color.scheme = "Cividis"
@@ -367,6 +369,7 @@ def graph(
     panel = _common(nodegraph.Panel(), title, about, [nodes, edges], unit="none", none=none, width=WIDE, height=height)
     # of one column, which edges have not: the panel offers the links of every column, each again
     panel.override_by_name("title", [model.DynamicConfigValue("links", [link.build()])])
+    panel.override_by_name("color", [model.DynamicConfigValue("displayName", "coloured by state")])
     return _built(panel)
 
 
