@@ -24,6 +24,8 @@ PUBLISH_S = 5
 HISTORIAN = "platform.historian"
 DRIVER = "driver"  # its tag
 OURS = ("exporter", "logship", "profiler", "alerts")
+_PRIORITY = "50"  # as `vctl install --enable` has it
+_INSTALLED_S = 240
 
 # Local sockets only: a TCP address of the modular platform lets in who has no key.
 _CONFIG = f"""\
@@ -137,13 +139,41 @@ def prepare_project(home: Home, runner: Runner, versions: dict[str, str], python
 
 def install_agent(home: Home, runner: Runner, agent: PlatformAgent) -> None:
     """Installs, configures, enables and starts `agent`. Raises StepFailed naming it."""
-    if not (home.volttron / "agents" / agent.identity / "UUID").exists():  # an earlier run may have ended in between
-        command: list[str | Path] = ["install", agent.source, "--vip-identity", agent.identity, "--tag", agent.tag]
-        if agent.config is not None:
-            command += ["--agent-config", _file(home, f"{agent.identity}.json", json.dumps(agent.config, indent=2))]
-        vctl(home, runner, [*command, "--enable"], f"installing {agent.identity}")
+    doing = f"installing {agent.identity}"
+    # A run before may have ended in between; and vctl waits 20 s, but a busy platform goes on installing after that.
+    if (home.volttron / "agents" / agent.identity / "UUID").exists() or not _installed(home, runner, agent, doing):
+        agent_id = _until_listed(home, runner, agent, doing)
+        vctl(home, runner, ["tag", agent_id, agent.tag], doing)
+        # `vctl enable` of the modular platform disables: it asks for the priority None, whatever it says
+        autostart = home.volttron / "agents" / agent.identity / "AUTOSTART"
+        write_owned(autostart, _PRIORITY, 0o640, runner.account)
     _store(home, runner, agent, agent.configs)
     vctl(home, runner, ["start", "--tag", agent.tag], f"starting {agent.identity}")
+
+
+def _installed(home: Home, runner: Runner, agent: PlatformAgent, doing: str) -> bool:
+    """Asks for it; False when the platform has not answered in time and is still at it."""
+    command: list[str | Path] = ["install", agent.source, "--vip-identity", agent.identity, "--tag", agent.tag]
+    if agent.config is not None:
+        command += ["--agent-config", _file(home, f"{agent.identity}.json", json.dumps(agent.config, indent=2))]
+    code, out, err = runner.attempt(_command(home, [*command, "--enable"]), cwd=home.volttron, timeout=180)
+    if code != 0 and "timed out" not in out + err:
+        raise StepFailed(f"{doing} failed.", f"See {home.platform_log}.", home.setup_log, output=err or out)
+    return code == 0
+
+
+def _until_listed(home: Home, runner: Runner, agent: PlatformAgent, doing: str) -> str:
+    """The agent's UUID once the platform lists it. Raises StepFailed when it does not."""
+    file = home.volttron / "agents" / agent.identity / "UUID"
+    deadline = time.monotonic() + _INSTALLED_S
+    while time.monotonic() < deadline:
+        code, out, _ = runner.attempt(_command(home, ["list"]), cwd=home.volttron, timeout=60)
+        if code == 0 and agent.identity in out.split() and file.exists():
+            return file.read_text().strip()
+        time.sleep(1)
+    raise StepFailed(
+        f"{doing} took the platform more than {_INSTALLED_S} s.", f"See {home.platform_log}.", home.setup_log
+    )
 
 
 def configure_agent(home: Home, runner: Runner, agent: PlatformAgent) -> None:
