@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import volttron_platform
+from . import prove, volttron_platform
 from .account import Runner
 from .failure import StepFailed
 from .state import Home
@@ -17,11 +18,15 @@ from .volttron_platform import DEVICE, HISTORIAN, PlatformAgent
 
 _THIEF = "demo.thief"
 _KILLED = "listener"
+_DOWN = 'state="crashed"'
 
 
 @dataclass(frozen=True)
 class Demo:
-    """One fault. `alert` with `labels` fires for it. `about`: what is done; `why`: what there is to see in it."""
+    """One fault. `alert` with `labels` fires for it, or one of `instead` where it fires already.
+
+    `about`: what is done; `why`: what there is to see in it.
+    """
 
     name: str
     alert: str
@@ -30,10 +35,28 @@ class Demo:
     why: str
     seed: Callable[[Home, Runner], None]
     undo: Callable[[Home, Runner], None]
+    instead: tuple[str, ...] = ()
 
 
 def _kill_agent(home: Home, runner: Runner) -> None:
-    os.kill(_pid(home, _KILLED), signal.SIGKILL)
+    """The platform looks every ten seconds and may have started it again before anybody saw it down: killed right after
+    such a look, it is down until the next.
+    """
+    _kill(home)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not prove.seen(home, f'volttron_agent_state{{agent="{_KILLED}", {_DOWN}}}'):
+        if _find(home, _KILLED) is not None:
+            _kill(home)
+        time.sleep(0.25)
+
+
+def _kill(home: Home) -> None:
+    pid = _find(home, _KILLED)
+    if pid is None:
+        raise StepFailed(f"{_KILLED} does not run.", f"Start it: {home.bin / 'vctl'} start --tag {_KILLED}")
+    os.kill(pid, signal.SIGKILL)
+    while _find(home, _KILLED) == pid:  # it ends, and has no environment from then on
+        time.sleep(0.05)
 
 
 def _start_agent(home: Home, runner: Runner) -> None:
@@ -78,6 +101,8 @@ DEMOS = (
         "itself, after ten seconds or some minutes; `vctl status` shows -9 until then.",
         _kill_agent,
         _start_agent,
+        # it was killed several times within half an hour
+        ("VolttronAgentCrashLooping",),
     ),
     Demo(
         "historian-starved",
@@ -120,8 +145,8 @@ def _call(home: Home, runner: Runner, identity: str, method: str, arguments: dic
     )
 
 
-def _pid(home: Home, identity: str) -> int:
-    """The process of an agent, by the environment it was started with. Raises StepFailed when there is none."""
+def _find(home: Home, identity: str) -> int | None:
+    """The process of an agent, by the environment it was started with; None when there is none."""
     marks = {f"AGENT_VIP_IDENTITY={identity}".encode(), f"VOLTTRON_HOME={home.volttron}".encode()}
     for folder in Path("/proc").iterdir():
         try:
@@ -129,4 +154,4 @@ def _pid(home: Home, identity: str) -> int:
                 return int(folder.name)
         except OSError:
             continue  # gone, or another user's
-    raise StepFailed(f"{identity} does not run.", f"Start it: {home.bin / 'vctl'} start --tag {identity}")
+    return None

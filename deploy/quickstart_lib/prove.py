@@ -45,6 +45,12 @@ def scraped(home: Home, timeout: float = 60) -> str:
     )
 
 
+def seen(home: Home, series: str) -> bool:
+    """Whether a series of this site is 1, by Prometheus. Raises OSError when it does not answer."""
+    url = f"http://127.0.0.1:{home.ports.prometheus}/api/v1/query?"
+    return bool(ask(url + urllib.parse.urlencode({"query": f"{series} == 1"}))["data"]["result"])
+
+
 def exported(home: Home, timeout: float = 60) -> str:
     """The exporter says the platform is up: where there is no Prometheus to ask."""
     url = f"http://127.0.0.1:{home.ports.exporter}/metrics"
