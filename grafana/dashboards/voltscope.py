@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from ..parts import firing, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_PLATFORM, to_dashboard
-from ..parts.panels import HALF, QUARTER, THIRD, Column, compared, history, table, timeline, value
+from ..parts.panels import HALF, QUARTER, THIRD, Column, compared, table, timeline, value
 from ..parts.queries import MANY, code, fastest, grown, highest, lines, lowest, now, rarest, rows
 
 STALE = "No exporter is scraped."
@@ -126,15 +126,15 @@ def _exporter() -> Row:
                 none=STALE,
                 width=THIRD,
             ),
-            history(
+            # not a heat map, which where it has nothing to draw says that times are missing
+            compared(
                 "Failures of collectors",
                 "1 while a collector delivers nothing.",
                 lines(f"collector:voltscope_collector_success:failing{{{MANY}}}", "{{instance}} {{collector}}"),
                 unit="none",
                 none="Every collector delivers.",
-                colours=palette.worse(critical=1),
+                maximum=1,
                 width=THIRD * 2,
-                height=8,
             ),
             compared(
                 "Time of collectors",

@@ -23,6 +23,7 @@ Target = Any  # a builder of any data source's query; the SDK has no name for th
 Unit = str
 
 WIDE, HALF, THIRD, QUARTER, SIXTH = 24, 12, 8, 6, 4
+MIN_COLUMN = 90  # pixels
 # Of lines of many platforms: each point is computed for all of them, whichever are shown.
 MANY_POINTS = 200
 
@@ -50,6 +51,11 @@ def _common(
 def _built(builder: Any) -> model.Panel:
     panel: model.Panel = builder.build()
     return panel
+
+
+def _silent_where_empty(panel: Any) -> None:
+    """What no data means is told of the panel; else each empty cell, link and gap among data would say it as well."""
+    panel.override_by_regexp(".*", [model.DynamicConfigValue("noValue", "")])
 
 
 def value(
@@ -173,6 +179,7 @@ def timeline(
     panel.legend(_legend()).tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
     if many:
         panel.max_data_points(MANY_POINTS)
+    _silent_where_empty(panel)
     return _built(panel)
 
 
@@ -194,8 +201,10 @@ def history(
     )
     panel.thresholds(builders.ThresholdsConfig().steps(list(colours))).row_height(0.85).col_width(0.95).fill_opacity(85)
     panel.color_scheme(builders.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
-    panel.show_value(common.VisibilityMode.AUTO).legend(_legend())
+    # without decimals, of which a cell would show the first half
+    panel.show_value(common.VisibilityMode.AUTO).decimals(0).legend(_legend())
     panel.tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
+    _silent_where_empty(panel)
     # as many cells as can be told apart on a wide screen
     return _built(panel.max_data_points(60))
 
@@ -322,15 +331,15 @@ def table(
             },
         )
     )
-    # what no data means is told of the table; else each empty cell, and what a link takes of it, would say it too
-    panel.override_by_regexp(".*", [model.DynamicConfigValue("noValue", "")])
+    _silent_where_empty(panel)
     for column in columns:
         if column.properties:
             panel.override_by_name(column.heading, column.properties)
     if sort:
         by = common_builders.TableSortByFieldState().display_name(sort[0]).desc(sort[1])
         panel.sort_by([by])
-    return _built(panel.show_header(True).cell_height(common.TableCellHeight.SM))
+    # by itself a column is never narrower than 150, which puts the last of a table's out of sight
+    return _built(panel.show_header(True).cell_height(common.TableCellHeight.SM).min_width(MIN_COLUMN))
 
 
 def records(

@@ -110,9 +110,9 @@ def test_every_panel_says_what_it_shows_in_which_unit_and_what_no_data_means(nam
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_empty_cells_of_tables_stay_empty(name: str) -> None:
+def test_empty_cells_and_gaps_stay_empty(name: str) -> None:
     for panel in panels(load(name)):
-        if panel["type"] == "table":
+        if panel["type"] in ("table", "state-timeline", "status-history"):
             first = panel["fieldConfig"]["overrides"][0]
             assert first["matcher"] == {"id": "byRegexp", "options": ".*"}, panel["title"]
             assert first["properties"] == [{"id": "noValue", "value": ""}]
