@@ -183,16 +183,24 @@ def _opened(server: Server, cold: bool) -> Details:
         for span, seconds in RANGES.items():
             if cold:
                 server.restart_cold()
-            first = list(ask(server.url, name, values, seconds, time.time()))
-            again = list(ask(server.url, name, values, seconds, time.time()))
-            found[name][span] = {"cold": _told(first), "warm": _told(again)} if cold else {"warm": _told(again)}
+            first, again = (_asked(server, name, values, seconds) for _ in range(2))
+            found[name][span] = {"cold": first, "warm": again} if cold else {"warm": again}
     return found
 
 
-def _told(answers: list[Answer]) -> Details:
+def _asked(server: Server, name: str, values: dict[str, str], seconds: int) -> Details:
+    """With what it took of the processor, which other work on the machine changes little."""
+    before = _number(server.metrics(), "process_cpu_seconds_total")
+    answers = list(ask(server.url, name, values, seconds, time.time()))
+    worked = _number(server.metrics(), "process_cpu_seconds_total") - before
+    return _told(answers, worked)
+
+
+def _told(answers: list[Answer], worked: float) -> Details:
     slowest = sorted(answers, key=lambda one: -one.seconds)[:_SLOWEST]
     return {
         "seconds": round(sum(one.seconds for one in answers), 3),
+        "processor_seconds": round(worked, 2),
         "queries": len(answers),
         "empty": sum(not one.series for one in answers),
         "samples": sum(one.samples for one in answers),
