@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def alertmanager(tmp_path: Path) -> Iterator[AlertmanagerServer]:
     try:
         yield server
     finally:
-        server.stop()
+        server.stop(signal.SIGKILL)  # nobody needs what it would write down
 
 
 @pytest.fixture
