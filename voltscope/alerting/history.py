@@ -50,7 +50,7 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
 @dataclass(frozen=True)
 class Wish:
     """Which occurrences. `since`, `until`: seconds since the epoch, of those that went on at some time between.
-    `before`: the id of the last one of the page before.
+    `before`: the id of the last one of the page before. `alert`: a fingerprint. `without`: a name that is left out.
     """
 
     since: float | None = None
@@ -61,6 +61,8 @@ class Wish:
     agent: str | None = None
     limit: int = 100
     before: str | None = None
+    alert: str | None = None
+    without: str | None = None
 
 
 class History:
@@ -156,6 +158,7 @@ class History:
                 ("site", wish.site),
                 ("instance", wish.instance),
                 ("agent", wish.agent),
+                ("fingerprint", wish.alert),
             )
             if value is not None
         ]
@@ -163,6 +166,8 @@ class History:
             asked.append(("(ended IS NULL OR ended >= ?)", wish.since))
         if wish.until is not None:
             asked.append(("started <= ?", wish.until))
+        if wish.without is not None:
+            asked.append(("name != ?", wish.without))
         if wish.before is not None:
             asked.append(("id < ?", wish.before))
         where = f"WHERE {' AND '.join(condition for condition, _ in asked)}" if asked else ""

@@ -144,6 +144,8 @@ class Api:
             asked.get("agent"),
             limit + 1,
             before or None,
+            asked.get("alert"),
+            None if asked.get("name") or asked.get("alert") else self._watch.parts.watchdog.alert,
         )
         found = self._history.find(wish)
         shown = fitting(self._told(found[:limit]), limit)
@@ -215,7 +217,9 @@ class Api:
     def _going_on(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         seen = self._watch.seen
         silences = {one.id: one for one in seen.silences if one.state == "active"}
-        chosen = [one for one in self._history.going_on().values() if _matches(one, asked)]
+        alerts = self._history.going_on().values()
+        # that the watchdog fires is as it should be: what is told of it stands beside the alerts
+        chosen = [one for one in alerts if one.name != self._watch.parts.watchdog.alert and _matches(one, asked)]
         chosen.sort(key=lambda one: (one.began, one.id), reverse=True)
         return [self._documents.alert(one, seen, silences) for one in chosen]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KINDS = ("acknowledgement", "silence", "maintenance", "decommission", "flapping")
 
 INFO = info("voltscope_alertd_info", "The version of alertd.", "version")
-ALERTS = gauge("voltscope_alertd_alerts", "Alerts that go on.", state=STATES)
+ALERTS = gauge("voltscope_alertd_alerts", "Alerts that go on, the watchdog left out.", state=STATES)
 STANDING = gauge("voltscope_alertd_standing", "Acknowledgements, silences and the like in force.", kind=KINDS)
 UNAPPLIED = gauge("voltscope_alertd_unapplied", "Those whose silence Alertmanager does not hold yet, or does not take.")
 REACHABLE = gauge("voltscope_alertd_alertmanager_up", "Whether Alertmanager answered when it was last asked.")

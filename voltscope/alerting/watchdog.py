@@ -48,6 +48,11 @@ class Watchdog:
         self._heard = {row[0]: Heard(row[0], msgspec.json.decode(row[1]), row[2]) for row in rows}
         self._saved = {row[0]: row[2] for row in rows}
 
+    @property
+    def alert(self) -> str:
+        """The name of the alert that always fires: a sign of life, and nothing for anybody to look after."""
+        return self._settings.alert
+
     def observe(self, alerts: Iterable[CurrentAlert], given_up: Iterable[Standing], now: float) -> None:
         """Look through what Alertmanager has. One that nobody heard of for long is forgotten, and so are those of sites
         that are given up.

@@ -119,7 +119,7 @@ def audit(ctx: click.Context, limit: int, as_json: bool) -> int:
     rows = [
         [
             Cell(local(one.get("at"))),
-            *(Cell(shown(str(one.get(key) or NOTHING))) for key in ("by", "origin", "action", "subject", "why")),
+            *(Cell(shown(str(one.get(key) or NOTHING))) for key in ("by", "from", "action", "subject", "why")),
             Cell(shown(str(one.get("outcome"))), None if one.get("outcome") == "accepted" else "red"),
         ]
         for one in answer["lines"]

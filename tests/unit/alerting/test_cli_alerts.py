@@ -62,6 +62,16 @@ def test_what_burns_is_listed_and_ends_with_1(cli: Run, crashed: str) -> None:
     assert "No watchdog was ever heard of" in cli("list").stderr
 
 
+def test_the_watchdog_is_told_of_beside_the_alerts_and_is_none_itself(cli: Run, rig: Rig, crashed: str) -> None:
+    watchdog = rig.rules.fire({"alertname": "Watchdog", "severity": "none", "site": "campus"})
+    wait_for(lambda: rig.client.get("/api/alerts")["watchdog"]["state"] == "ok", "the watchdog")
+    told = cli("list")
+    assert "Watchdog" not in ok(told, 1) and "1 firing." in told.stdout and told.stderr == ""
+    assert [one["name"] for one in of_json(cli("history", "--json"))["occurrences"]] == ["VolttronAgentCrashed"]
+    (asked,) = of_json(cli("history", "--json", "--name", "Watchdog"))["occurrences"]
+    assert asked["alert"] == watchdog
+
+
 def test_an_alert_is_taken_in_hand_and_given_back(cli: Run, rig: Rig, crashed: str) -> None:
     assert "acknowledged until it is over" in ok(cli("ack", "VolttronAgentCrashed", "--why", "I look at it"))
     wait_for(lambda: rig.silenced_in_alertmanager(crashed), "the silence")
@@ -73,7 +83,7 @@ def test_an_alert_is_taken_in_hand_and_given_back(cli: Run, rig: Rig, crashed: s
     ok(cli("list"), 1)
     did = [one["action"] for one in of_json(cli("audit", "--json"))["lines"]]
     assert did == ["end-acknowledgement", "acknowledge"]
-    assert "not mine" in ok(cli("audit"))
+    assert "not mine" in ok(cli("audit")) and "127.0.0.1" in ok(cli("audit"))
 
 
 def test_a_name_that_two_alerts_have_is_not_guessed(cli: Run, rig: Rig, crashed: str) -> None:
