@@ -21,6 +21,8 @@ from delivered import at_once, post
 from servers.alertmanager import AlertmanagerServer
 from servers.missing import PeerMissing, without
 
+from voltscope.alerting.alert import fingerprint
+
 WAIT_S = 60
 MEGABYTE = "a bad day \u202e\u2066 " * 70_000
 HOSTILE = {
@@ -170,6 +172,7 @@ def test_a_mail_says_what_where_since_how_bad_and_what_to_do(running: Running) -
         says["runbook"],
         "https://wiki.example.org/runbooks/VolttronAgentCrashed.md",
         dashboard,
+        f"https://north.example.org:10935/alerts?alert={fingerprint(crashed('listener', says)['labels'])}",
         "https://north.example.org:10935/flamegraphs?agent=listener",
         "https://north.example.org:10935/logs?agent=listener&level=warning&since=1795254900&until=1795255500",
     ):

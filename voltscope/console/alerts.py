@@ -22,7 +22,7 @@ _COUNT = re.compile(r"[0-9]{1,15}")
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _WHERE = {"site": _NAME, "instance": _NAME, "agent": _NAME}
 _GOING_ON = {**_WHERE, "state": _WORD, "severity": _WORD, "text": _NAME, "limit": _COUNT}
-_PAST = {**_WHERE, "name": _NAME, "since": _MOMENT, "until": _MOMENT, "limit": _COUNT, "before": _ID}
+_PAST = {**_WHERE, "name": _NAME, "alert": _ID, "since": _MOMENT, "until": _MOMENT, "limit": _COUNT, "before": _ID}
 _LINES = {"limit": _COUNT, "before": _COUNT}
 _WHY = {"why": re.compile(r".{1,2000}", re.DOTALL)}
 

@@ -201,6 +201,7 @@ class Console:
                 "site": self._site.site,
                 "instance": self._site.instance,
                 "version": __version__,
+                "alertd": bool(self._site.alertd),
                 "links": {name: getattr(self._site, name) for name in ("prometheus", "grafana", "kibana")},
                 **{part: {"available": reason is None, "reason": reason} for part, reason in absent.items()},
             }

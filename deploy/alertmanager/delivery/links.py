@@ -18,7 +18,7 @@ _DASHBOARD = (
     f'&to={{{{ if eq .Status "resolved" }}}}{{{{ (.EndsAt.Add {_BEFORE}).UnixMilli }}}}{{{{ else }}}}now{{{{ end }}}}'
 )
 _CONSOLE = {
-    "Alert": "/alerts?id={{ .Fingerprint | urlquery }}",
+    "Alert": "/alerts?alert={{ .Fingerprint | urlquery }}",
     "Logs": "/logs?{{ with .Labels.agent }}agent={{ . | urlquery }}&{{ end }}level=warning"
     f"&since={{{{ (.StartsAt.Add -{_AROUND}).Unix }}}}&until={{{{ (.StartsAt.Add {_AROUND}).Unix }}}}",
     "Flamegraphs": "/flamegraphs?agent={{ .Labels.agent | urlquery }}",

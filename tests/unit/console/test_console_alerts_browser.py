@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from alertd_rig import CRASHED, Rig
 from console_browser import press, shown, visit
@@ -36,7 +37,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     rig.rules.fire(CRASHED, {"summary": "The historian crashed", "description": "It ended with an error."})
     rig.rules.fire(
         {**CRASHED, "alertname": "VolttronBusAlert", "severity": "warning", "agent": "listener"},
-        {"summary": HOSTILE, "description": HOSTILE * 40},
+        {"summary": HOSTILE, "description": HOSTILE * 40, "runbook_url": "http://[hostile"},
     )
     rig.rules.fire({"alertname": "Watchdog", "severity": "info", "site": "campus"})
     wait_for(lambda: len(rig.client.get("/api/alerts")["alerts"]) >= 2, "both alerts")
@@ -50,7 +51,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 @pytest.fixture(scope="module")
 def alerts(site: RunningSite, rig: Rig) -> Iterator[RunningSite]:
     """A console of the site that has this alertd."""
-    with console_of(site.site, alertd=rig.alertd.url) as running:
+    with console_of(msgspec.structs.replace(site.site, site="campus"), alertd=rig.alertd.url) as running:
         yield running
 
 
@@ -69,6 +70,7 @@ def test_what_goes_on_is_listed_the_worst_first_and_opens(browser: WebDriver, al
     until(browser, has(".alert-detail:not([hidden]) dl"), "the alert")
     assert browser.current_url.endswith(f"/alerts?q=listener&alert={fingerprint(rig, 'VolttronBusAlert')}")
     assert "<script>" in shown(browser, ".alert-body .strong")[0] and browser.title != "owned"
+    assert shown(browser, ".alert-body .links code") == ["http://[hostile"]
     assert_at_peace(browser, alerts)
 
 
@@ -90,7 +92,7 @@ def test_an_operator_takes_it_in_hand_and_back_and_alertmanager_knows(
     wait_for(lambda: rig.client.state(crashed) == "firing", "its return")
     until(browser, lambda page: "Acknowledge" in shown(page, ".alert-actions button"), "the button")
     visit(browser, alerts, "/alerts?view=audit", ROW)
-    assert any("not mine" in line and "operator" in line for line in shown(browser, ROW))
+    assert any(all(word in line for word in ("not mine", "operator", "127.0.0.1")) for line in shown(browser, ROW))
     assert_at_peace(browser, alerts)
 
 
@@ -129,7 +131,30 @@ def test_what_was_is_found_in_history_and_timeline(browser: WebDriver, alerts: R
     assert "view=history" in browser.current_url
     assert not browser.find_element(By.CSS_SELECTOR, ".alert-actions").is_displayed()
     assert "gone on boiler-house" in "".join(shown(browser, f"{ROW}.current"))
+    visit(browser, alerts, f"/alerts?alert={stopped}", "#alert-title")  # as a mail of an hour ago leads here
+    until(browser, lambda page: shown(page, "#alert-title") == ["VolttronAgentStopped"], "what was")
+    assert "over" in shown(browser, ".alert-body dd") and not has(f"{ROW}.current")(browser)
     assert_at_peace(browser, alerts)
+
+
+def test_overview_fleet_and_agent_lead_to_the_alerts_of_what_they_show(
+    browser: WebDriver, alerts: RunningSite, rig: Rig
+) -> None:
+    visit(browser, alerts, "/", ".tile a[href^='/alerts']")
+    until(browser, lambda page: shown(page, ".tile a[href^='/alerts']")[0].endswith("firing"), "how many fire")
+    press(browser, By.CSS_SELECTOR, ".tile a[href^='/alerts']")
+    until(browser, has(ROW), "the alerts")
+    assert shown(browser, f"{ROW} a.identity") == ["VolttronAgentCrashed", "VolttronBusAlert"]
+    assert_at_peace(browser, alerts)
+
+
+def test_labels_that_somebody_unfolded_stay_so(browser: WebDriver, alerts: RunningSite, rig: Rig) -> None:
+    visit(browser, alerts, f"/alerts?alert={fingerprint(rig, 'VolttronAgentCrashed')}", ".alert-labels summary")
+    press(browser, By.CSS_SELECTOR, ".alert-labels summary")
+    before = shown(browser, ".alert-body .strong")
+    rig.rules.fire(CRASHED, {"summary": "The historian crashed again", "description": "It ended with an error."})
+    until(browser, lambda page: shown(page, ".alert-body .strong") != before, "the new words")
+    assert has(".alert-labels[open]")(browser)
 
 
 def test_alertmanager_away_is_said(browser: WebDriver, alerts: RunningSite, rig: Rig) -> None:

@@ -6,14 +6,21 @@ import { duration, moment, visible } from "/static/js/format.js";
 import { alertMark } from "/static/js/agent-facts.js";
 import { KIND_NAMES } from "/static/js/flamegraphs-pictures.js";
 
+const RAISED = "raised by the agent"; // on its own bus: no alert of Prometheus
 const AROUND_S = 300; // of the logs that a moment leads to
 const COLOURS = { start: "--accent", alert: "--bad", capture: "--odd" };
 const LINES = [["start", "started"], ["alert", "alert"], ["capture", "capture"]];
 
 const logs = (agent, at, words) => el("a", { href: `/logs${query({ agent, since: Math.floor(at - AROUND_S), until: Math.floor(at + AROUND_S) })}`, "data-route": true, "aria-label": `Logs around ${words}`, dataset: { key: `logs-${at}-${words}` } }, "Logs");
 
-/** `events(found, captures)` draws them; `marks()`: what plots show. Newest first. */
-export function agentEvents(agent, { own }) {
+/** Where an alert is told of whole: among those that go on, or in the history. */
+function whole(alertsOf, { name, until }) {
+  const address = `/alerts${query(until === null ? alertsOf : { view: "history", ...alertsOf, name, since: "30d" })}`;
+  return el("a", { href: address, "data-route": true, "aria-label": `The alert ${visible(name)}`, dataset: { key: `alert-${name}-${until}` } }, "Alert");
+}
+
+/** `alertsOf`: agent, site and instance as alerts have them, null without an alertd. `events(found, captures)` draws them; `marks()`: what plots show. Newest first. */
+export function agentEvents(agent, { own, alertsOf }) {
   const node = el("section", { class: "panel", "aria-labelledby": "events-title" });
   let all = [];
 
@@ -28,7 +35,7 @@ export function agentEvents(agent, { own }) {
     update({ starts, alerts, since, until }, captures) {
       all = [
         ...starts.map((at) => ({ at, kind: "start", what: mark("info", "a process of it started"), ways: own ? logs(agent, at, `the start at ${moment(at).short}`) : "" })),
-        ...alerts.map((alert) => ({ at: alert.since, kind: "alert", what: [alertMark(alert), el("span", { class: "hint" }, alert.until === null ? " fires still" : ` for ${duration(alert.until - alert.since)}`)], ways: own ? logs(agent, alert.since, visible(alert.name)) : "" })),
+        ...alerts.map((alert) => ({ at: alert.since, kind: "alert", what: [alertMark(alert), el("span", { class: "hint" }, alert.until === null ? " fires still" : ` for ${duration(alert.until - alert.since)}`)], ways: [alertsOf && alert.severity !== RAISED ? [whole(alertsOf, alert), " "] : "", own ? logs(agent, alert.since, visible(alert.name)) : ""].flat() })),
         ...captures.map((one) => ({ at: Date.parse(one.started) / 1000, kind: "capture", what: [mark("odd", `${KIND_NAMES[one.kind] ?? visible(one.kind)} capture`), el("span", { class: "hint" }, ` ${visible(one.words ?? "")}`)], ways: el("a", { href: `/flamegraphs${query({ agent, id: one.id })}`, "data-route": true, "aria-label": `The flamegraph of ${moment(Date.parse(one.started) / 1000).short}`, dataset: { key: one.id } }, "Flamegraph") })),
       ].filter(({ at }) => since <= at && at <= until).sort((one, other) => other.at - one.at);
       const legend = LINES.filter(([kind]) => all.some((one) => one.kind === kind)).map(([kind, word]) => {

@@ -33,7 +33,8 @@ export function mount(root, { session, parameters, go }) {
   const troubles = el("div", { "aria-live": "polite" });
   const fresh = el("p", { class: "hint fresh", role: "status" }, "Loading…");
   const place = el("div", { class: "plots-place" });
-  const events = agentEvents(agent, { own });
+  const alertsOf = session.alertd ? { agent, site: other?.site ?? session.site, instance: other?.instance ?? session.instance } : null;
+  const events = agentEvents(agent, { own, alertsOf });
   const errors = agentErrors(go);
   const whose = own ? "" : ` on ${visible([other.site, other.instance].filter(Boolean).join(" / "))}`;
   root.append(

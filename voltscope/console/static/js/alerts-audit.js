@@ -14,7 +14,7 @@ export function auditView({ signal }) {
   let older = [];
   let next = null;
 
-  const line = (one) => row(COLUMNS, [moment(one.at).short, visible(one.by), visible(one.origin), visible(one.action), visible(one.subject ?? "–"), visible(one.why ?? "–"), visible(one.outcome)]);
+  const line = (one) => row(COLUMNS, [moment(one.at).short, visible(one.by), visible(one.from), visible(one.action), visible(one.subject ?? "–"), visible(one.why ?? "–"), visible(one.outcome)]);
 
   function draw(first) {
     const more = next ? el("p", { class: "below-records" }, el("button", { type: "button", dataset: { key: "older" }, on: { click: turn } }, "Older ones")) : null;

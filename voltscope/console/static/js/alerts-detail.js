@@ -1,7 +1,7 @@
 // One alert whole: what it says, what was found when it began, who was told; and taking it in hand.
 
 import { get, post, query, remove } from "/static/js/api.js";
-import { el, notice, refill } from "/static/js/dom.js";
+import { el, mark, notice, refill } from "/static/js/dom.js";
 import { duration, moment, visible } from "/static/js/format.js";
 import { KINDS, about, field, severityMark, stateMark, way, when, words } from "/static/js/alerts-parts.js";
 
@@ -19,6 +19,7 @@ export function alertDetail({ session, close, changed }) {
     el("div", { class: "panel-head" }, head, el("a", { href: close, "data-route": true, dataset: { key: "close-alert" } }, "Close")),
     body, form?.node, found);
   let alert = null;
+  const drawn = new Map(); // by place, what is shown there: what is as it was stays as it is, also what is selected
   let read = { id: null, at: 0 };
 
   /** `one`: an alert that goes on, or an occurrence that was. */
@@ -27,28 +28,39 @@ export function alertDetail({ session, close, changed }) {
     alert = one;
     node.hidden = false;
     head.textContent = visible(one.name);
-    refill(body, ...facts(one));
+    draw(body, one, facts);
     form?.update(one);
     const occurrence = one.occurrence ?? one.id;
-    if (one.evidence) refill(found, ...evidence(one));
+    if (one.evidence) draw(found, one, evidence);
     else if (read.id !== occurrence || Date.now() - read.at > AGAIN_MS) load(occurrence, signal);
     if (first) head.focus({ preventScroll: true });
+  }
+
+  function draw(place, what, parts) {
+    const key = JSON.stringify(what);
+    if (drawn.get(place) === key) return;
+    drawn.set(place, key);
+    const unfolded = [...place.querySelectorAll("details")].map(({ open }) => open);
+    refill(place, ...parts(what));
+    place.querySelectorAll("details").forEach((one, index) => { one.open = unfolded[index] ?? false; });
   }
 
   async function load(occurrence, signal) {
     read = { id: occurrence, at: Date.now() };
     try {
-      refill(found, ...evidence(await get(`/api/alerts/history/${occurrence}`, signal)));
+      draw(found, await get(`/api/alerts/history/${occurrence}`, signal), evidence);
     } catch (error) {
+      drawn.delete(found);
       if (error.name !== "AbortError") refill(found, notice(error));
     }
   }
 
-  /** The alert that was open does not go on any more. */
+  /** Nothing is known of the alert that was asked for. */
   function gone() {
     node.hidden = false;
-    head.textContent = "It is over";
-    refill(body, el("p", { class: "hint" }, "This alert does not go on. ", el("a", { href: "/alerts?view=history", "data-route": true }, "History"), " has it."));
+    head.textContent = "No such alert";
+    drawn.clear();
+    refill(body, el("p", { class: "hint" }, "No alert of this id goes on, and the history has none. It may have begun a moment ago, or be another site's."));
     if (form) form.node.hidden = true;
     refill(found);
   }
@@ -105,6 +117,7 @@ function facts(one) {
   const held = one.acknowledgement ?? one.acknowledged;
   const told = [
     ["How bad", severityMark(one.severity)],
+    ...(one.ended ? [["State", mark("good", "over")]] : []),
     ...(one.state ? [["State", [stateMark(one), one.flapping ? " flapping" : ""]]] : []),
     ["About", about(one.labels)],
     ["When", when(one)],

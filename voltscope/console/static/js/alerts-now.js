@@ -30,6 +30,7 @@ export function nowView({ session, parameters, signal }) {
       place));
   [text.value, state.value, severity.value] = [asked.q, asked.state, asked.severity];
   let seen = null;
+  let past = null; // what was of the alert that is open, once it is over
 
   for (const [input, name] of [[text, "q"], [state, "state"], [severity, "severity"]]) {
     input.addEventListener("input", () => {
@@ -68,7 +69,9 @@ export function nowView({ session, parameters, signal }) {
     refill(troubles, doubts(seen));
     draw();
     const one = opened && seen.alerts.find(({ id }) => id === opened);
-    if (one) detail.show(one, signal);
+    if (one) past = null;
+    else if (opened) past ??= (await get(`/api/alerts/history${query({ alert: opened, limit: 1 })}`, signal)).occurrences[0];
+    if (one ?? past) detail.show(one ?? past, signal);
     else if (opened) detail.gone();
   }
   return { node, read, every: EVERY_MS };

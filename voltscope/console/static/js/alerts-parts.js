@@ -56,7 +56,7 @@ export function words(text, longest = 600) {
 
 /** A link to what alertd leads to: into this console where it is ours, else in a window of its own. */
 export function way(name, address) {
-  if (!/^https?:\/\//.test(address)) return el("span", {}, `${name}: `, el("code", {}, visible(address)));
+  if (!/^https?:\/\//.test(address) || !URL.canParse(address)) return el("span", {}, `${name}: `, el("code", {}, visible(address)));
   const url = new URL(address);
   if (url.origin === location.origin) return el("a", { href: url.pathname + url.search, "data-route": true, dataset: { key: `way-${name}` } }, name);
   return el("a", { href: address, rel: "noreferrer", target: "_blank", dataset: { key: `way-${name}` } }, name, el("span", { "aria-hidden": "true" }, " ↗"));

@@ -51,21 +51,22 @@ export function matches(one, text) {
   return text.toLowerCase().split(/\s+/).every((word) => all.includes(word));
 }
 
-/** `tools`: by, down, spark, way(one) where a row leads, chosen {site, instance}, order(key) somebody wants. */
-export function fleetTable(instances, { by, down, spark, way, chosen, order }) {
+/** `tools`: by, down, spark, way(one) where a row leads, alertsOf(one) where its alerts are (null: nowhere), chosen
+ * {site, instance}, order(key) somebody wants. */
+export function fleetTable(instances, { by, down, spark, way, alertsOf, chosen, order }) {
   if (instances.length === 0) return el("p", { class: "hint" }, "No platform is like that.");
   const heads = COLUMNS.map(([label, kind, key]) => el("th", { scope: "col", class: kind, "aria-sort": by === key ? (down ? "descending" : "ascending") : null },
     el("button", { type: "button", class: "sorter", dataset: { key: `by-${key}` }, on: { click: () => order(key) } }, label)));
-  return el("table", { "aria-labelledby": "fleet-title" }, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, instances.map((one) => platform(one, spark, way, chosen))));
+  return el("table", { "aria-labelledby": "fleet-title" }, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, instances.map((one) => platform(one, { spark, way, alertsOf, chosen }))));
 }
 
-function platform(one, spark, way, chosen) {
+function platform(one, { spark, way, alertsOf, chosen }) {
   const [kind, word] = CONDITIONS[one.state] ?? ["unknown", one.state];
   const line = row(COLUMNS, [
     [el("a", { class: "identity", href: way(one), "data-route": true, dataset: { key: `platform-${one.site}/${one.instance}` } }, visible(one.instance || "–")), el("span", { class: "sub" }, visible(one.site))],
     [mark(kind, word), one.state === "not-scraped" ? el("span", { class: "sub" }, one.seen_seconds === null ? "not in the last 6 h" : `last ${duration(one.seen_seconds)} ago`) : null],
     agentsBy(one),
-    alertsBy(one),
+    alertsBy(one, alertsOf(one)),
     [one.newest_data_seconds === null ? "–" : `${duration(one.newest_data_seconds)} ago`],
     [visible(words(one)) || "–"],
     [visible(one.voltscope ?? "–")],
@@ -81,9 +82,10 @@ function agentsBy({ agents }) {
   return [el("span", { class: "marks" }, there.map(([state, number]) => mark(STATES[state]?.[0] ?? "unknown", `${number} ${STATES[state]?.[1] ?? visible(state)}`)))];
 }
 
-function alertsBy({ alerts: by, alerting_since: since }) {
+function alertsBy({ site, instance, alerts: by, alerting_since: since }, address) {
   const there = Object.keys(SEVERITIES).filter((severity) => by[severity]);
   if (there.length === 0) return [el("span", { class: "hint" }, "none")];
-  return [el("span", { class: "marks" }, there.map((severity) => mark(SEVERITIES[severity], `${by[severity]} ${severity}`))),
+  const marks = there.map((severity) => mark(SEVERITIES[severity], `${by[severity]} ${severity}`));
+  return [address ? el("a", { class: "marks", href: address, "data-route": true, dataset: { key: `alerts-${site}/${instance}` } }, marks) : el("span", { class: "marks" }, marks),
     since ? el("span", { class: "sub" }, `for ${duration(Date.now() / 1000 - since)}`) : null];
 }

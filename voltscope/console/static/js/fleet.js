@@ -37,6 +37,8 @@ export function mount(root, { session, parameters, go }) {
   /** Where a platform's row leads: this console's own overview, or its agents above the table. */
   const way = (one) => (one.site === session.site && one.instance === session.instance ? "/" : address({ site: one.site, instance: one.instance }));
 
+  const alertsOf = ({ site, instance }) => (session.alertd ? `/alerts${query({ site, instance })}` : null);
+
   const address = (platform) => `/fleet${query({ q: looking.q, by: looking.by === "state" ? "" : looking.by, down: looking.down ? 1 : "", page: looking.page > 1 ? looking.page : "", ...platform })}`;
 
   function kept() {
@@ -51,7 +53,7 @@ export function mount(root, { session, parameters, go }) {
     const first = (looking.page - 1) * PAGE;
     const shown = found.slice(first, first + PAGE);
     words.textContent = found.length === seen.instances.length ? `${count(found.length)} in all${pages > 1 ? `, ${first + 1} to ${first + shown.length} shown` : ""}.` : `${count(found.length)} of ${count(seen.instances.length)}${pages > 1 ? `, ${first + 1} to ${first + shown.length} shown` : ""}.`;
-    refill(place, fleetTable(shown, { ...looking, spark: seen.spark, way, chosen, order }));
+    refill(place, fleetTable(shown, { ...looking, spark: seen.spark, way, alertsOf, chosen, order }));
     const turn = (to, name) => el("button", { type: "button", class: "small", disabled: to < 1 || to > pages, dataset: { key: name }, on: { click: () => turned(to) } }, name);
     refill(pager, pages > 1 ? [turn(looking.page - 1, "Before"), el("span", { class: "hint" }, `Page ${looking.page} of ${pages}`), turn(looking.page + 1, "Next")] : []);
   }

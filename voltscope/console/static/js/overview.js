@@ -1,6 +1,6 @@
 // Overview: the platform, its agents, historians and devices, read again every ten seconds.
 
-import { get } from "/static/js/api.js";
+import { get, query } from "/static/js/api.js";
 import { LINE_CPU, LINE_MEMORY, agentTable } from "/static/js/agents-table.js";
 import { el, mark, notice, refill } from "/static/js/dom.js";
 import { bytes, count, duration, percent, visible } from "/static/js/format.js";
@@ -10,6 +10,9 @@ import { row, table } from "/static/js/tables.js";
 
 export const title = "Overview";
 const EVERY_MS = 10_000;
+
+/** What a tile says of alerts in each state; firing ones first. */
+const ALERTS = { firing: "bad", acknowledged: "good", silenced: "stopped", inhibited: "unknown" };
 
 export function mount(root, { session }) {
   const top = el("section", { class: "tiles", "aria-label": "Platform" });
@@ -28,9 +31,9 @@ export function mount(root, { session }) {
   async function read() {
     clearTimeout(timer);
     try {
-      const seen = await get("/api/overview", stop.signal);
+      const [seen, alerts] = await Promise.all([get("/api/overview", stop.signal), session.alertd ? alerting() : null]);
       refill(troubles, ...problems(seen));
-      refill(top, ...tiles(seen));
+      refill(top, ...tiles(seen), alerts);
       refill(agents, ...agentTable(seen.agents, { may_capture: session.may_capture }));
       refill(historians, ...historianTable(seen.historians));
       refill(devices, ...deviceTable(seen.devices));
@@ -42,6 +45,15 @@ export function mount(root, { session }) {
     }
     if (!document.hidden && !stop.signal.aborted) timer = setTimeout(read, EVERY_MS);
   }
+
+  /** A tile that leads to the alerts of this site; alertd may be away alone. */
+  async function alerting() {
+    const found = await get(`/api/alerts${query({ site: session.site, limit: 1 })}`, stop.signal).catch(() => null);
+    const there = Object.entries(ALERTS).filter(([state]) => found?.counts[state]).map(([state, kind]) => mark(kind, `${count(found.counts[state])} ${state}`));
+    const said = !found?.alertmanager.reachable ? [mark("unknown", "unknown")] : there.length ? there : [mark("good", "none")];
+    return tile("Alerts", el("a", { class: "marks", href: `/alerts${query({ site: session.site })}`, "data-route": true, dataset: { key: "alerts" } }, said));
+  }
+
   const onVisible = () => document.hidden || read();
   document.addEventListener("visibilitychange", onVisible);
   read();
