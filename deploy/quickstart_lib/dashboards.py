@@ -75,6 +75,7 @@ allow_sign_up = false
 default_home_dashboard_path = {_boards(home) / "fleet.json"}
 [plugins]
 preinstall_disabled = true
+public_key_retrieval_disabled = true
 [news]
 news_feed_enabled = false
 [snapshots]

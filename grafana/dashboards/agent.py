@@ -377,7 +377,7 @@ def _greenlets() -> Row:
                 now(f"volttron_agent_probe{{{AGENT}}}"),
                 unit="none",
                 none=none,
-                mappings=palette.yes_no("answers", "silent", colour=palette.WARNING),
+                mappings=palette.yes_no("answers", "none", colour=palette.NEUTRAL),
                 colours=palette.fixed(palette.NEUTRAL),
                 height=8,
             ),

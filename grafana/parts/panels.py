@@ -53,11 +53,6 @@ def _built(builder: Any) -> model.Panel:
     return panel
 
 
-def _silent_where_empty(panel: Any) -> None:
-    """What no data means is told of the panel; else each empty cell, link and gap among data would say it as well."""
-    panel.override_by_regexp(".*", [model.DynamicConfigValue("noValue", "")])
-
-
 def value(
     title: str,
     about: str,
@@ -174,12 +169,13 @@ def timeline(
     panel.mappings(palette.numbered(names)).merge_values(True).row_height(0.85).fill_opacity(85).line_width(0)
     panel.show_value(common.VisibilityMode.AUTO).align_value(common.TimelineValueAlignment.LEFT)
     # by mappings alone: with colours of thresholds the panel tells those, "-∞+", where the states' names should be
-    panel.color_scheme(builders.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC))
+    panel.color_scheme(builders.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(palette.NEUTRAL))
+    # how the legend calls gaps, which are not drawn; "" would be taken for 0
+    panel.override_by_regexp(".*", [model.DynamicConfigValue("noValue", "no data")])
     panel.thresholds(builders.ThresholdsConfig().steps(palette.fixed(palette.NEUTRAL)))
     panel.legend(_legend()).tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
     if many:
         panel.max_data_points(MANY_POINTS)
-    _silent_where_empty(panel)
     return _built(panel)
 
 
@@ -204,7 +200,6 @@ def history(
     # without decimals, of which a cell would show the first half
     panel.show_value(common.VisibilityMode.AUTO).decimals(0).legend(_legend())
     panel.tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
-    _silent_where_empty(panel)
     # as many cells as can be told apart on a wide screen
     return _built(panel.max_data_points(60))
 
@@ -331,7 +326,8 @@ def table(
             },
         )
     )
-    _silent_where_empty(panel)
+    # what no data means is told of the table; else each empty cell, and what a link takes of it, would say it too
+    panel.override_by_regexp(".*", [model.DynamicConfigValue("noValue", "")])
     for column in columns:
         if column.properties:
             panel.override_by_name(column.heading, column.properties)
@@ -378,7 +374,6 @@ def graph(
     panel = _common(nodegraph.Panel(), title, about, [nodes, edges], unit="none", none=none, width=WIDE, height=height)
     # of one column, which edges have not: the panel offers the links of every column, each again
     panel.override_by_name("title", [model.DynamicConfigValue("links", [link.build()])])
-    panel.override_by_name("color", [model.DynamicConfigValue("displayName", "coloured by state")])
     return _built(panel)
 
 
