@@ -15,6 +15,7 @@ from voltscope.alerting.store import Database
 from voltscope.ulid import new_ulid
 
 ALERT = "VolttronAlertFlapping"
+_NOBODY_IS_TOLD = "info"  # a severity: nothing is to be held back
 _RENEWED_S = 3600.0
 # As Prometheus does it: told again often, and over by itself when nobody tells any more.
 RESEND_S = 30.0
@@ -38,10 +39,14 @@ class Flapping:
         """Whether it does now."""
         return self._standings.of_alert("flapping", fingerprint) is not None
 
-    def observe(self, started: Iterable[CurrentAlert], ended: Iterable[str], now: float) -> None:
+    def observe(
+        self, started: Iterable[CurrentAlert], ended: Iterable[str], now: float, in_hand: Iterable[str] = ()
+    ) -> None:
         """`started`: alerts that began since the last time, those that people are kept from being told of left out.
-        `ended`: fingerprints of those that are over since.
+        `ended`: fingerprints of those that are over since. `in_hand`: of those that somebody acknowledged, whose
+        starts until now are no news any more.
         """
+        self._forgive(set(in_hand) & self._starts.keys())
         for fingerprint in ended:
             if fingerprint in self._changed:
                 self._changed[fingerprint] = now
@@ -69,6 +74,8 @@ class Flapping:
     def _began(self, one: CurrentAlert, now: float) -> None:
         if one.alert.name == ALERT or one.alert.name in self._settings.never or one.large:
             return
+        if one.alert.labels.get("severity") == _NOBODY_IS_TOLD:
+            return
         with self._database.write() as connection:
             connection.execute("INSERT INTO start VALUES (?, ?)", (one.fingerprint, now))
         starts = self._starts.setdefault(one.fingerprint, deque())
@@ -80,6 +87,12 @@ class Flapping:
         elif len(starts) >= self._settings.starts:
             self._changed[one.fingerprint] = now
             self._standings.put(_standing(one, len(starts), self._settings, now))
+
+    def _forgive(self, fingerprints: Collection[str]) -> None:
+        for fingerprint in fingerprints:
+            del self._starts[fingerprint]
+            with self._database.write() as connection:
+                connection.execute("DELETE FROM start WHERE fingerprint = ?", (fingerprint,))
 
     def _forget(self, now: float) -> None:
         oldest = now - self._settings.window_s
@@ -114,7 +127,7 @@ def _told(standing: Standing, now: float) -> Alert:
     return Alert(
         {
             "alertname": ALERT,
-            "severity": "warning",
+            "severity": labels.get("severity") or "warning",  # who hears of the one hears of the other
             "flapping": name,
             **{label: labels[label] for label in _SHOWN if labels.get(label)},
         },

@@ -40,9 +40,9 @@ class FlapSettings(Config, frozen=True, kw_only=True):
     `never`: names of alerts that are not held back, whatever they do.
     """
 
-    starts: Annotated[int, msgspec.Meta(ge=2)] = 3
-    window_s: _Seconds = 1800.0
-    calm_s: _Seconds = 900.0
+    starts: Annotated[int, msgspec.Meta(ge=2)] = 2
+    window_s: _Seconds = 3600.0
+    calm_s: _Seconds = 1800.0
     never: tuple[str, ...] = ("Watchdog",)
 
 

@@ -162,13 +162,15 @@ class Watch:
         """Write down what began and ended, and what follows from it; the occurrences that are new."""
         parts = self.parts
         flapping_silences = {one.id for one in silences if (standing_of(one) or ("",))[0] == "flapping"}
-        new, starts, ended = [], [], []
+        new, starts, ended, in_hand = [], [], [], []
         with parts.database.write():
             for fingerprint, one in alerts.items():
                 acknowledged = parts.acknowledgements.of_alert(fingerprint)
                 occurrence, is_start = parts.history.begin(
                     one, now, parts.flapping.flaps(fingerprint), acknowledged.id if acknowledged else None
                 )
+                if acknowledged:
+                    in_hand.append(fingerprint)
                 if is_start:
                     new.append(occurrence)
                     if not (acknowledged or one.inhibited_by or set(one.silenced_by) - flapping_silences):
@@ -178,7 +180,7 @@ class Watch:
                 for fingerprint in gone:
                     parts.history.end(fingerprint, now, now - self._there.get(fingerprint, self._before))
                     ended.append(fingerprint)
-            self._judge(alerts, starts, ended, now, settled)
+            self._judge(alerts, starts, ended, in_hand, now, settled)
             self._watched(now)
         self._there = {one: self._there[one] for one in gone - set(ended) if one in self._there}
         self._there |= dict.fromkeys(alerts, now)
@@ -190,11 +192,12 @@ class Watch:
         alerts: Mapping[str, CurrentAlert],
         starts: list[CurrentAlert],
         ended: list[str],
+        in_hand: list[str],
         now: float,
         settled: bool,
     ) -> None:
         parts = self.parts
-        parts.flapping.observe(starts, ended, now)
+        parts.flapping.observe(starts, ended, now, in_hand)
         parts.watchdog.observe(alerts.values(), parts.standings.open("decommission"), now)
         verdict = parts.watchdog.verdict(now)
         # with Prometheus gone Alertmanager forgets what fires within minutes, and nothing of it is over

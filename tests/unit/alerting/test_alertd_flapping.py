@@ -10,13 +10,13 @@ from alertd_rig import CRASHED, Rig, wait_for
 Start = Callable[..., Rig]
 
 
-def test_the_third_start_holds_it_back_and_one_alert_tells(alertd: Start) -> None:
+def test_the_second_start_holds_it_back_and_one_alert_tells(alertd: Start) -> None:
     rig = alertd()
-    alert = _flap(rig, 3)
+    alert = _flap(rig, 2)
     summary = wait_for(lambda: _summary(rig), "the summary")
     assert summary["labels"] == {
         "alertname": "VolttronAlertFlapping",
-        "severity": "warning",
+        "severity": "critical",
         "site": "campus",
         "instance": "boiler-house",
         "agent": "platform.historian",
@@ -33,13 +33,13 @@ def test_while_it_flaps_its_history_is_one_line(alertd: Start) -> None:
     rig = alertd()
     alert = _flap(rig, 6)
     occurrences = [one for one in rig.client.get("/api/history")["occurrences"] if one["alert"] == alert]
-    assert [one["flaps"] for one in occurrences] == [3, 0, 0]
+    assert [one["flaps"] for one in occurrences] == [4, 0]
     assert occurrences[0]["ended"] is None
 
 
 def test_when_it_is_calm_it_is_told_of_again(alertd: Start) -> None:
     rig = alertd(flapping={"calm_s": 2})
-    alert = _flap(rig, 3)
+    alert = _flap(rig, 2)
     ended = wait_for(lambda: _summary_that_ended(rig), "the summary, and its end")
     assert ended["labels"]["flapping"] == "VolttronAgentCrashed"
     wait_for(lambda: rig.client.state(alert) == "firing", "its release")
@@ -50,7 +50,7 @@ def test_when_it_is_calm_it_is_told_of_again(alertd: Start) -> None:
 
 def test_flapping_goes_on_after_a_restart(alertd: Start) -> None:
     rig = alertd()
-    alert = _flap(rig, 2)
+    alert = _flap(rig, 1)
     rig.stop()
     rig.start()
     wait_for(lambda: rig.client.alert(alert), "the alert")
@@ -71,6 +71,24 @@ def test_who_has_it_in_hand_is_not_told_that_it_flaps(alertd: Start) -> None:
     told = rig.client.alert(alert)
     assert told and told["state"] == "acknowledged" and not told["flapping"]
     assert _summary(rig) is None
+
+
+def test_after_it_was_in_hand_the_count_begins_anew(alertd: Start) -> None:
+    rig = alertd(acknowledge={"grace_s": 0.2})
+    alert = _flap(rig, 1)
+    rig.client.post("/api/acknowledgements", {"alert": alert, "why": "replacing it"})
+    rig.rules.resolve(alert)
+    wait_for(lambda: rig.client.get("/api/acknowledgements")["acknowledgements"] == [], "the end of it")
+    rig.rules.fire(CRASHED)
+    wait_for(lambda: rig.client.state(alert) == "firing", "its return, which is told of")
+    _restart(rig, alert)
+    wait_for(lambda: _summary(rig), "the summary")
+
+
+def test_what_nobody_is_told_of_is_not_held_back(alertd: Start) -> None:
+    rig = alertd()
+    alert = _flap(rig, 4, {**CRASHED, "severity": "info"})
+    assert rig.client.state(alert) == "firing" and _summary(rig) is None
 
 
 def test_the_watchdog_is_never_held_back(alertd: Start) -> None:
