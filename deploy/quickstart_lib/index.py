@@ -15,16 +15,24 @@ from collections.abc import Mapping
 from .failure import StepFailed
 from .pip_settings import DEFAULT_INDEX, index_urls
 
+# The project that VOLTTRON makes names this index as well, and poetry gives up where it does not answer.
+TEST_INDEX = "https://test.pypi.org/simple"
 _JSON = "application/vnd.pypi.simple.v1+json"
 
 
 def needs_remedy(environment: Mapping[str, str], timeout: float = 20) -> bool:
-    """Whether poetry would fail by itself: another index than the default is configured, or it speaks no JSON.
+    """Whether poetry would fail by itself: another index than the default is configured, or it speaks no JSON, or
+    PyPI's test index does not answer.
 
     Raises StepFailed when the index does not answer at all.
     """
     urls = index_urls(environment)
-    return urls != [DEFAULT_INDEX] or not speaks_json(urls[0], environment, timeout)
+    if urls != [DEFAULT_INDEX] or not speaks_json(urls[0], environment, timeout):
+        return True
+    try:
+        return not speaks_json(TEST_INDEX, environment, timeout)
+    except StepFailed:
+        return True
 
 
 def speaks_json(index: str, environment: Mapping[str, str], timeout: float = 20) -> bool:

@@ -144,6 +144,14 @@ def configure(home: Home, account: Account, report: Report) -> Parts:
     return parts
 
 
+def _begin_platform(home: Home, runner: Runner, supervisor: Supervisor, timeout: float) -> None:
+    """Until it answers. Raises StepFailed."""
+    if not supervisor.alive("volttron"):
+        (home.volttron / "VOLTTRON_PID").unlink(missing_ok=True)  # a killed platform leaves its own behind
+        supervisor.begin("volttron")
+    volttron_platform.wait_until_up(home, runner, lambda: supervisor.alive("volttron"), timeout)
+
+
 def start(home: Home, runner: Runner, supervisor: Supervisor, parts: Parts, report: Report) -> None:
     """Starts everything, and installs the agents the platform does not have yet."""
     with report.step("VOLTTRON platform"):
@@ -153,15 +161,24 @@ def start(home: Home, runner: Runner, supervisor: Supervisor, parts: Parts, repo
                 supervisor.end(name)
         for name in parts.running:
             supervisor.begin(name)
-        first = not (home.volttron / "pyproject.toml").exists()
-        if first and needs_remedy(home_environment(home)):
+        first = not home.state.get("libraries")
+        project = home.volttron / "pyproject.toml"
+        if first and not supervisor.alive("volttron"):
+            project.unlink(missing_ok=True)  # of a first start that failed, and half of one
+        prepared = first and not project.exists() and needs_remedy(home_environment(home))
+        if prepared:
             report.note("its package index is a plain one: making its poetry project")
-            versions, python = home.state["versions"], home.state["python"]
-            volttron_platform.prepare_project(home, runner, versions, python)
-        if not supervisor.alive("volttron"):
-            (home.volttron / "VOLTTRON_PID").unlink(missing_ok=True)  # a killed platform leaves its own behind
-            supervisor.begin("volttron")
-        volttron_platform.wait_until_up(home, runner, lambda: supervisor.alive("volttron"), 600 if first else 120)
+            volttron_platform.prepare_project(home, runner, home.state["versions"], home.state["python"])
+        try:
+            _begin_platform(home, runner, supervisor, 600 if first else 120)
+        except StepFailed:
+            if not first or prepared:
+                raise
+            # a mirror may answer JSON when it is looked at and HTML a minute later, or not all that poetry asks for
+            report.note("its own poetry project did not come about: making one for a plain index")
+            supervisor.end("volttron")
+            volttron_platform.prepare_project(home, runner, home.state["versions"], home.state["python"])
+            _begin_platform(home, runner, supervisor, 600)
         pid = int((home.volttron / "VOLTTRON_PID").read_text())
         if volttron_platform.interrupt_ignored(pid):
             raise StepFailed("the platform ignores SIGINT, so its agents could not be stopped.", "", home.platform_log)

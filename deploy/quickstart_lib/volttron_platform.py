@@ -209,14 +209,15 @@ def wait_until_up(home: Home, runner: Runner, alive: Callable[[], bool], timeout
     """Until the platform answers vctl. Raises StepFailed when it ends or stays silent for `timeout` seconds."""
     deadline = time.monotonic() + timeout
     pid_file = home.volttron / "VOLTTRON_PID"
+    ended = f"did not answer within {timeout:.0f} s"
     while time.monotonic() < deadline:
-        if not alive():
+        if not alive():  # the supervisor may be about to try again
+            ended = "did not start"
             break
         # Written when all services are up; asking earlier would only cost processor time.
         if pid_file.exists() and runner.attempt(_command(home, ["peerlist"]), cwd=home.volttron, timeout=20)[0] == 0:
             return
         time.sleep(0.2)
-    ended = "did not start" if not alive() else f"did not answer within {timeout:.0f} s"
     log = home.platform_log if home.platform_log.exists() else home.logs / "volttron.out"
     raise StepFailed(f"the VOLTTRON platform {ended}.", f"See {log} and {home.logs / 'volttron.out'}.", log)
 

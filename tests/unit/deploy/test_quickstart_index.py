@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from quickstart_lib import index
 from quickstart_lib.failure import StepFailed
 from quickstart_lib.index import needs_remedy, poetry_project, speaks_json
 from quickstart_lib.pip_settings import DEFAULT_INDEX, index_urls, pip_environment
@@ -21,6 +22,17 @@ def test_another_index_than_the_default_needs_the_remedy_whatever_it_answers(
     package_index: Callable[[bool], str],
 ) -> None:
     assert needs_remedy({"PIP_INDEX_URL": package_index(True)}) is True
+
+
+def test_a_network_without_pypis_test_index_needs_the_remedy(
+    package_index: Callable[[bool], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = package_index(True)
+    monkeypatch.setattr(index, "DEFAULT_INDEX", answers)
+    monkeypatch.setattr(index, "TEST_INDEX", answers)
+    assert needs_remedy({"PIP_INDEX_URL": answers}) is False
+    monkeypatch.setattr(index, "TEST_INDEX", "http://127.0.0.1:1/simple")
+    assert needs_remedy({"PIP_INDEX_URL": answers}) is True
 
 
 def test_an_extra_index_needs_the_remedy() -> None:
