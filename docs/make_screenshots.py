@@ -156,6 +156,19 @@ def watch(driver: WebDriver, url: str, agent: str, view: str, seconds: float) ->
     return True
 
 
+def alerting(driver: WebDriver, url: str) -> dict[str, tuple[str, str]]:
+    """The pages of alerts, each with what is there once it is drawn, where one goes on: the worst of them is open."""
+    asked = "return fetch('/api/alerts?limit=500').then(answer => answer.ok ? answer.json() : {alerts: []})"
+    going_on = driver.execute_script(asked)["alerts"]
+    if not going_on:
+        return {}
+    worst = min(going_on, key=lambda one: ("agent" not in one["labels"], one["severity"] != "critical"))
+    return {
+        "console-alerts": (f"{url}/alerts?alert={worst['id']}", ".alert-evidence h3"),
+        "console-alerts-timeline": (f"{url}/alerts?view=timeline&since=6h", ".lane"),
+    }
+
+
 def take(
     url: str, name: str, secret: str, agent: str, into: Path, work: Callable[[], AbstractContextManager[None]],
     live: Sequence[str] = tuple(LIVE), live_s: float = 6.0,
@@ -189,6 +202,7 @@ def take(
             "continuous": (sampled(driver, url, agent), "iframe"),
             "console-agent": (f"{url}/agent?agent={agent}", ".plot canvas"),
             "console-fleet": (f"{url}/fleet", ".fleet tbody tr"),
+            **alerting(driver, url),
         }
         for size, scheme, suffix in ((DESKTOP, "light", ""), (DESKTOP, "dark", "-dark"), (PHONE, "light", "-phone")):
             for page, (address, selector) in pages.items():
