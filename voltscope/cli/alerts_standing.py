@@ -63,7 +63,7 @@ def silence(ctx: click.Context, matchers: tuple[dict[str, Any], ...], seconds: f
 @click.option("--start", type=Moment(), metavar="WHEN", help="Since when: 2026-11-21T22:00. Default: now.")
 @click.option("--for", "seconds", type=Duration(), required=True, metavar="TIME", help="How long: 30m, 2h, 3d.")
 @click.option("--weekly", is_flag=True, help="Each week at that time, until it is ended.")
-@click.option("--timezone", metavar="NAME", help="Whose clock weekly means, such as Europe/Berlin. Default: UTC.")
+@click.option("--timezone", metavar="NAME", help="Whose clock weekly means, such as Europe/Berlin. Default: alertd's.")
 @_why()
 @json_option("Print the maintenance as one JSON object.")
 @click.pass_context
