@@ -45,7 +45,10 @@ def seed(home: Home, name: str, report: Report) -> None:
         report.note(f"{time.monotonic() - began:.0f} s after the fault")
     report.say(f"\n  {alert['annotations'].get('summary', '')}\n  {alert['annotations'].get('description', '')}")
     rows = [(label.capitalize(), str(url)) for label, url in alert.get("links", {}).items() if url]
-    report.table([("Severity", alert["severity"]), *rows])
+    page = ("Alert", f"http://127.0.0.1:{home.ports.console}/alerts?alert={alert['id']}")
+    report.table([("Severity", alert["severity"]), page, *rows])
+    report.say("\n  Take it in hand, and nobody is told of it again until it is over: there, or by")
+    report.say(f"  {home.bin / 'voltscope'} alerts ack {alert['id']} --why 'I look at it'")
     report.say("\n  When you have seen enough: quickstart demo-fault clear")
 
 
@@ -61,7 +64,7 @@ def clear(home: Home, report: Report) -> None:
     with report.step(f"{demo.alert} is over"):
         _await_over(home, demo)
     home.save(demo=None)
-    history = f"http://127.0.0.1:{home.ports.alertd}/api/history?name={demo.alert}"
+    history = f"http://127.0.0.1:{home.ports.console}/alerts?view=history&name={demo.alert}"
     report.say(f"\n  Its history, with what was taken down when it fired: {history}")
 
 
@@ -82,10 +85,10 @@ def _running(home: Home) -> dict[str, Any]:
 def _places(demo: Demo, found: dict[str, Any]) -> list[tuple[str, str]]:
     query = urllib.parse.urlencode(demo.labels)
     rows = [
+        ("Alerts", f"{found['console']}/alerts"),
         ("Console", f"{found['console']}/agent?{query}" if "agent" in demo.labels else found["console"]),
         ("Prometheus", f"{found['prometheus']}/alerts?search={demo.alert}"),
         ("Alertmanager", f"{found['alertmanager']}/#/alerts"),
-        ("alertd", f"{found['alertd']}/api/alerts"),
     ]
     if "grafana" in found["pids"]:
         board = "voltscope-agent" if "agent" in demo.labels else "voltscope-devices"
