@@ -58,7 +58,7 @@ def _now() -> Row:
                 colours=palette.fixed(),
             ),
             value(
-                "Not scraped or down",
+                "Lost or down",
                 "Platforms whose exporter cannot be scraped, or says that the platform is down.",
                 now(_are(">= 3")),
                 unit="short",

@@ -22,7 +22,7 @@ COLOURS = {
 LABELS = "id, title, subtitle, color, board"
 # `board` is the dashboard that has more of a node: what is one's agent is the other's device
 OPEN = to_dashboard(
-    "${__data.fields.title}",
+    "Dashboard of ${__data.fields.title}",
     "voltscope-${__data.fields.board}",
     site="$site",
     instance="$instance",
