@@ -165,7 +165,7 @@ def alerting(driver: WebDriver, url: str) -> dict[str, tuple[str, str]]:
     worst = min(going_on, key=lambda one: ("agent" not in one["labels"], one["severity"] != "critical"))
     return {
         "console-alerts": (f"{url}/alerts?alert={worst['id']}", ".alert-evidence h3"),
-        "console-alerts-timeline": (f"{url}/alerts?view=timeline&since=6h", ".lane"),
+        "console-alerts-timeline": (f"{url}/alerts?view=timeline&since=1h", ".lane"),
     }
 
 

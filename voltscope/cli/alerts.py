@@ -155,7 +155,7 @@ def _row(one: dict[str, Any]) -> list[Cell]:
     labels, severity, state = one["labels"], str(one["severity"]), str(one["state"])
     by = (one["acknowledgement"] or next(iter(one["silenced_by"]), None) or {}).get("by")
     return [
-        Cell(shown(str(one["name"]))),
+        Cell(shown(str(one["name"])) + (f" of {shown(labels['flapping'])}" if labels.get("flapping") else "")),
         Cell(shown(severity), SEVERITY_COLOUR.get(severity)),
         Cell(shown(state) + (", flapping" if one["flapping"] else ""), _STATE_COLOUR.get(state)),
         Cell(duration(max(0.0, time.time() - one["started"])) if one["started"] else NOTHING),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from voltscope.cli.moments import Moment
 from voltscope.cli.options import complete_agents, json_option, site_of
 from voltscope.cli.terminal import NOTHING, Cell, Column, duration, number, shown, table, width
 from voltscope.errors import BadRequest
+from voltscope.ulid import is_ulid
 
 _COLUMNS = [
     Column("BEGAN"),
@@ -86,11 +86,10 @@ def history(
 def show(ctx: click.Context, occurrence: str, as_json: bool) -> int:
     """Show one line of history whole, with the flamegraph and the log of its beginning.
 
-    ID is an occurrence's, as history lists them, or that of an alert that goes on.
+    ID is an occurrence's, as history lists them, or an alert's id or name: of what goes on, else the last that was.
     """
     alertd = Alertd(site_of(ctx))
-    with suppress(BadRequest):  # of one that does not go on: history has it
-        occurrence = alertd.alert(occurrence)["occurrence"]
+    occurrence = _occurrence(alertd, occurrence)
     one = alertd.get(f"/api/history/{quote(occurrence, safe='')}")
     if as_json:
         click.echo(json.dumps(one))
@@ -132,6 +131,18 @@ def audit(ctx: click.Context, limit: int, as_json: bool) -> int:
 def local(at: float | None) -> str:
     """`11-21 06:10:11`, local time, of seconds since the epoch."""
     return f"{datetime.fromtimestamp(at).astimezone():%m-%d %H:%M:%S}" if at else NOTHING
+
+
+def _occurrence(alertd: Alertd, named: str) -> str:
+    if is_ulid(named):
+        return named
+    try:
+        return str(alertd.alert(named)["occurrence"])
+    except BadRequest:  # none goes on, or several do
+        for by in ("alert", "name"):
+            if found := alertd.get("/api/history", **{by: named, "limit": 1})["occurrences"]:
+                return str(found[0]["id"])
+        raise
 
 
 def _row(one: dict[str, Any]) -> list[Cell]:

@@ -115,6 +115,7 @@ def test_history_has_what_was_and_show_tells_it_whole(cli: Run, rig: Rig, crashe
     (one,) = of_json(cli("history", "--json", "--agent", "platform.historian"))["occurrences"]
     assert one["ended"]
     whole = ok(cli("show", one["id"]))
+    assert whole == ok(cli("show", "VolttronAgentCrashed")) == ok(cli("show", crashed))
     assert "it crashed" in whole and "\x1b" not in whole and "boiler-house" in whole
     assert "No alert in that time" in ok(cli("history", "--name", "Nothing"))
     ok(cli("show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), 2)

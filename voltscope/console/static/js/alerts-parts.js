@@ -10,7 +10,7 @@ export const STATES = {
   silenced: ["stopped", "silenced"],
   inhibited: ["unknown", "inhibited"],
 };
-export const SPANS = [["6h", "6 h", 6 * 3600], ["24h", "24 h", 24 * 3600], ["7d", "7 d", 7 * 86400], ["30d", "30 d", 30 * 86400]];
+export const SPANS = [["1h", "1 h", 3600], ["6h", "6 h", 6 * 3600], ["24h", "24 h", 24 * 3600], ["7d", "7 d", 7 * 86400], ["30d", "30 d", 30 * 86400]];
 export const KINDS = { acknowledgement: "acknowledged", silence: "silence", maintenance: "maintenance", decommission: "given up", flapping: "flapping", other: "silence" };
 
 const ORDER = Object.keys(SEVERITIES);
@@ -22,11 +22,13 @@ export const badness = ({ severity }) => (ORDER.indexOf(severity) + ORDER.length
 export const severityMark = (severity) => mark(...(SEVERITIES[severity] ?? ["unknown", visible(severity || "unknown")]));
 export const stateMark = (one) => mark(...(STATES[one.state] ?? ["unknown", visible(one.state)]), one.state === "inhibited" ? "Another alert tells of its cause." : null);
 
-/** `platform.historian on boiler-house, campus`: what an alert with these labels is about. */
+/** `platform.historian on boiler-house, campus`: what an alert with these labels is about; of one that tells of another
+ * alert, which comes and goes, that one's name before it. */
 export function about(labels) {
   const what = labels.agent ?? labels.device;
   const where = [labels.instance, labels.site].filter(Boolean).join(", ");
-  return visible([what, where].filter(Boolean).join(" on ")) || "–";
+  const place = [what, where].filter(Boolean).join(" on ");
+  return visible([labels.flapping, place].filter(Boolean).join(": ")) || "–";
 }
 
 /** `at` and, where it is over, how long it lasted. */
