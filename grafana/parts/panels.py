@@ -368,7 +368,7 @@ def records(
 
 
 def graph(
-    title: str, about: str, nodes: Target, edges: Target, *, none: str, link: Link, height: int = 20
+    title: str, about: str, nodes: Target, edges: Target, *, none: str, link: Link, height: int = 26
 ) -> model.Panel:
     """Nodes and edges. `link`: where a click on a node leads."""
     panel = _common(nodegraph.Panel(), title, about, [nodes, edges], unit="none", none=none, width=WIDE, height=height)
