@@ -24,7 +24,8 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
 
 DESKTOP, PHONE = (1360, 860), (360, 740)
-TALL = {"console-agent": 1190}  # pages that say it all only in full
+# pages that say it all in another height
+TALL = {"console-agent": 1190, "console-alerts": 960, "console-alerts-timeline": 480}
 IMAGES = Path(__file__).parent / "images"
 # What is there once a live view has something to show.
 LIVE = {
@@ -163,8 +164,9 @@ def alerting(driver: WebDriver, url: str) -> dict[str, tuple[str, str]]:
     if not going_on:
         return {}
     worst = min(going_on, key=lambda one: ("agent" not in one["labels"], one["severity"] != "critical"))
+    drawn = ".alert-evidence h3" if "agent" in worst["labels"] else ".alert-detail dl"
     return {
-        "console-alerts": (f"{url}/alerts?alert={worst['id']}", ".alert-evidence h3"),
+        "console-alerts": (f"{url}/alerts?alert={worst['id']}", drawn),
         "console-alerts-timeline": (f"{url}/alerts?view=timeline&since=1h", ".lane"),
     }
 

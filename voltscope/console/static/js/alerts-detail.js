@@ -72,7 +72,7 @@ export function alertDetail({ session, close, changed }) {
     const hush = el("button", { type: "button" }, "Silence");
     const said = el("div", { "aria-live": "polite" });
     const made = el("form", { class: "filters alert-actions" }, field("alert-why", "Reason", why, "field wide"),
-      el("div", { class: "field buttons" }, take), field("alert-span", "for", span), el("div", { class: "field buttons" }, hush), said);
+      el("div", { class: "field buttons" }, take), field("alert-span", "Silence for", span), el("div", { class: "field buttons" }, hush), said);
 
     async function act(what, done) {
       why.setCustomValidity(why.value.trim() ? "" : "Say why, in a few words: others will read it.");
