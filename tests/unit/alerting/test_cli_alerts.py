@@ -30,12 +30,17 @@ def cli(rig: Rig, tmp_path: Path) -> Run:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "voltscope.cli", "--site", str(site), "alerts", *arguments],
-            env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False,
+            env=_environment(HOME=str(tmp_path)), capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert OPERATOR not in done.stdout + done.stderr
         return done
 
     return run
+
+
+def _environment(**more: str) -> dict[str, str]:
+    """As wide as it likes: a table leaves out columns that have no room."""
+    return {name: value for name, value in os.environ.items() if name != "COLUMNS"} | more
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from console_site import OPERATOR
 from make_screenshots import has, until
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver.common.by import By
 
 if TYPE_CHECKING:
     from console_site import RunningSite
@@ -32,6 +33,21 @@ def press(page: WebDriver, by: str, what: str) -> None:
         return True
 
     until(page, pressed, what)
+
+
+def typed(page: WebDriver, what: str, words: str) -> None:
+    """Type `words` into what a selector matches, however often a page that still begins draws it anew."""
+
+    def done(driver: WebDriver) -> bool:
+        try:
+            field = driver.find_element(By.CSS_SELECTOR, what)
+            field.clear()
+            field.send_keys(words)
+            return field.get_attribute("value") == words
+        except (NoSuchElementException, StaleElementReferenceException):
+            return False
+
+    until(page, done, what)
 
 
 def visit(page: WebDriver, site: RunningSite, path: str, ready: str, who: tuple[str, str] = OPERATOR) -> None:

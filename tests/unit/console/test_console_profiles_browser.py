@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from console_browser import typed
 from console_site import VIEWER
 from make_screenshots import PHONE, has, look, until
 from selenium.webdriver.common.by import By
@@ -87,8 +88,7 @@ def test_a_range_of_time_is_one_picture_with_everything_in_its_address(
 ) -> None:
     enter(browser, site, "/flamegraphs")
     press(browser, "Time range")
-    until(browser, has("#range-agent"), "the form")
-    browser.find_element(By.ID, "range-agent").send_keys("platform.h*")
+    typed(browser, "#range-agent", "platform.h*")
     press(browser, "1 hour")
     until(browser, has("iframe[src^='/merged.svg']"), "the picture")
     until(browser, has(".functions tbody tr"), "the functions")
