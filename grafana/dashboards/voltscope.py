@@ -488,7 +488,7 @@ def _profiler() -> Row:
             value(
                 "Last try",
                 "Whether the last tries to send captures and windows worked, of all kinds of receiver.",
-                now("min(" + " or ".join(f"voltscope_profiler_{kind}_success{{{MANY}}}" for kind in SENT) + ")"),
+                now(f"min({' or '.join(_tried(kind) for kind in SENT)})"),
                 unit="none",
                 none="Captures are sent nowhere.",
                 mappings=palette.yes_no("worked", "failed", colour=palette.WARNING),
@@ -498,6 +498,11 @@ def _profiler() -> Row:
             ),
         ),
     )
+
+
+def _tried(kind: str) -> str:
+    """With a label of its own: of two with the same labels `or` leaves out the second, and what fails there with it."""
+    return f'label_replace(voltscope_profiler_{kind}_success{{{MANY}}}, "kind", "{kind}", "", "")'
 
 
 def _outbox(kind: str, where: str) -> model.Panel:
