@@ -187,4 +187,4 @@ def _print(one: dict[str, Any]) -> None:
     if evidence["logs"]:
         click.echo("\nIts log then:")
         for line in evidence["logs"]:
-            click.echo(shown(f"  {line['timestamp']} {line['level']} {line['message']}"))
+            click.echo(shown(f"  {local(line['timestamp'])} {line['level']} {line['message']}"))

@@ -138,7 +138,7 @@ function facts(one) {
 function evidence({ evidence: { capture, logs, errors }, notified }) {
   const parts = [];
   if (capture?.id) parts.push(el("p", {}, el("a", { href: `/flamegraphs${query({ id: capture.id })}`, "data-route": true, dataset: { key: "capture" } }, "The flamegraph taken when it began"), ` ${visible(capture.words ?? "")}`));
-  if (logs?.length) parts.push(el("pre", { tabindex: 0, "aria-label": "Its log around the beginning" }, logs.map((line) => `${visible(String(line.timestamp))} ${visible(line.level ?? "")} ${visible(line.message)}`).join("\n")));
+  if (logs?.length) parts.push(el("pre", { tabindex: 0, "aria-label": "Its log around the beginning" }, logs.map((line) => `${moment(line.timestamp).short} ${visible(line.level ?? "")} ${visible(line.message)}`).join("\n")));
   else if (capture?.id && !errors?.length) parts.push(el("p", { class: "hint" }, "Its log has no error around that time."));
   for (const words of errors ?? []) parts.push(el("p", { class: "hint" }, visible(words)));
   if (parts.length) parts.unshift(el("h3", {}, "When it began"));
