@@ -94,7 +94,7 @@ class Documents:
         if one.kind == "silence":
             told |= {"matchers": _matchers(one.matchers), "start": one.start, "until": one.until}
         elif one.kind == "acknowledgement":
-            told |= {"alert": one.fingerprint}
+            told |= {"alert": one.fingerprint, "labels": {each.name: each.value for each in one.matchers}}
         else:
             told |= {"site": one.site, "instance": one.instance}
         if one.kind == "maintenance":

@@ -141,7 +141,9 @@ def _of(one: dict[str, Any]) -> str:
     if "matchers" in one:
         return shown(" ".join(f"{each['name']}{_sign(each)}{each['value']}" for each in one["matchers"]))
     if "alert" in one:
-        return f"alert {shown(str(one['alert']))}"
+        labels = one["labels"]
+        named = " on ".join(labels[name] for name in ("agent", "instance") if labels.get(name))
+        return shown(f"{labels.get('alertname')} ({named or one['alert']})")
     return shown("/".join(one[name] for name in ("site", "instance") if one.get(name)))
 
 

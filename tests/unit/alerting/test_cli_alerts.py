@@ -81,6 +81,7 @@ def test_an_alert_is_taken_in_hand_and_given_back(cli: Run, rig: Rig, crashed: s
     assert "acknowledged until it is over" in ok(cli("ack", "VolttronAgentCrashed", "--why", "I look at it"))
     wait_for(lambda: rig.silenced_in_alertmanager(crashed), "the silence")
     assert "operator" in ok(cli("list"))
+    assert "VolttronAgentCrashed (platform.historian on boiler-house)" in ok(cli("silences"))
     (line,) = of_json(cli("silences", "--json"))["acknowledgement"]
     assert (line["why"], line["by"]) == ("I look at it", "operator")
     ok(cli("unack", crashed[:6], "--why", "not mine"))

@@ -8,13 +8,19 @@ import { table, row } from "/static/js/tables.js";
 const COLUMNS = [["When", ""], ["Who", ""], ["From", ""], ["Did", ""], ["What", ""], ["Why", ""], ["Outcome", ""]];
 const PAGE = 100;
 
+/** What it was done to: the alert, the labels or the site asked for, else the id of what was ended. */
+function what({ subject, detail }) {
+  if (detail.alert) return el("a", { href: `/alerts${query({ alert: detail.alert })}`, "data-route": true, dataset: { key: `what-${subject}` } }, visible(detail.alert));
+  return el("span", { class: "alert-words" }, visible(detail.matchers?.join(" ") ?? [detail.site, detail.instance].filter(Boolean).join(" / ")) || visible(subject ?? "–"));
+}
+
 export function auditView({ signal }) {
   const place = el("div", {});
   const node = el("div", { class: "alerts-view" }, el("section", { class: "panel" }, place));
   let older = [];
   let next = null;
 
-  const line = (one) => row(COLUMNS, [moment(one.at).short, visible(one.by), visible(one.from), visible(one.action), visible(one.subject ?? "–"), visible(one.why ?? "–"), visible(one.outcome)]);
+  const line = (one) => row(COLUMNS, [moment(one.at).short, visible(one.by), visible(one.from), visible(one.action), what(one), visible(one.why ?? "–"), visible(one.outcome)]);
 
   function draw(first) {
     const more = next ? el("p", { class: "below-records" }, el("button", { type: "button", dataset: { key: "older" }, on: { click: turn } }, "Older ones")) : null;

@@ -4,7 +4,7 @@ import { get, post, query, remove } from "/static/js/api.js";
 import { el, notice, refill } from "/static/js/dom.js";
 import { moment, visible } from "/static/js/format.js";
 import { table, row } from "/static/js/tables.js";
-import { KINDS, field } from "/static/js/alerts-parts.js";
+import { KINDS, about, field } from "/static/js/alerts-parts.js";
 
 const LISTS = ["acknowledgements", "silences", "maintenance", "decommission"];
 const COLUMNS = [["Of", ""], ["Kind", ""], ["Until", ""], ["By", ""], ["Why", ""], ["", "actions"]];
@@ -100,6 +100,6 @@ const moments = (at) => el("input", { type: "datetime-local", required: true, va
 /** What it is about. */
 function of(one) {
   if (one.matchers) return visible(one.matchers.map(({ name, value, is_regex: regex, is_equal: equal }) => `${name}${equal ? "=" : "!"}${regex ? "~" : equal ? "" : "="}${value}`).join(" "));
-  if (one.alert) return el("a", { href: `/alerts${query({ alert: one.alert })}`, "data-route": true, dataset: { key: one.id } }, visible(one.alert));
+  if (one.alert) return el("a", { href: `/alerts${query({ alert: one.alert })}`, "data-route": true, dataset: { key: one.id } }, `${visible(one.labels.alertname ?? "")} (${about(one.labels)})`);
   return visible([one.site, one.instance].filter(Boolean).join(" / "));
 }
