@@ -107,6 +107,11 @@ class Desk:
         detail = {"site": site, "instance": instance}
         with self._audited("decommission", asker, why, **detail) as line, parts.database.write():
             made = parts.maintenance.decommission(site, instance, asker.name, why, now)
+            # whoever takes the name over begins anew
+            going_on = self._history.going_on().items()
+            parts.flapping.forgive(
+                each for each, one in going_on if one.site == site and instance in (None, one.instance)
+            )
             line(made)
         self._watch.nudge(_WAIT_S)
         return made

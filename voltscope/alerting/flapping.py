@@ -43,10 +43,10 @@ class Flapping:
         self, started: Iterable[CurrentAlert], ended: Iterable[str], now: float, in_hand: Iterable[str] = ()
     ) -> None:
         """`started`: alerts that began since the last time, those that people are kept from being told of left out.
-        `ended`: fingerprints of those that are over since. `in_hand`: of those that somebody acknowledged, whose
-        starts until now are no news any more.
+        `ended`: fingerprints of those that are over since. `in_hand`: of those that somebody acknowledged
+        or silenced, whose starts until now are no news any more.
         """
-        self._forgive(set(in_hand) & self._starts.keys())
+        self.forgive(in_hand)
         for fingerprint in ended:
             if fingerprint in self._changed:
                 self._changed[fingerprint] = now
@@ -57,6 +57,13 @@ class Flapping:
                 self._standings.end(standing.id, now, OURSELVES, "it has come to rest")
                 self._changed.pop(standing.fingerprint or "", None)
         self._forget(now)
+
+    def forgive(self, fingerprints: Iterable[str]) -> None:
+        """The starts of these until now are no news any more."""
+        for fingerprint in self._starts.keys() & set(fingerprints):
+            del self._starts[fingerprint]
+            with self._database.write() as connection:
+                connection.execute("DELETE FROM start WHERE fingerprint = ?", (fingerprint,))
 
     def spans(self, now: float) -> dict[str, Span]:
         """The silence each wants."""
@@ -87,12 +94,6 @@ class Flapping:
         elif len(starts) >= self._settings.starts:
             self._changed[one.fingerprint] = now
             self._standings.put(_standing(one, len(starts), self._settings, now))
-
-    def _forgive(self, fingerprints: Collection[str]) -> None:
-        for fingerprint in fingerprints:
-            del self._starts[fingerprint]
-            with self._database.write() as connection:
-                connection.execute("DELETE FROM start WHERE fingerprint = ?", (fingerprint,))
 
     def _forget(self, now: float) -> None:
         oldest = now - self._settings.window_s

@@ -169,11 +169,12 @@ class Watch:
                 occurrence, is_start = parts.history.begin(
                     one, now, parts.flapping.flaps(fingerprint), acknowledged.id if acknowledged else None
                 )
-                if acknowledged:
+                held_back = acknowledged is not None or bool(set(one.silenced_by) - flapping_silences)
+                if held_back:
                     in_hand.append(fingerprint)
                 if is_start:
                     new.append(occurrence)
-                    if not (acknowledged or one.inhibited_by or set(one.silenced_by) - flapping_silences):
+                    if not (held_back or one.inhibited_by):
                         starts.append(one)
             gone = parts.history.going_on().keys() - alerts.keys()
             if settled:
