@@ -23,7 +23,7 @@ from live_lib.targets import START_S, Target, agent_environment, target
 from voltscope.live.greenlets import EVERY_S, MOST, USUAL_RATE
 from voltscope.live.probes import Probe
 
-BLOCKS = 160
+BLOCKS = 400
 COUPLES, BLOCKS_A_COUPLE = 7, 16
 STARTS = 120
 HUBS, HUB_S, PARKED, OBJECTS = 5, 2.5, 1000, 100_000

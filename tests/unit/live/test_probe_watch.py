@@ -25,7 +25,7 @@ def ticks():
 def blocks():
     while True:
         gevent.sleep(0.15)
-        stop_the_thread(0.12)
+        stop_the_thread(0.3)  # what blocks for 0.2 s is caught with its stack for certain
 
 def spawns():
     while True:
