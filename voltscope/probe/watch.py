@@ -16,7 +16,7 @@ from voltscope.probe.spawns import Spawns
 from voltscope.probe.switches import BOUNDS, Switches
 
 # What a watch may take of a processor: with up to 100 greenlets, with 1,000 and more.
-SHARE_OF_FEW, SHARE_OF_MANY, FEW, MANY = 0.0025, 0.005, 100, 1000
+SHARE_OF_FEW, SHARE_OF_MANY, FEW, MANY = 0.0035, 0.005, 100, 1000
 # Greenlets that gevent does not spawn, and hubs of new threads, are found by looking through all objects again.
 RESCAN_S = 10.0
 MOST_HUBS = 8
