@@ -42,7 +42,7 @@ class FlapSettings(Config, frozen=True, kw_only=True):
 
     starts: Annotated[int, msgspec.Meta(ge=2)] = 2
     window_s: _Seconds = 3600.0
-    calm_s: _Seconds = 1800.0
+    calm_s: _Seconds = 3600.0
     never: tuple[str, ...] = ("Watchdog",)
 
 
