@@ -157,6 +157,16 @@ def test_labels_that_somebody_unfolded_stay_so(browser: WebDriver, alerts: Runni
     assert has(".alert-labels[open]")(browser)
 
 
+def test_a_long_list_grows_by_pages(browser: WebDriver, alerts: RunningSite, rig: Rig) -> None:
+    for number in range(101):
+        rig.client.post("/api/acknowledgements", {"alert": f"{number:016x}", "why": "a drill"}, status=404)
+    visit(browser, alerts, "/alerts?view=audit", ROW)
+    assert len(shown(browser, ROW)) == 100
+    press(browser, By.XPATH, "//button[.='Older ones']")
+    until(browser, lambda page: len(shown(page, ROW)) > 100, "the next page")
+    assert_at_peace(browser, alerts)
+
+
 def test_alertmanager_away_is_said(browser: WebDriver, alerts: RunningSite, rig: Rig) -> None:
     rig.server.stop()
     try:

@@ -4,6 +4,7 @@ import { get, query } from "/static/js/api.js";
 import { el, refill } from "/static/js/dom.js";
 import { moment, visible } from "/static/js/format.js";
 import { table, row } from "/static/js/tables.js";
+import { paged } from "/static/js/alerts-pages.js";
 
 const COLUMNS = [["When", ""], ["Who", ""], ["From", ""], ["Did", ""], ["What", ""], ["Why", ""], ["Outcome", ""]];
 const PAGE = 100;
@@ -17,29 +18,14 @@ function what({ subject, detail }) {
 export function auditView({ signal }) {
   const place = el("div", {});
   const node = el("div", { class: "alerts-view" }, el("section", { class: "panel" }, place));
-  let older = [];
-  let next = null;
-
   const line = (one) => row(COLUMNS, [moment(one.at).short, visible(one.by), visible(one.from), visible(one.action), what(one), visible(one.why ?? "–"), visible(one.outcome)]);
 
-  function draw(first) {
-    const more = next ? el("p", { class: "below-records" }, el("button", { type: "button", dataset: { key: "older" }, on: { click: turn } }, "Older ones")) : null;
-    const seen = new Set();
-    const all = [...first, ...older].filter(({ id }) => !seen.has(id) && seen.add(id));
-    refill(place, table("audit-title", "Who did what", COLUMNS, all.map(line), "Nobody has done anything yet."), more);
-
-    async function turn() {
-      const page = await get(`/api/alerts/audit${query({ limit: PAGE, before: next })}`, signal);
-      older = [...older, ...page.lines];
-      next = page.next;
-      draw(first);
-    }
-  }
-
-  async function read() {
-    const page = await get(`/api/alerts/audit${query({ limit: PAGE })}`, signal);
-    if (!older.length) next = page.next;
-    draw(page.lines);
-  }
+  const read = paged(
+    async (before) => {
+      const { lines, next } = await get(`/api/alerts/audit${query({ limit: PAGE, before })}`, signal);
+      return { items: lines, next };
+    },
+    (all, more) => refill(place, table("audit-title", "Who did what", COLUMNS, all.map(line), "Nobody has done anything yet."), more),
+  );
   return { node, read, every: 15_000 };
 }

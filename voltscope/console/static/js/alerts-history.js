@@ -5,6 +5,7 @@ import { el, refill } from "/static/js/dom.js";
 import { count, duration, moment, visible } from "/static/js/format.js";
 import { table, row } from "/static/js/tables.js";
 import { alertDetail } from "/static/js/alerts-detail.js";
+import { paged } from "/static/js/alerts-pages.js";
 import { about, beginning, field, severityMark, spans } from "/static/js/alerts-parts.js";
 
 const COLUMNS = [["Alert", ""], ["How bad", ""], ["Began", ""], ["Lasted", "num"], ["About", ""], ["Told", "num"], ["In hand of", ""]];
@@ -26,24 +27,13 @@ export function historyView({ session, parameters, signal, go }) {
     event.preventDefault();
     go(address({ name: name.value.trim(), agent: agent.value.trim() }));
   });
-  let older = []; // pages that were asked for below the first
-  let next = null;
-
-  function draw(first) {
-    const seen = new Set();
-    const all = [...first, ...older].filter(({ id }) => !seen.has(id) && seen.add(id));
-    const more = next ? el("p", { class: "below-records" }, el("button", { type: "button", dataset: { key: "older" }, on: { click: turn } }, "Older ones")) : null;
-    refill(place, table("past-title", `What was: ${count(all.length)}${next ? " and more" : ""}`, COLUMNS, all.map(line), "No alert in this time."), more);
-
-    async function turn() {
-      const page = await get(asking({ before: next }), signal);
-      older = [...older, ...page.occurrences];
-      next = page.next;
-      draw(first);
-    }
-  }
-
-  const asking = (more) => `/api/alerts/history${query({ ...asked, since: beginning(span), limit: PAGE, ...more })}`;
+  const list = paged(
+    async (before) => {
+      const { occurrences, next } = await get(`/api/alerts/history${query({ ...asked, since: beginning(span), limit: PAGE, before })}`, signal);
+      return { items: occurrences, next };
+    },
+    (all, more) => refill(place, table("past-title", `What was: ${count(all.length)}${more ? " and more" : ""}`, COLUMNS, all.map(line), "No alert in this time."), more),
+  );
 
   function line(one) {
     const made = row(COLUMNS, [
@@ -56,9 +46,7 @@ export function historyView({ session, parameters, signal, go }) {
   }
 
   async function read() {
-    const page = await get(asking({}), signal);
-    if (!older.length) next = page.next;
-    draw(page.occurrences);
+    await list();
     if (opened && detail.opened() !== opened) detail.show(await get(`/api/alerts/history/${opened}`, signal), signal);
   }
   return { node, read, every: 15_000 };
