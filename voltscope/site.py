@@ -10,7 +10,7 @@ import msgspec
 
 from voltscope.configuration import Config, load
 from voltscope.errors import SiteError
-from voltscope.logs.settings import IndexName, StoreKeys
+from voltscope.outbound.keys import IndexName, ServerKeys
 
 EXPORTER_PORT = 10933
 PROFILER_PORT = 10934
@@ -41,9 +41,9 @@ class LogSearch(Config, frozen=True, kw_only=True):
         _ = self.keys  # raises ValueError for keys that do not go together
 
     @property
-    def keys(self) -> StoreKeys:
+    def keys(self) -> ServerKeys:
         """How it is reached."""
-        return StoreKeys(
+        return ServerKeys(
             urls=(self.url,),
             username=self.username,
             password_file=self.password_file,

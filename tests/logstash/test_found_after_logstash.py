@@ -12,7 +12,7 @@ from golden_records import ORIGIN, SPOOL, batch
 from servers.opensearch.node import OpenSearch
 
 from voltscope.logs.record import Hit, document
-from voltscope.logs.settings import StoreKeys
+from voltscope.outbound.keys import ServerKeys
 from voltscope.search.opensearch import OpenSearchSearcher
 from voltscope.search.searcher import Wish
 
@@ -63,7 +63,7 @@ def test_the_same_queries_find_the_same_records(opensearch: OpenSearch, direct: 
     fill(opensearch, filtered, json.loads(path.read_text("utf-8"))["documents"])
 
     def searcher(of: str) -> OpenSearchSearcher:
-        return OpenSearchSearcher(StoreKeys(urls=(opensearch.url,)), of, ORIGIN.site, ORIGIN.instance, 60.0)
+        return OpenSearchSearcher(ServerKeys(urls=(opensearch.url,)), of, ORIGIN.site, ORIGIN.instance, 60.0)
 
     with closing(searcher(index)) as here, closing(searcher(filtered)) as there:
         for query in QUERIES:

@@ -15,7 +15,7 @@ from voltscope.alerting.bounded import are_large, bounded_annotations, bounded_l
 from voltscope.alerting.moments import moment, rfc3339
 from voltscope.alerting.settings import AlertmanagerSettings
 from voltscope.errors import AlertmanagerDown, AlertmanagerRefused, ReceiverError
-from voltscope.logs.transports.http_client import Answer, HttpClient
+from voltscope.outbound.http_client import Answer, HttpClient
 
 _T = TypeVar("_T")
 

@@ -14,7 +14,7 @@ from voltscope.alerting.direct import Way, tell_all
 from voltscope.alerting.store import Database
 from voltscope.alerting.watchdog import Verdict
 from voltscope.errors import AlertStoreError
-from voltscope.logs.circuit import Circuit
+from voltscope.outbound.circuit import Circuit
 
 _log = logging.getLogger(__name__)
 

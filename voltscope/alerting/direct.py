@@ -9,8 +9,8 @@ import msgspec
 
 from voltscope.alerting.settings import DeadMansSwitch, HookSettings, MailSettings
 from voltscope.errors import ConfigError, ReceiverError, VoltscopeError
-from voltscope.logs.transports.connection import tls_context
-from voltscope.logs.transports.http_client import HttpClient, secret_of
+from voltscope.outbound.http_client import HttpClient, secret_of
+from voltscope.outbound.tls import tls_context
 
 _log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from voltscope.alerting.bounded import bounded_annotations, bounded_labels, boun
 from voltscope.alerting.settings import MqttSettings
 from voltscope.alerting.webhook import WebhookAlert
 from voltscope.errors import AlertStoreError, ConfigError
-from voltscope.logs.transports.connection import tls_context
-from voltscope.logs.transports.http_client import secret_of
+from voltscope.outbound.http_client import secret_of
+from voltscope.outbound.tls import tls_context
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho

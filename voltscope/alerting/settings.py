@@ -7,20 +7,20 @@ from typing import Annotated
 import msgspec
 
 from voltscope.configuration import Config
-from voltscope.logs.settings import Port, StoreKeys, TlsKeys
+from voltscope.outbound.keys import Port, ServerKeys, TlsKeys
 from voltscope.site import ALERTD_PORT
 
 _Seconds = Annotated[float, msgspec.Meta(gt=0, le=366 * 86400)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class AlertmanagerSettings(StoreKeys, frozen=True, kw_only=True):
+class AlertmanagerSettings(ServerKeys, frozen=True, kw_only=True):
     """Where Alertmanager answers; of several `urls`, members of one cluster, the first that does is asked."""
 
     urls: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("http://127.0.0.1:9093",)
 
 
-class PrometheusSettings(StoreKeys, frozen=True, kw_only=True):
+class PrometheusSettings(ServerKeys, frozen=True, kw_only=True):
     """Where Prometheus answers: asked whether the targets of a decommissioned site are gone."""
 
 
@@ -94,7 +94,7 @@ class MailSettings(TlsKeys, frozen=True, kw_only=True):
             raise ValueError("username and password_file go together")
 
 
-class HookSettings(StoreKeys, frozen=True, kw_only=True):
+class HookSettings(ServerKeys, frozen=True, kw_only=True):
     """A web hook: a POST of JSON to the whole URL, the first of `urls` that takes it."""
 
 

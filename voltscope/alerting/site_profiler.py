@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from voltscope.errors import ReceiverError, RemoteError, UpstreamDown, VoltscopeError
-from voltscope.logs.settings import StoreKeys
-from voltscope.logs.transports.http_client import HttpClient
+from voltscope.outbound.http_client import HttpClient
+from voltscope.outbound.keys import ServerKeys
 from voltscope.site import Site
 from voltscope.ulid import is_ulid
 from voltscope.web.access import OPERATOR, Access
@@ -54,7 +54,7 @@ class SiteProfiler:
         if site.credentials:
             secret = Access(Path(site.credentials).expanduser()).secret_of(OPERATOR)
             headers["Authorization"] = f"Bearer {secret}"
-        client = HttpClient(StoreKeys(urls=(site.profiler,)), _TIMEOUT_S, "questions")
+        client = HttpClient(ServerKeys(urls=(site.profiler,)), _TIMEOUT_S, "questions")
         try:
             body = msgspec.json.encode(document) if document is not None else b""
             answer = client.request(method, path, body, headers)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from voltscope.alerting.settings import PrometheusSettings
 from voltscope.alerting.standing import Standing
 from voltscope.errors import ReceiverError
-from voltscope.logs.transports.http_client import HttpClient
+from voltscope.outbound.http_client import HttpClient
 
 _log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from voltscope.logs.circuit import STATES
 from voltscope.logs.delivery import WITHIN_S
+from voltscope.outbound.circuit import STATES
 
 Family = dict[str, Any]
 

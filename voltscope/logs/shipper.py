@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from voltscope.errors import VoltscopeError
-from voltscope.logs.circuit import Circuit, State
 from voltscope.logs.delivery import Delivery
 from voltscope.logs.record import Batch
 from voltscope.logs.spool import Spool
 from voltscope.logs.transports.base import Transport
+from voltscope.outbound.circuit import Circuit, State
 
 _LOOK_EVERY_S = 0.5  # how long stopping may take when there is nothing to do
 _STOP_S = 5.0

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from voltscope.logs.circuit import Circuit
+from voltscope.outbound.circuit import Circuit
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.capture import Capture
 from voltscope.profiling.outbox import CaptureOutbox

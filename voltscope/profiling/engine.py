@@ -17,7 +17,7 @@ from voltscope.errors import BadRequest, ConfigError, FrameTooLarge, UnknownMeth
 from voltscope.live.http import routes as live_routes
 from voltscope.live.sessions import Sessions
 from voltscope.live.sources import Sources
-from voltscope.logs.settings import StoreKeys
+from voltscope.outbound.keys import ServerKeys
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.audit import Audited, AuditFile, audit
 from voltscope.profiling.backends.registry import Backends
@@ -296,8 +296,8 @@ def _surface(config: ProfilerConfig) -> tuple[object, ...]:
     )
 
 
-def _check_files(settings: StoreKeys) -> None:
+def _check_files(settings: ServerKeys) -> None:
     """Raises ConfigError naming the file that cannot be used."""
-    from voltscope.logs.transports.http_client import HttpClient
+    from voltscope.outbound.http_client import HttpClient
 
     HttpClient(settings)

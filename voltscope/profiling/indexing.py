@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from voltscope.errors import CaptureNotFound, ReceiverError
-from voltscope.logs.circuit import Circuit
+from voltscope.outbound.circuit import Circuit
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.capture import Capture
 from voltscope.profiling.index_document import document, index_of, template

@@ -9,8 +9,8 @@ from collections.abc import Collection
 from typing import Any, ClassVar
 
 from voltscope.errors import ReceiverError, VoltscopeError
-from voltscope.logs.circuit import Circuit
-from voltscope.logs.transports.http_client import Answer, HttpClient
+from voltscope.outbound.circuit import Circuit
+from voltscope.outbound.http_client import Answer, HttpClient
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.capture import Capture
 from voltscope.profiling.settings import ServerSettings

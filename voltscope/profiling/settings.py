@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from voltscope.configuration import Config
-from voltscope.logs.settings import IndexName, StoreKeys
+from voltscope.outbound.keys import IndexName, ServerKeys
 from voltscope.profiling.archive import Retention
 from voltscope.profiling.backends.base import Kind
 from voltscope.profiling.request import Limits
@@ -17,7 +17,7 @@ from voltscope.site import PROFILER_PORT
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class ServerSettings(StoreKeys, frozen=True, kw_only=True):
+class ServerSettings(ServerKeys, frozen=True, kw_only=True):
     """A server that something kept here is sent to as well."""
 
     @property

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from voltscope.errors import ConfigError, QueryError, ReceiverError, StoreError
-from voltscope.logs.settings import StoreKeys
-from voltscope.logs.transports.http_client import TIMEOUT_S, Answer, AnswerTooLarge, HttpClient
+from voltscope.outbound.http_client import TIMEOUT_S, Answer, AnswerTooLarge, HttpClient
+from voltscope.outbound.keys import ServerKeys
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -62,7 +62,7 @@ class TooManyClauses(QueryError):
 class Cluster:
     """The indices of one prefix, or the data stream of that name. Safe to share between threads."""
 
-    def __init__(self, keys: StoreKeys, index: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, keys: ServerKeys, index: str, timeout_s: float = TIMEOUT_S) -> None:
         """`timeout_s`: of a search. Raises ConfigError for files that cannot be used."""
         self._keys, self._index, self._timeout_s = keys, index, timeout_s
         self._path = f"/{index},{index}-*/{_SEARCH}"

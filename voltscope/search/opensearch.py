@@ -10,8 +10,8 @@ from typing import Literal
 
 from voltscope.errors import ConfigError, QueryError, StoreError
 from voltscope.logs.record import LEVELS, Hit
-from voltscope.logs.settings import StoreKeys
-from voltscope.logs.transports.http_client import TIMEOUT_S
+from voltscope.outbound.http_client import TIMEOUT_S
+from voltscope.outbound.keys import ServerKeys
 from voltscope.search.cluster import Cluster, Row, TooManyClauses, TooMuch
 from voltscope.search.counting import FACETS
 from voltscope.search.dsl import Query, beginnings, query_of
@@ -38,7 +38,7 @@ class OpenSearchSearcher:
     """
 
     def __init__(
-        self, keys: StoreKeys, index: str, site: str, instance: str | None, timeout_s: float = TIMEOUT_S
+        self, keys: ServerKeys, index: str, site: str, instance: str | None, timeout_s: float = TIMEOUT_S
     ) -> None:
         """`index`: as the transport's. `site`, `instance`: labels of the records that are looked for; `instance` None:
         of every instance of the site. Raises StoreError for files that cannot be used.

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from voltscope.logs.circuit import Circuit
 from voltscope.logs.shipper import Shipper
 from voltscope.logs.spool import Spool
 from voltscope.logs.transports.base import Transport
+from voltscope.outbound.circuit import Circuit
 
 
 @contextmanager

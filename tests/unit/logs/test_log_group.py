@@ -15,7 +15,6 @@ from servers.missing import PeerMissing, without
 
 from voltscope.configuration import load
 from voltscope.errors import ConfigError, ReceiverError
-from voltscope.logs.circuit import Circuit
 from voltscope.logs.settings import (
     ElasticsearchReceiver,
     FileReceiver,
@@ -25,6 +24,7 @@ from voltscope.logs.settings import (
     SyslogReceiver,
 )
 from voltscope.logs.transports.group import GroupTransport
+from voltscope.outbound.circuit import Circuit
 
 
 class Clock:

@@ -18,13 +18,13 @@ from servers.missing import PeerMissing, without
 
 from voltscope.errors import ReceiverError
 from voltscope.logs import shipper as shipper_module
-from voltscope.logs.circuit import Circuit
 from voltscope.logs.delivery_metrics import receiver_families
 from voltscope.logs.record import Batch
 from voltscope.logs.settings import FileReceiver, GroupReceiver, LumberjackReceiver
 from voltscope.logs.shipper import Shipper
 from voltscope.logs.spool import Limits, Position, Spool
 from voltscope.logs.transports.base import Transport, transport_for
+from voltscope.outbound.circuit import Circuit
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from test_flamegraph import PLAIN, capture_of
 
 from voltscope.engine.service import EngineContext, FactsAnswer
 from voltscope.errors import ConfigError
-from voltscope.logs.circuit import Circuit
+from voltscope.outbound.circuit import Circuit
 from voltscope.platform.agents import Facts, Health, InstalledAgent
 from voltscope.platform.processes import ProcessTable
 from voltscope.profiling.annotations import Annotator, annotation

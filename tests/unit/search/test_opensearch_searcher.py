@@ -19,9 +19,9 @@ from two_stores import AT, ORIGIN, Corpus, hostile, stack
 
 from voltscope.errors import QueryError, StoreError
 from voltscope.logs.record import Batch, Record, Source, document
-from voltscope.logs.settings import StoreKeys
-from voltscope.logs.transports import http_client
 from voltscope.logs.transports.index_template import template
+from voltscope.outbound import http_client
+from voltscope.outbound.keys import ServerKeys
 from voltscope.search.opensearch import OpenSearchSearcher
 from voltscope.search.searcher import Wish
 from voltscope.search.store import Store
@@ -39,7 +39,7 @@ ASKED: dict[str, Callable[[OpenSearchSearcher], object]] = {
 
 
 def searcher_of(url: str, index: str, timeout_s: float = 60.0, **keys: Any) -> OpenSearchSearcher:
-    return OpenSearchSearcher(StoreKeys(urls=(url,), **keys), index, ORIGIN.site, ORIGIN.instance, timeout_s)
+    return OpenSearchSearcher(ServerKeys(urls=(url,), **keys), index, ORIGIN.site, ORIGIN.instance, timeout_s)
 
 
 def put(node: OpenSearch, index: str, *documents: dict[str, Any]) -> None:
@@ -112,13 +112,13 @@ def test_only_records_of_our_platform_are_found(opensearch: OpenSearch) -> None:
     with closing(searcher_of(opensearch.url, "ours")) as searcher:
         assert [hit.message for hit in searcher.find(Wish("ours or site:south or not a")).hits] == ["ours"]
         assert searcher.remark() is None
-    with closing(OpenSearchSearcher(StoreKeys(urls=(opensearch.url,)), "ours", ORIGIN.site, None)) as every:
+    with closing(OpenSearchSearcher(ServerKeys(urls=(opensearch.url,)), "ours", ORIGIN.site, None)) as every:
         assert every.facets(Wish(), ["agent"]).total == 2
 
 
 def test_who_looks_for_another_site_than_there_is_hears_of_it(opensearch: OpenSearch) -> None:
     put(opensearch, "elsewhere", *documents("theirs"))
-    with closing(OpenSearchSearcher(StoreKeys(urls=(opensearch.url,)), "elsewhere", "other", "vm7")) as searcher:
+    with closing(OpenSearchSearcher(ServerKeys(urls=(opensearch.url,)), "elsewhere", "other", "vm7")) as searcher:
         assert searcher.find(Wish()).hits == []
         assert (searcher.remark() or "").startswith(
             f"elsewhere at {opensearch.url} has records, but none that logship sent of site other, instance vm7; "

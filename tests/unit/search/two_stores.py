@@ -13,10 +13,11 @@ from voltscope.logs.identity import Identities
 from voltscope.logs.pipeline import Pipeline
 from voltscope.logs.record import CONTINUED, CUT, STDERR, STDOUT, SUMMARY, Batch, Origin, Record, Source
 from voltscope.logs.redact import Redactor
-from voltscope.logs.settings import ElasticsearchReceiver, Policing, StoreKeys
+from voltscope.logs.settings import ElasticsearchReceiver, Policing
 from voltscope.logs.spool import Limits, Spool
 from voltscope.logs.spool.format import Position
 from voltscope.logs.transports.elasticsearch import ElasticsearchTransport
+from voltscope.outbound.keys import ServerKeys
 from voltscope.search.opensearch import OpenSearchSearcher
 
 SAMPLES = Path(__file__).parents[2] / "data" / "logs"
@@ -128,7 +129,9 @@ class Corpus:
         self.node.ask("POST", f"/{self.index}-*/_refresh")
 
     def searcher(self, timeout_s: float = 60.0) -> OpenSearchSearcher:
-        return OpenSearchSearcher(StoreKeys(urls=(self.node.url,)), self.index, ORIGIN.site, ORIGIN.instance, timeout_s)
+        return OpenSearchSearcher(
+            ServerKeys(urls=(self.node.url,)), self.index, ORIGIN.site, ORIGIN.instance, timeout_s
+        )
 
     def records(self) -> Iterator[Record]:
         after = 0

@@ -25,7 +25,7 @@ from voltscope.alerting.site.store import Store
 from voltscope.configuration import load
 from voltscope.engine.service import EngineContext
 from voltscope.errors import BadRequest, ConfigError, UnknownMethod, VoltscopeError
-from voltscope.logs.transports.http_client import HttpClient
+from voltscope.outbound.http_client import HttpClient
 from voltscope.platform.home import instance_name, platform_pid
 from voltscope.platform.processes import ProcessTable
 

@@ -13,7 +13,7 @@ from voltscope.alerting.alertmanager import Alertmanager, CurrentAlert
 from voltscope.alerting.settings import AlertmanagerSettings
 from voltscope.alerting.site.settings import AlertdSettings
 from voltscope.errors import AlertmanagerDown, PeerUnexpected, ReceiverError, RemoteError
-from voltscope.logs.transports.http_client import Answer, HttpClient
+from voltscope.outbound.http_client import Answer, HttpClient
 
 TIMEOUT_S = 10.0
 MAX_ALERTS = 1000

@@ -11,7 +11,7 @@ from voltscope.alerting.alertmanager import Alertmanager
 from voltscope.alerting.settings import AlertmanagerSettings
 from voltscope.alerting.site.ledger import Ledger, Telling
 from voltscope.errors import AlertmanagerRefused, VoltscopeError
-from voltscope.logs.circuit import Circuit
+from voltscope.outbound.circuit import Circuit
 
 _log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ import msgspec
 
 from voltscope.alerting.settings import AlertmanagerSettings
 from voltscope.configuration import Config
-from voltscope.logs.settings import StoreKeys
+from voltscope.outbound.keys import ServerKeys
 
 
-class AlertdSettings(StoreKeys, frozen=True, kw_only=True):
+class AlertdSettings(ServerKeys, frozen=True, kw_only=True):
     """Where alertd answers, and who we are there; secrets are in files of mode 0600."""
 
 

@@ -19,8 +19,8 @@ from voltscope.logs.settings import ElasticsearchReceiver
 from voltscope.logs.transports.base import Promise, Transport
 from voltscope.logs.transports.dead_letters import DeadLetter, DeadLetters
 from voltscope.logs.transports.ecs import EcsRenderer
-from voltscope.logs.transports.http_client import TIMEOUT_S, Answer, HttpClient
 from voltscope.logs.transports.template_upkeep import finds_words, keep_template
+from voltscope.outbound.http_client import TIMEOUT_S, Answer, HttpClient
 
 _log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from voltscope.errors import ReceiverError
-from voltscope.logs.circuit import Circuit
 from voltscope.logs.record import Batch
 from voltscope.logs.settings import GroupReceiver
 from voltscope.logs.transports.base import Promise, Transport, transport_for
+from voltscope.outbound.circuit import Circuit
 
 _PROMISES: tuple[Promise, ...] = ("nothing", "kernel", "acknowledged", "once")
 _LEAST_PART = 50  # records: less is not worth a receiver's while

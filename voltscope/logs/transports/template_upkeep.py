@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from voltscope.logs.transports.http_client import Answer, HttpClient
 from voltscope.logs.transports.index_template import ANALYZER, MADE_BY, VERSION, Flavour, marked
+from voltscope.outbound.http_client import Answer, HttpClient
 
 Ask = Callable[[str, str, dict[str, Any] | None], Answer]
 """Method, path, body; raises ReceiverError for what is to be tried again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import urllib.parse
 
-from voltscope.logs.circuit import Circuit
+from voltscope.outbound.circuit import Circuit
 from voltscope.profiling.outbox import Outbox
 from voltscope.profiling.settings import PyroscopeSettings
 from voltscope.profiling.stacks import Stacks, fold

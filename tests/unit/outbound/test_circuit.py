@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from voltscope.logs.circuit import Circuit
+from voltscope.outbound.circuit import Circuit
 
 
 class Clock:

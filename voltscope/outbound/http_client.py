@@ -1,4 +1,4 @@
-"""HTTP to one store at several URLs: a connection kept open, deadlines, credentials from files, no redirects."""
+"""HTTP to one server at several URLs: a connection kept open, deadlines, credentials from files, no redirects."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from voltscope.errors import ConfigError, ReceiverError
-from voltscope.logs.settings import StoreKeys
-from voltscope.logs.transports.connection import tls_context
+from voltscope.outbound.keys import ServerKeys
+from voltscope.outbound.tls import tls_context
 
 ResultT = TypeVar("ResultT")
 
@@ -40,7 +40,7 @@ class AnswerTooLarge(http.client.HTTPException):
 class HttpClient:
     """Stays with the URL that answered last; the others are tried when it does not. Used by one thread."""
 
-    def __init__(self, receiver: StoreKeys, timeout_s: float = TIMEOUT_S, what: str = "log records") -> None:
+    def __init__(self, receiver: ServerKeys, timeout_s: float = TIMEOUT_S, what: str = "log records") -> None:
         """`timeout_s`: how long a peer may make no progress. `what`: it is sent, for the words of errors.
 
         Raises ConfigError for files that cannot be loaded.
@@ -131,7 +131,7 @@ def _readable(connection: socket.socket) -> bool:
     return bool(asked.poll(0))
 
 
-def authorization(receiver: StoreKeys) -> dict[str, str]:
+def authorization(receiver: ServerKeys) -> dict[str, str]:
     """The header that says who we are; empty when nobody asks. Raises ConfigError naming the file it cannot use."""
     if receiver.api_key_file is not None:
         return {"Authorization": f"ApiKey {secret_of('api_key_file', receiver.api_key_file)}"}
