@@ -8,7 +8,7 @@ from ..parts import firing, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_PLATFORM, to_dashboard
 from ..parts.panels import HALF, QUARTER, THIRD, Column, compared, table, timeline, value
-from ..parts.queries import MANY, code, fastest, grown, highest, lines, lowest, now, rarest, rows
+from ..parts.queries import MANY, fastest, grown, highest, lines, lowest, now, rows, worst
 
 STALE = "No exporter is scraped."
 NO_LOGSHIP = "The log shipper (voltscope.logship) does not run here."
@@ -98,11 +98,7 @@ def _now() -> Row:
             timeline(
                 "Engines, as our agents tell",
                 "Waiting: it ended or did not start; refused: its configuration, or its version, is.",
-                lines(
-                    code("voltscope_engine_state", "state", palette.ENGINE, MANY, "site, instance, agent")
-                    + rarest(f'voltscope_engine_state{{{MANY},state="running"}}', "site, instance, agent"),
-                    "{{instance}} {{agent}}",
-                ),
+                lines(worst(f"agent:voltscope_engine_state:code{{{MANY}}}"), "{{instance}} {{agent}}"),
                 palette.ENGINE,
                 none="None of our agents runs here.",
                 links=(AGENT,),
@@ -215,30 +211,34 @@ def _exported() -> Row:
                 unit="short",
                 none=none,
                 links=(AGENT,),
-                width=THIRD,
+                width=QUARTER,
             ),
             compared(
                 "Series refused",
-                "Series of agents' own that were refused within the step; docs/exporting.md explains the reasons.",
-                lines(
-                    f"increase(voltscope_exported_dropped_total{{{MANY}}}[$__rate_interval]) > 0",
-                    "{{instance}} {{agent}} {{reason}}",
-                ),
+                "Series of agents' own that were refused within five minutes; docs/exporting.md explains the reasons.",
+                lines(f"agent:voltscope_exported_dropped:increase5m{{{MANY}}}", "{{instance}} {{agent}} {{reason}}"),
                 unit="short",
                 none="Nothing is refused.",
-                bars=True,
                 links=(AGENT,),
-                width=THIRD,
+                width=QUARTER,
             ),
             compared(
-                "Time and age",
-                "How long each agent took to answer, and how old its last answer is: after two minutes it is left out.",
-                lines(highest(f"voltscope_exported_duration_seconds{{{MANY}}}"), "{{instance}} {{agent}} took"),
-                lines(highest(f"voltscope_exported_age_seconds{{{MANY}}}"), "{{instance}} {{agent}} age", "B"),
+                "Time to answer",
+                "How long each agent took when last asked for its metrics.",
+                lines(highest(f"voltscope_exported_duration_seconds{{{MANY}}}"), "{{instance}} {{agent}}"),
                 unit="s",
                 none=none,
                 links=(AGENT,),
-                width=THIRD,
+                width=QUARTER,
+            ),
+            compared(
+                "Age of what agents export",
+                "Of agents that are late with their next answer: after two minutes the last one is left out.",
+                lines(f"agent:voltscope_exported_age_seconds:late{{{MANY}}}", "{{instance}} {{agent}}"),
+                unit="s",
+                none="Every agent answers in time.",
+                links=(AGENT,),
+                width=QUARTER,
             ),
         ),
     )
@@ -266,12 +266,9 @@ def _shipping() -> Row:
             ),
             compared(
                 "Lost",
-                "Within the step: records cut, log files gone, records deleted before a receiver took them, records "
-                "the disk damaged; and times the spool refused.",
-                lines(
-                    f"sum by (instance, key) (increase(voltscope_log_dropped_total{{{MANY}}}[$__rate_interval])) > 0",
-                    "{{instance}} {{key}}",
-                ),
+                "Within five minutes: records cut, log files gone, records deleted before a receiver took them, "
+                "records the disk damaged; within the step: times the spool refused.",
+                lines(f"instance:voltscope_log_dropped:increase5m{{{MANY}}}", "{{instance}} {{key}}"),
                 lines(
                     f"increase(voltscope_log_spool_failures_total{{{MANY}}}[$__rate_interval]) > 0",
                     "{{instance}} spool",
@@ -279,7 +276,6 @@ def _shipping() -> Row:
                 ),
                 unit="short",
                 none="Nothing was lost.",
-                bars=True,
                 width=THIRD,
             ),
             compared(
@@ -378,22 +374,8 @@ def _receivers() -> Row:
             timeline(
                 "Circuits",
                 "Closed: it is sent to; open: left alone after a failure; half-open: tried.",
-                lines(
-                    code(
-                        "voltscope_log_circuit",
-                        "state",
-                        {
-                            "closed": (1, palette.GOOD),
-                            "half-open": (2, palette.WARNING),
-                            "open": (3, palette.CRITICAL),
-                        },
-                        MANY,
-                        "instance, key",
-                    )
-                    + rarest(f'voltscope_log_circuit{{{MANY},state="closed"}}', "instance, key"),
-                    name,
-                ),
-                {"closed": (1, palette.GOOD), "half-open": (2, palette.WARNING), "open": (3, palette.CRITICAL)},
+                lines(worst(f"receiver:voltscope_log_circuit:code{{{MANY}}}"), name),
+                palette.CIRCUIT,
                 none=none,
                 width=HALF,
                 height=7,

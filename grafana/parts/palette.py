@@ -30,6 +30,7 @@ HEALTH = {
     "bad": (4, CRITICAL),
 }
 ENGINE = {"running": (1, GOOD), "waiting": (2, WARNING), "refused": (3, CRITICAL)}
+CIRCUIT = {"closed": (1, GOOD), "half-open": (2, WARNING), "open": (3, CRITICAL)}
 SEVERITY = {"critical": CRITICAL, "warning": WARNING, "info": NOTICE}
 LEVELS = {"critical": STRANGE, "error": CRITICAL, "warning": WARNING, "info": PLAIN, "debug": NEUTRAL}
 

@@ -77,9 +77,9 @@ def grown(selector: str) -> str:
     return f"increase({selector}[$__rate_interval])\n  and topk({LINES}, increase({selector}[$__range] @ end()))"
 
 
-def rarest(selector: str, by: str) -> str:
-    """For 0/1 series: of many those that were 1 for the least of the range; by labels they are matched by."""
-    return f"\n  and on ({by}) bottomk({LINES}, avg_over_time({selector}[$__range] @ end()))"
+def worst(selector: str) -> str:
+    """States recorded as numbers, the higher the worse: of many those that were worst on average over the range."""
+    return f"{selector}\n  and topk({LINES}, {_over('avg', selector, ever=True)})"
 
 
 def code(metric: str, label: str, names: Mapping[str, tuple[int, str]], where: str, by: str) -> str:

@@ -20,7 +20,7 @@ PROMETHEUS = ROOT / "deploy/prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 sys.path.insert(0, str(PROMETHEUS))
 
-from mixin import liveness, restarts  # noqa: E402 (found by the path set above)
+from mixin import liveness, logs, ourselves, restarts  # noqa: E402 (found by the path set above)
 from mixin.files import alerts, groups  # noqa: E402
 from mixin.rule import Alert, Record  # noqa: E402
 from mixin.thresholds import Thresholds  # noqa: E402
@@ -146,7 +146,18 @@ def test_what_is_dear_to_ask_of_many_platforms_is_recorded(promtool: str, tmp_pa
         series("voltscope_collector_success", collector="bus"): flat((0, 40), (1, samples - 40)),
         series("voltscope_collector_age_seconds", collector="bus"): flat((20, 40), (0, samples - 40)),
         series("voltscope_continuous_failing", agent="listener"): flat((1, 40), (0, samples - 40)),
+        series("voltscope_exported_age_seconds", agent="listener"): flat((40, 40), (10, samples - 40)),
+        series("voltscope_exported_dropped_total", agent="listener", reason="form"): flat((0, 20), (3, samples - 20)),
+        series("voltscope_log_dropped_total", key="cut"): flat((0, 20), (2, samples - 20)),
     }
+    engine = {"agent": "voltscope.logship"}
+    for metric, labels, states in (
+        ("voltscope_engine_state", engine, ourselves.ENGINE_STATES),
+        ("voltscope_log_circuit", receiver, logs.CIRCUIT_STATES),
+    ):
+        for state, turn in zip(states, ((1, 0, 0), (0, 1, 0), (0, 0, 1)), strict=True):
+            lasting = zip(turn, (20, 20, samples - 40), strict=True)
+            change[series(metric, state=state, **labels)] = flat(*lasting)
 
     def recorded(name: str, at: str, *values: float, **labels: str) -> dict[str, Any]:
         found = [{"labels": series(name, **labels), "value": value} for value in values]
@@ -164,10 +175,19 @@ def test_what_is_dear_to_ask_of_many_platforms_is_recorded(promtool: str, tmp_pa
         recorded("receiver:voltscope_log_delivery_seconds:mean5m", "12m", 0.5, **receiver),
         recorded("instance:voltscope_log_spool:ratio", "12m", 0.25, agent="voltscope.logship"),
     ]
+    for name, labels in (
+        ("agent:voltscope_engine_state:code", engine),
+        ("receiver:voltscope_log_circuit:code", {"key": "search"}),
+    ):
+        for number, at in enumerate(("4m", "9m", "12m"), 1):
+            checks.append(recorded(name, at, number, **labels))
     for name, labels, value in (
         ("collector:voltscope_collector_success:failing", {"collector": "bus"}, 1),
         ("collector:voltscope_collector_age_seconds:late", {"collector": "bus"}, 20),
         ("agent:voltscope_continuous_failing:now", {"agent": "listener"}, 1),
+        ("agent:voltscope_exported_age_seconds:late", {"agent": "listener"}, 40),
+        ("agent:voltscope_exported_dropped:increase5m", {"agent": "listener", "reason": "form"}, 3),
+        ("instance:voltscope_log_dropped:increase5m", {"key": "cut"}, 2),
     ):
         checks += [recorded(name, "9m", value, **labels), recorded(name, "12m")]
     run(promtool, tmp_path, "Watchdog", change, samples, {"promql_expr_test": checks})

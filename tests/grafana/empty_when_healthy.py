@@ -35,6 +35,7 @@ EMPTY: dict[tuple[str, ...], str] = {
     ("platform", "Errors in the log"): _COUNTED,
     ("platform", "Full in"): "a disk that does not fill has no such time",
     ("platform", "Restarts"): _COUNTED,
+    ("voltscope", "Age of what agents export"): _LASTS,
     ("voltscope", "Age of what collectors deliver"): _LASTS,
     ("voltscope", "Agents that cannot be sampled"): _LASTS,
     ("voltscope", "Failures of collectors"): _LASTS,

@@ -162,6 +162,7 @@ voltscope_continuous_failing{agent="listener"} 1
 voltscope_live_sessions_total{agent="voltscope.profiler",view="flow",ended="failed"} 30
 voltscope_collector_success{collector="agents"} 0
 voltscope_collector_age_seconds{collector="agents"} 20
+voltscope_exported_age_seconds{agent="listener"} 90
 """
 # Gauges that run away, from half an hour ago to now.
 _RUNNING_OUT = {"volttron_disk_free_bytes": (6e10, 1e9)}

@@ -54,6 +54,21 @@ def test_links_lead_elsewhere_and_records_are_asked_of_opensearch_where_one_says
     assert kinds == {("logs", "Logs"), ("timeseries", "Metric"), ("table", "Metric")}
 
 
+def test_a_recorded_state_is_shown_by_the_name_it_was_recorded_for() -> None:
+    rules = "".join(path.read_text() for path in (ROOT / "deploy/prometheus/rules").glob("*.yml"))
+    recorded = dict(re.findall(r"record: (\S+:code)\n +expr: \|-\n((?: {10}.*\n)+)", rules))
+    shown = set()
+    for name in FILES:
+        for panel in panels(load(name)):
+            for target in panel.get("targets", []):
+                for metric in set(re.findall(r"\w+:\w+:code", target.get("expr", ""))):
+                    states = re.findall(r'\{state="([\w-]+)"\} == 1\) \* (\d)', recorded[metric])
+                    (mapping,) = panel["fieldConfig"]["defaults"]["mappings"]
+                    assert {told["text"]: number for number, told in mapping["options"].items()} == dict(states)
+                    shown.add(metric)
+    assert shown == recorded.keys() and len(shown) == 2
+
+
 def test_a_site_without_kibana_has_no_links_there() -> None:
     for name, path in FILES.items():
         made = json.loads(own.dashboard(path.read_text(), kibana=None))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .rule import SITE, Alert, Group, Record, number
+from .rule import SITE, Alert, Group, Record, code, number, told
 from .thresholds import Thresholds
 
+CIRCUIT_STATES = ("closed", "half-open", "open")
 RATE = "agent:volttron_log_records:rate2m"
 
 
@@ -32,6 +33,16 @@ def group(t: Thresholds) -> Group:
                 "receiver:voltscope_log_delivery_seconds:mean5m",
                 "rate(voltscope_log_delivery_seconds_total[5m]) / (rate(voltscope_log_sent_total[5m]) > 0)",
                 "How long records took from their reading to a receiver's having them, on average.",
+            ),
+            Record(
+                "receiver:voltscope_log_circuit:code",
+                code("voltscope_log_circuit", CIRCUIT_STATES, f"{SITE}, key"),
+                f"Whether a receiver of logs is sent to, as a number: {told(CIRCUIT_STATES)}.",
+            ),
+            Record(
+                "instance:voltscope_log_dropped:increase5m",
+                "increase(voltscope_log_dropped_total[5m]) > 0",
+                "Log records, or files, lost within five minutes, by what happened; there only then.",
             ),
             Alert(
                 "VolttronLogFlood",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from .rule import RUNNING, SITE, UP, Alert, Group, Record, number
+from .rule import AGENT, RUNNING, SITE, UP, Alert, Group, Record, code, number, told
 from .thresholds import Thresholds
+
+# The higher the worse, so that of many the worst can be found.
+ENGINE_STATES = ("running", "waiting", "refused")
 
 
 def group(t: Thresholds) -> Group:
@@ -26,6 +29,21 @@ def group(t: Thresholds) -> Group:
                 "agent:voltscope_continuous_failing:now",
                 "voltscope_continuous_failing == 1",
                 "1 while an agent that is to be sampled all the time cannot be; there only then.",
+            ),
+            Record(
+                "agent:voltscope_engine_state:code",
+                code("voltscope_engine_state", ENGINE_STATES, AGENT),
+                f"State of an engine as a number: {told(ENGINE_STATES)}.",
+            ),
+            Record(
+                "agent:voltscope_exported_age_seconds:late",
+                "voltscope_exported_age_seconds > 30",
+                "Age of what an agent exported that did not answer in time; there only then.",
+            ),
+            Record(
+                "agent:voltscope_exported_dropped:increase5m",
+                "increase(voltscope_exported_dropped_total[5m]) > 0",
+                "Series of an agent's own that were refused within five minutes, by reason; there only then.",
             ),
             Alert(
                 "VoltscopeCollectorFailing",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,6 +60,20 @@ class Group:
 def template(text: str) -> str:
     """`text` of a summary or description as Prometheus reads it."""
     return re.sub(r"<(\$?)([^<>]+)>", lambda m: f"{{{{ {'$' if m[1] else '$labels.'}{m[2]} }}}}", text)
+
+
+def code(metric: str, states: Sequence[str], by: str) -> str:
+    """A state set, a 0/1 series for each value of its label `state`, as the number of the one that holds, from 1 on.
+
+    Over two hundred platforms a dashboard then asks one series of each thing instead of all its states'.
+    """
+    terms = (f'({metric}{{state="{state}"}} == 1) * {number(place)}' for place, state in enumerate(states, 1))
+    return f"max by ({by}) (\n  " + "\n  or ".join(terms) + "\n)"
+
+
+def told(states: Sequence[str]) -> str:
+    """What the numbers of `code` stand for."""
+    return ", ".join(f"{place} {state}" for place, state in enumerate(states, 1))
 
 
 def number(value: float) -> str:
