@@ -8,9 +8,9 @@ from typing import Any
 
 from .account import Runner, current_account
 from .alerting import alertmanager_of
+from .asking import ask
 from .demo_faults import BY_NAME, DEMOS, Demo
 from .failure import StepFailed
-from .prove import ask
 from .report import Report
 from .site_files import operator_secret
 from .state import Home

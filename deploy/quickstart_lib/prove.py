@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sqlite3
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from . import opensearch
 from .account import Runner
+from .asking import ask, get, wait_for
 from .failure import StepFailed
 from .peers import JOB
 from .site_files import operator_secret
@@ -36,7 +34,7 @@ def scraped(home: Home, timeout: float = 60) -> str:
         values = [series["value"][1] for series in answer["data"]["result"]]
         return "up == 1" if values == ["1"] else None
 
-    return _await(
+    return wait_for(
         value,
         timeout,
         "Prometheus has no up == 1 for the exporter",
@@ -56,9 +54,9 @@ def exported(home: Home, timeout: float = 60) -> str:
     url = f"http://127.0.0.1:{home.ports.exporter}/metrics"
 
     def value() -> str | None:
-        return "volttron_platform_up 1" if "\nvolttron_platform_up 1" in _get(url).decode() else None
+        return "volttron_platform_up 1" if "\nvolttron_platform_up 1" in get(url).decode() else None
 
-    return _await(value, timeout, f"{url} does not say volttron_platform_up 1", "See the log.", home.platform_log)
+    return wait_for(value, timeout, f"{url} does not say volttron_platform_up 1", "See the log.", home.platform_log)
 
 
 def recorded(home: Home, timeout: float = 60) -> str:
@@ -71,7 +69,7 @@ def recorded(home: Home, timeout: float = 60) -> str:
         fresh = age is not None and age < min(FRESH_S, time.time() - platform_started)
         return f"newest row {age:.1f} s old" if fresh else None
 
-    return _await(
+    return wait_for(
         value,
         timeout,
         f"the historian's newest row in {database} is not under {FRESH_S:.0f} s old",
@@ -116,7 +114,7 @@ def searched(home: Home, runner: Runner, since: float, timeout: float = 60) -> s
         return f"found a record of {json.loads(out.splitlines()[0])['@timestamp']}"
 
     try:
-        return _await(
+        return wait_for(
             value, timeout, f"the search for '{_LOGGED}' finds no record since {moment}", "See the log.", None
         )
     except StepFailed as error:
@@ -136,7 +134,7 @@ def opensearch_answers(home: Home, alive: Callable[[], bool]) -> str:
         health = ask(f"{url}/_cluster/health")
         return url if health["status"] != "red" and not health["initializing_shards"] else None
 
-    return _await(value, opensearch.START_S, f"OpenSearch does not answer at {url}", f"See {log}.", log)
+    return wait_for(value, opensearch.START_S, f"OpenSearch does not answer at {url}", f"See {log}.", log)
 
 
 def indexed(home: Home, since: float, timeout: float = 90) -> str:
@@ -167,7 +165,7 @@ def indexed(home: Home, since: float, timeout: float = 90) -> str:
         return None
 
     remedy = f"How far is it? {home.bin / 'voltscope'} spool stat"
-    return _await(value, timeout, f"{url} has no new record of the platform", remedy, home.platform_log)
+    return wait_for(value, timeout, f"{url} has no new record of the platform", remedy, home.platform_log)
 
 
 def profiled(home: Home, timeout: float = 60) -> str:
@@ -175,7 +173,7 @@ def profiled(home: Home, timeout: float = 60) -> str:
     base = f"http://127.0.0.1:{home.ports.profiler}"
     asked = {"agent": HISTORIAN, "seconds": CAPTURE_S, "rate": 100, "kind": "wall"}
     remedy = f"Run {home.bin / 'voltscope'} doctor; it names what profiling needs."
-    _await(
+    wait_for(
         lambda: _healthy(f"{base}/-/healthy"),
         timeout,
         f"the profiler does not answer at {base}",
@@ -192,9 +190,9 @@ def profiled(home: Home, timeout: float = 60) -> str:
             raise StepFailed(f"the capture failed: {problem.get('message')}", problem.get("remedy") or remedy)
         return capture if capture["state"] == "done" else None
 
-    capture = _await(value, timeout, "the capture was not done in time", remedy, home.platform_log)
-    folded = _get(f"{base}/captures/{capture['id']}.folded", secret=secret).decode()
-    picture = _get(f"{base}/captures/{capture['id']}.svg", secret=secret).decode()
+    capture = wait_for(value, timeout, "the capture was not done in time", remedy, home.platform_log)
+    folded = get(f"{base}/captures/{capture['id']}.folded", secret=secret).decode()
+    picture = get(f"{base}/captures/{capture['id']}.svg", secret=secret).decode()
     if "historian" not in folded or "<svg" not in picture:
         raise StepFailed("the flamegraph holds no frame of the historian.", remedy, output=folded[:2000])
     if not list((home.volttron / "voltscope" / "profiler").rglob(f"*{capture['id']}*")):
@@ -207,7 +205,7 @@ def profiled_before(home: Home, url: str | None) -> str | None:
     if not url:
         return None
     try:
-        return url if b"<svg" in _get(url, secret=operator_secret(home)) else None
+        return url if b"<svg" in get(url, secret=operator_secret(home)) else None
     except OSError:
         return None
 
@@ -227,13 +225,13 @@ def capture_indexed(home: Home, timeout: float = 90) -> str:
         return None
 
     why = f"{url} does not find the capture {capture} by {_FUNCTION}"
-    return _await(value, timeout, why, "Does voltscope.profiler run? See the log.", home.platform_log)
+    return wait_for(value, timeout, why, "Does voltscope.profiler run? See the log.", home.platform_log)
 
 
 def console_answers(home: Home, timeout: float = 30) -> str:
     """The console serves its health page."""
     base = f"http://127.0.0.1:{home.ports.console}"
-    return _await(
+    return wait_for(
         lambda: _healthy(f"{base}/-/healthy"),
         timeout,
         f"the console does not answer at {base}",
@@ -260,7 +258,7 @@ def dashboards_shown(home: Home, timeout: float = 180) -> str:
         ]
         return None if silent else f"{len(boards)} dashboards, {', '.join(one['name'] for one in sources)}"
 
-    return _await(
+    return wait_for(
         shown,
         timeout,
         f"the Grafana at {base} does not show our dashboards",
@@ -283,7 +281,7 @@ def alerts_told(home: Home, *, prometheus: bool, timeout: float = 60) -> str:
             return None
         return f"{len(answer['alerts'])} of them now, {alertd}"
 
-    return _await(
+    return wait_for(
         told,
         timeout,
         f"alerts do not come from Prometheus through {alertmanager} to alertd at {alertd}",
@@ -293,43 +291,5 @@ def alerts_told(home: Home, *, prometheus: bool, timeout: float = 60) -> str:
 
 
 def _healthy(url: str) -> str | None:
-    _get(url)
+    get(url)
     return "answers"
-
-
-def _await(value: Callable[[], Any], timeout: float, why: str, remedy: str, log: Path | None) -> Any:
-    """The first result of `value` that is not None, asked for every quarter of a second."""
-    deadline = time.monotonic() + timeout
-    last = ""
-    while True:
-        try:
-            found = value()
-            if found is not None:
-                return found
-        except (OSError, ValueError, KeyError) as error:
-            last = f" ({error})"
-        if time.monotonic() > deadline:
-            raise StepFailed(f"{why} after {timeout:.0f} s{last}.", remedy, log)
-        time.sleep(0.25)
-
-
-def _get(url: str, body: object = None, secret: str | None = None, user: str | None = None) -> bytes:
-    headers = {"Content-Type": "application/json"} if body is not None else {}
-    if secret is not None:
-        token = base64.b64encode(f"{user}:{secret}".encode()).decode()
-        headers["Authorization"] = f"Basic {token}" if user else f"Bearer {secret}"
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, headers)  # noqa: S310 (our own loopback listeners)
-    # No proxy: everything asked here is on this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=10) as answer:
-            content: bytes = answer.read()
-            return content
-    except urllib.error.HTTPError as error:
-        raise OSError(f"{url} answered {error.code}: {error.read(500).decode(errors='replace')}") from error
-
-
-def ask(url: str, body: object = None, secret: str | None = None, user: str | None = None) -> Any:
-    """The JSON answered to a GET, or with `body` to a POST. Raises OSError, ValueError."""
-    return json.loads(_get(url, body, secret, user))

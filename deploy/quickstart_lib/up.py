@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import alerting, dashboards, opensearch, peers, prove, setup, volttron_platform
+from . import alerting, capture_marks, dashboards, opensearch, peers, prove, setup, volttron_platform
 from .account import Account, Runner, find_program, home_environment
 from .failure import StepFailed
 from .index import needs_remedy
@@ -45,7 +45,7 @@ class Parts:
 def step_count(home: Home) -> int:
     """How many steps `bring_up` will show."""
     ours = len(volttron_platform.agents(home)) + (4 if home.searches_opensearch else 0)
-    ours += (dashboards.grafana_of(home) is not None) + (alerting.alertmanager_of(home) is not None)
+    ours += 3 * (dashboards.grafana_of(home) is not None) + (alerting.alertmanager_of(home) is not None)
     return _STEPS_BEFORE + 1 + ours + _STEPS_AFTER
 
 
@@ -192,6 +192,9 @@ def start(home: Home, runner: Runner, supervisor: Supervisor, parts: Parts, repo
     if parts.opensearch:
         with report.step("OpenSearch answers"):  # before those who would find nobody there, and wait
             report.note(prove.opensearch_answers(home, lambda: supervisor.alive("opensearch")))
+    if parts.grafana:
+        with report.step("Grafana takes marks of captures"):  # before the profiler, who needs the token
+            report.note(capture_marks.allow_marks(home, runner.account))
     for agent in volttron_platform.agents(home):
         with report.step(f"Agent {agent.identity}"):
             known = home.state.get("agents", {}).get(agent.identity)
@@ -238,6 +241,7 @@ def _prove(home: Home, runner: Runner, parts: Parts, report: Report, began: floa
         report.note(prove.console_answers(home))
     if parts.grafana:
         _proof(report, "Proof: Grafana has our dashboards and their data", lambda: prove.dashboards_shown(home))
+        _proof(report, "Proof: Grafana has a mark of a capture", lambda: capture_marks.marked(home))
     if parts.alertmanager:
         asked = parts.prometheus is not None
         _proof(report, "Proof: alerts reach alertd", lambda: prove.alerts_told(home, prometheus=asked))

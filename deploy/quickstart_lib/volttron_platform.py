@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import capture_marks
 from .account import Account, Runner, home_environment
 from .alerting import alertmanager_of
+from .dashboards import grafana_of
 from .environment import PLATFORM_AGENTS, PLATFORM_LIBRARIES
 from .failure import StepFailed
 from .index import poetry_project
@@ -82,6 +84,8 @@ def agents(home: Home) -> list[PlatformAgent]:
     }
     engine["profiler"]["site"] = SITE
     engine["profiler"]["continuous"] = {"agents": [HISTORIAN]}
+    if grafana_of(home):
+        engine["profiler"]["grafana"] = capture_marks.settings(home)
     engine["logship"] = {"site": SITE, "log_files": [str(home.platform_log)]}
     if alertmanager_of(home):
         alertmanager, alertd = (f"http://127.0.0.1:{port}" for port in (home.ports.alertmanager, home.ports.alertd))
