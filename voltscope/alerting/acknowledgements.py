@@ -10,6 +10,7 @@ from voltscope.alerting.history import History
 from voltscope.alerting.reconcile import Span
 from voltscope.alerting.settings import AcknowledgeSettings
 from voltscope.alerting.standing import Standing, Standings
+from voltscope.alerting.watchdog import never_silenced
 from voltscope.errors import AlertConflict, AlertNotFound
 from voltscope.ulid import new_ulid
 
@@ -19,18 +20,21 @@ OURSELVES = "voltscope alertd"
 class Acknowledgements:
     """Gives them, and ends them when their alert is over. Used by one thread at a time, under the database's lock."""
 
-    def __init__(self, standings: Standings, history: History, settings: AcknowledgeSettings) -> None:
-        self._standings, self._history, self._settings = standings, history, settings
+    def __init__(self, standings: Standings, history: History, settings: AcknowledgeSettings, watchdog: str) -> None:
+        """`watchdog`: the alert that is nobody's to take: it always fires, so its silence would never end."""
+        self._standings, self._history, self._settings, self._watchdog = standings, history, settings, watchdog
         self._gone: dict[str, float] = {}  # by the alert's fingerprint, since when it surely does not fire
 
     def give(self, fingerprint: str, by: str, why: str, now: float) -> Standing:
         """The acknowledgement of an alert that fires; on disk when this returns, whether Alertmanager is there or not.
 
-        Raises AlertNotFound for one that does not fire, AlertConflict for one that is acknowledged.
+        Raises AlertNotFound for one that does not fire, AlertConflict for one that is acknowledged or cannot be.
         """
         occurrence = self._history.going_on().get(fingerprint)
         if occurrence is None:
             raise AlertNotFound("no alert of that id fires.", "List the alerts: it may be over.")
+        if occurrence.name == self._watchdog:
+            raise never_silenced(self._watchdog)
         before = self._standings.of_alert("acknowledgement", fingerprint)
         if before is not None:
             raise AlertConflict(f"{before.by} has acknowledged {occurrence.name} already.", "End that one first.")

@@ -26,8 +26,12 @@ _SHOWN = ("site", "instance", "agent")
 class Flapping:
     """Counts starts, and judges. Used by one thread at a time, under the database's lock."""
 
-    def __init__(self, database: Database, standings: Standings, settings: FlapSettings, now: float) -> None:
+    def __init__(
+        self, database: Database, standings: Standings, settings: FlapSettings, watchdog: str, now: float
+    ) -> None:
+        """`watchdog`: the alert that always fires; held back, it would be missed elsewhere."""
         self._database, self._standings, self._settings = database, standings, settings
+        self._never = {ALERT, watchdog, *settings.never}
         self._starts: dict[str, deque[float]] = {}
         oldest = now - settings.window_s
         for fingerprint, at in database.rows("SELECT fingerprint, at FROM start WHERE at >= ? ORDER BY at", (oldest,)):
@@ -79,7 +83,7 @@ class Flapping:
         return list(found.values())
 
     def _began(self, one: CurrentAlert, now: float) -> None:
-        if one.alert.name == ALERT or one.alert.name in self._settings.never or one.large:
+        if one.alert.name in self._never or one.large:
             return
         if one.alert.labels.get("severity") == _NOBODY_IS_TOLD:
             return

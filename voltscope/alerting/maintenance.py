@@ -11,6 +11,7 @@ from voltscope.alerting.alertmanager import CurrentAlert, Matcher, equal_to
 from voltscope.alerting.reconcile import Span
 from voltscope.alerting.settings import DecommissionSettings
 from voltscope.alerting.standing import Standing, Standings
+from voltscope.alerting.watchdog import never_silenced
 from voltscope.ulid import new_ulid
 
 _WEEK_S = 7 * 86400.0
@@ -32,7 +33,9 @@ class Maintenance:
         self._standings, self._settings, self._watchdog, self._targets = standings, settings, watchdog, targets
 
     def silence(self, matchers: tuple[Matcher, ...], until: float, by: str, why: str, now: float) -> Standing:
-        """Nothing is told of alerts that match, from now on."""
+        """Nothing is told of alerts that match, from now on. Raises AlertConflict where that is the watchdog alone."""
+        if any(one.name == "alertname" and one.is_equal and one.value == self._watchdog for one in matchers):
+            raise never_silenced(self._watchdog)
         return self._standings.put(
             Standing(
                 id=new_ulid(now), kind="silence", matchers=matchers, by=by, why=why, at=now, start=now, until=until

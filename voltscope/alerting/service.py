@@ -91,9 +91,9 @@ class Alertd:
             database,
             self._standings,
             self._history,
-            Acknowledgements(self._standings, self._history, config.acknowledge),
+            Acknowledgements(self._standings, self._history, config.acknowledge, config.watchdog.alert),
             Maintenance(self._standings, config.decommission, config.watchdog.alert, targets),
-            Flapping(database, self._standings, config.flapping, now),
+            Flapping(database, self._standings, config.flapping, config.watchdog.alert, now),
             Watchdog(database, config.watchdog, now),
             targets,
         )

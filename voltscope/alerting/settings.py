@@ -37,13 +37,13 @@ class AcknowledgeSettings(Config, frozen=True, kw_only=True):
 class FlapSettings(Config, frozen=True, kw_only=True):
     """An alert flaps when it starts `starts` times within `window_s`, until nothing of it changed for `calm_s`.
 
-    `never`: names of alerts that are not held back, whatever they do.
+    `never`: names of alerts that are not held back, whatever they do; the watchdog never is.
     """
 
     starts: Annotated[int, msgspec.Meta(ge=2)] = 2
     window_s: _Seconds = 3600.0
     calm_s: _Seconds = 3600.0
-    never: tuple[str, ...] = ("Watchdog",)
+    never: tuple[str, ...] = ()
 
 
 class DecommissionSettings(Config, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from voltscope.alerting.alertmanager import CurrentAlert
 from voltscope.alerting.settings import WatchdogSettings
 from voltscope.alerting.standing import Standing
 from voltscope.alerting.store import Database
+from voltscope.errors import AlertConflict
 
 State = Literal["ok", "late", "never"]
 
@@ -89,6 +90,14 @@ class Watchdog:
             values = (heard.fingerprint, msgspec.json.encode(heard.labels), heard.last)
             connection.execute("INSERT OR REPLACE INTO watchdog VALUES (?, ?, ?)", values)
         self._saved[heard.fingerprint] = heard.last
+
+
+def never_silenced(alert: str) -> AlertConflict:
+    """What somebody is told who wants to acknowledge or silence `alert`, the watchdog."""
+    return AlertConflict(
+        f"{alert} is the watchdog: it fires because alerting works, and is never silenced.",
+        "Whoever waits for it elsewhere would ring; there is nothing to take on.",
+    )
 
 
 def _is_of(heard: Heard, site: str | None, instance: str | None) -> bool:

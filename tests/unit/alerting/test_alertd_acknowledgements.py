@@ -57,6 +57,18 @@ def test_it_ends_when_the_alert_does_and_the_next_one_is_told_again(alertd: Star
     assert last["acknowledged"] is None
 
 
+def test_the_watchdog_is_nobodys_to_take(alertd: Start) -> None:
+    rig = alertd(watchdog={"alert": "StillAlive"})
+    alert = rig.rules.fire({"alertname": "StillAlive", "site": "campus", "severity": "info"})
+    wait_for(lambda: rig.client.get("/api/alerts")["watchdog"]["state"] == "ok", "the watchdog")
+    refused = rig.client.post("/api/acknowledgements", {"alert": alert, "why": "it always fires"}, status=409)
+    assert refused["error"]["code"] == "alert-conflict" and "StillAlive is the watchdog" in refused["error"]["message"]
+    assert rig.client.get("/api/acknowledgements")["acknowledgements"] == []
+    assert not rig.silenced_in_alertmanager(alert)
+    (line,) = rig.client.get("/api/audit")["lines"]
+    assert (line["action"], line["outcome"], line["subject"]) == ("acknowledge", "alert-conflict", alert)
+
+
 def test_a_flap_of_seconds_does_not_end_it(alertd: Start) -> None:
     rig = alertd()
     alert = rig.rules.fire(CRASHED)

@@ -92,10 +92,27 @@ def test_what_nobody_is_told_of_is_not_held_back(alertd: Start) -> None:
 
 
 def test_the_watchdog_is_never_held_back(alertd: Start) -> None:
-    rig = alertd(watchdog={"alert": "AnotherWatchdog"})  # alertd's own is not among the alerts
-    alert = _flap(rig, 5, {"alertname": "Watchdog", "severity": "info"})
-    told = rig.client.alert(alert)
-    assert told and told["state"] == "firing" and not told["flapping"]
+    rig = alertd(watchdog={"alert": "StillAlive"})  # whatever an operator calls it
+    labels = {"alertname": "StillAlive", "severity": "warning", "site": "campus"}
+
+    def starts(going_on: bool) -> int:
+        found = rig.client.get("/api/history", name="StillAlive")["occurrences"]
+        return len(found) if found and (found[0]["ended"] is None) is going_on else 0
+
+    for number in range(1, 5):
+        alert = rig.rules.fire(labels)
+        wait_for(lambda: starts(going_on=True) == number, "its start")  # noqa: B023
+        rig.rules.resolve(alert)
+        wait_for(lambda: starts(going_on=False) == number, "its end")  # noqa: B023
+    rig.rules.fire(labels)
+    wait_for(lambda: starts(going_on=True) == 5, "its start, as one of its own")
+    assert not rig.silenced_in_alertmanager(alert) and _summary(rig) is None
+
+
+def test_what_an_operator_exempts_is_not_held_back(alertd: Start) -> None:
+    rig = alertd(flapping={"never": ["VolttronAgentCrashed"]})
+    alert = _flap(rig, 4)
+    assert rig.client.state(alert) == "firing" and _summary(rig) is None
 
 
 def _flap(rig: Rig, starts: int, labels: dict[str, str] = CRASHED) -> str:

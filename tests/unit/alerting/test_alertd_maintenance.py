@@ -33,6 +33,23 @@ def test_maintenance_silences_its_site_alone_and_never_the_watchdog(alertd: Star
     assert [one["action"] for one in rig.client.get("/api/audit")["lines"]] == ["end-maintenance", "maintenance"]
 
 
+def test_a_silence_of_the_watchdog_alone_is_refused(alertd: Start) -> None:
+    rig = alertd()
+    watchdog = rig.rules.fire(WATCHDOG)
+    asked = {"until": time.time() + 3600, "why": "it always fires"}
+    for matcher in (
+        {"name": "alertname", "value": "Watchdog"},
+        {"name": "alertname", "value": "Watchdog", "is_regex": True},
+    ):
+        refused = rig.client.post(
+            "/api/silences", {**asked, "matchers": [matcher, {"name": "site", "value": "campus"}]}, status=409
+        )
+        assert "Watchdog is the watchdog" in refused["error"]["message"]
+    spared = {"name": "alertname", "value": "Watchdog", "is_equal": False}
+    made = rig.client.post("/api/silences", {**asked, "matchers": [spared, {"name": "site", "value": "campus"}]})
+    assert made["applied"] and not rig.silenced_in_alertmanager(watchdog)
+
+
 def test_maintenance_ahead_is_known_to_alertmanager_before_it_begins(alertd: Start) -> None:
     rig = alertd()
     start, end = time.time() + 3600, time.time() + 7200
