@@ -228,14 +228,16 @@ class AlertmanagerDown(AlertError):
 class AlertmanagerRefused(AlertError):
     """Alertmanager answers, and does not do what it was asked, or what answers is none.
 
-    `answered`: the HTTP status it answered with; None where it was no answer of Alertmanager's.
+    `answered`: the HTTP status it answered with; None where it was no answer of Alertmanager's. `permanent` when that
+    status says that the fault is ours.
     """
 
-    code, status, permanent = "alertmanager-refused", 502, True
+    code, status = "alertmanager-refused", 502
 
     def __init__(self, message: str, remedy: str | None = None, answered: int | None = None) -> None:
         super().__init__(message, remedy)
         self.answered = answered
+        self.permanent = answered is not None and answered < 500
 
 
 class AlertNotFound(AlertError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from datetime import datetime
 
@@ -15,6 +14,7 @@ from voltscope.alerting.store import Database
 from voltscope.alerting.watchdog import Verdict
 from voltscope.errors import AlertStoreError
 from voltscope.outbound.circuit import Circuit
+from voltscope.worker import Worker
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Told(msgspec.Struct, frozen=True):
     at: float = 0.0
 
 
-class DeadMansSwitch:
+class DeadMansSwitch(Worker):
     """Tells in a thread of its own: a mail server that hangs must hold up nothing."""
 
     def __init__(
@@ -39,26 +39,13 @@ class DeadMansSwitch:
         clock: Callable[[], float],
         circuit: Circuit | None = None,
     ) -> None:
+        super().__init__("dead-mans-switch")
         self._ways, self._repeat_s, self._database, self._clock = among, repeat_s, database, clock
         self._circuit = circuit or Circuit()
         kept = database.remembered(_REMEMBERED)
         self._told = msgspec.json.decode(kept, type=Told) if kept else Told()
-        self._wake = threading.Condition()
         self._verdict: tuple[Verdict, str | None] | None = None
-        self._stopping = False
         self.sent = 0
-        self._thread = threading.Thread(target=self._run, name="dead-mans-switch", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Return when the thread is gone, or after 3 s: what is under way may still be told."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
-        self._thread.join(3.0)
 
     def judge(self, verdict: Verdict, trouble: str | None) -> None:
         """How it stands now. `trouble`: why Alertmanager does not answer, when it does not."""
@@ -69,8 +56,8 @@ class DeadMansSwitch:
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._stopping or self._due())
-                if self._stopping:
+                self._wake.wait_for(lambda: self.stopping or self._due())
+                if self.stopping:
                     return
                 assert self._verdict is not None  # noqa: S101  what is due was judged
                 verdict, trouble = self._verdict

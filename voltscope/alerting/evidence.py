@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from voltscope.alerting.site_profiler import SiteProfiler
 from voltscope.alerting.sites import Sites
 from voltscope.errors import VoltscopeError
 from voltscope.site import Site
+from voltscope.worker import Worker
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class _Case:
         return {"capture": self.capture, "logs": self.logs, "errors": [self.errors[one] for one in sorted(self.errors)]}
 
 
-class Evidence:
+class Evidence(Worker):
     """Takes it, in a thread of its own: nothing waits for it, and what fails of it is written down beside the rest."""
 
     def __init__(
@@ -57,26 +57,13 @@ class Evidence:
         clock: Callable[[], float],
         profiler: Callable[[Site], SiteProfiler] = SiteProfiler,
     ) -> None:
+        super().__init__("evidence")
         self._history, self._sites, self._settings, self._clock = history, sites, settings, clock
         self._profiler = profiler
         self._recent: deque[float] = deque()
         self._due: list[tuple[float, int, Callable[[_Case], None], _Case]] = []
         self._order = itertools.count()
-        self._wake = threading.Condition()
-        self._stopping = False
         self.taken = self.left_out = self.failed = 0
-        self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Return when the thread is gone, or after 3 s; what is not complete stays so."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
-        self._thread.join(3.0)
 
     def began(self, occurrence: Occurrence) -> None:
         """An alert began; returns at once."""
@@ -109,10 +96,10 @@ class Evidence:
     def _run(self) -> None:
         while True:
             with self._wake:
-                while not self._stopping and (not self._due or self._due[0][0] > self._clock()):
+                while not self.stopping and (not self._due or self._due[0][0] > self._clock()):
                     # by the clock, which may be set: at most a second late
                     self._wake.wait(min(1.0, max(0.01, self._due[0][0] - self._clock())) if self._due else None)
-                if self._stopping:
+                if self.stopping:
                     return
                 _, _, act, case = heapq.heappop(self._due)
             try:

@@ -22,7 +22,7 @@ from voltscope.profiling.triggers import Triggers
 from voltscope.profiling.windows import Window, Windows
 
 if TYPE_CHECKING:
-    from voltscope.profiling.outbox import Outbox
+    from voltscope.profiling.outbox import ServerOutbox
 
 _INDEX, _GRAFANA, _PYROSCOPE = "index", "grafana", "pyroscope"
 _Settings = TypeVar("_Settings", bound=ServerSettings)
@@ -44,7 +44,7 @@ class Companions:
         self._config = ProfilerConfig()
         self.continuous = Continuous(targets, recorder.backends, self._window, None)
         self.triggers = Triggers(targets, facts, recorder)
-        self._senders: dict[str, Outbox] = {}
+        self._senders: dict[str, ServerOutbox] = {}
 
     def apply(self, config: ProfilerConfig) -> None:
         """Do what `config` says. Raises ConfigError for files that cannot be read; what was done till then stays."""
@@ -65,7 +65,7 @@ class Companions:
         """There is a new capture in the archive."""
         self._notice(_INDEX, _GRAFANA)
 
-    def senders(self) -> list[tuple[str, Outbox]]:
+    def senders(self) -> list[tuple[str, ServerOutbox]]:
         """What sends elsewhere, by what it sends to: `index`, `grafana`, `pyroscope`."""
         return [(name, self._senders[name]) for name in (_INDEX, _GRAFANA, _PYROSCOPE) if name in self._senders]
 
@@ -95,7 +95,7 @@ class Companions:
             if sender is not None:
                 sender.notice()
 
-    def _replace(self, name: str, settings: _Settings | None, make: Callable[[_Settings], Outbox]) -> None:
+    def _replace(self, name: str, settings: _Settings | None, make: Callable[[_Settings], ServerOutbox]) -> None:
         """Put another sender in the place of that name, or none where there are no settings."""
         old = self._senders.pop(name, None)
         if old is not None:
@@ -106,17 +106,17 @@ class Companions:
 
     # Imported when configured: most sites have no such servers.
 
-    def _indexer(self, settings: IndexSettings) -> Outbox:
+    def _indexer(self, settings: IndexSettings) -> ServerOutbox:
         from voltscope.profiling.indexing import CaptureIndexer
 
         return CaptureIndexer(self._archive, settings, self._url)
 
-    def _annotator(self, settings: GrafanaSettings) -> Outbox:
+    def _annotator(self, settings: GrafanaSettings) -> ServerOutbox:
         from voltscope.profiling.annotations import Annotator
 
         return Annotator(self._archive, settings, self._url)
 
-    def _pusher(self, settings: PyroscopeSettings) -> Outbox:
+    def _pusher(self, settings: PyroscopeSettings) -> ServerOutbox:
         from voltscope.profiling.pyroscope.push import WindowPusher
 
         return WindowPusher(self._windows, settings)

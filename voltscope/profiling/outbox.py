@@ -1,16 +1,16 @@
-"""What is kept here and wanted elsewhere too: a thread that sends it, and tries again where that fails."""
+"""Outboxes of the profiler: what it keeps, for servers that want it too."""
 
 from __future__ import annotations
 
 import logging
-import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection
 from typing import Any, ClassVar
 
-from voltscope.errors import ReceiverError, VoltscopeError
+from voltscope.errors import ReceiverError
 from voltscope.outbound.circuit import Circuit
 from voltscope.outbound.http_client import Answer, HttpClient
+from voltscope.outbound.outbox import Outbox
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.capture import Capture
 from voltscope.profiling.settings import ServerSettings
@@ -18,13 +18,12 @@ from voltscope.profiling.settings import ServerSettings
 _log = logging.getLogger(__name__)
 
 
-class Outbox(ABC):
-    """One server, and a thread of its own that sends to it whenever there may be something to send.
+class ServerOutbox(Outbox):
+    """Sends to one server by HTTP.
 
-    `_send_all` returns when nothing is left, or when `stopping` is set, and raises when it cannot go on: it is then
-    called again, later each time. `what`: it sends, for the words of the log. `taken` and `never`: statuses of the
-    server's answer to one piece that it has, and that it will never take; any other is a reason to try again.
-    `remedy`, and `rights` where the server says that we may not: what a refusal tells people.
+    `what`: it sends, for the words of the log. `taken` and `never`: statuses of the server's answer to one piece that
+    it has, and that it will never take; any other is a reason to try again. `remedy`, and `rights` where the server
+    says that we may not: what a refusal tells people.
     """
 
     what: ClassVar[str]
@@ -35,24 +34,15 @@ class Outbox(ABC):
 
     def __init__(self, settings: ServerSettings, circuit: Circuit | None, timeout_s: float) -> None:
         """Raises ConfigError for files it cannot read."""
+        super().__init__(self.what, circuit or Circuit())
         self._destination = settings.destination
         self._http = HttpClient(settings, timeout_s, self.what)
-        self._circuit = circuit or Circuit()
-        self._wake = threading.Condition()
-        self._asked = True  # at first there may be some from before
-        self.stopping = False
-        self.failure: str | None = None
-        self.sent = self.refused = 0
-        self._thread = threading.Thread(target=self._run, name=f"outbox-{self.what}", daemon=True)
+        self.refused = 0
 
     @property
     @abstractmethod
     def waiting(self) -> int:
         """How many the server has not acknowledged."""
-
-    @abstractmethod
-    def _send_all(self) -> None:
-        """Send what there is, oldest first."""
 
     def status(self) -> dict[str, Any]:
         """Where to, how many wait, were sent and refused, and why it does not go on."""
@@ -76,60 +66,11 @@ class Outbox(ABC):
             permanent = answer.status < 500 and answer.status not in (408, 429)
             raise ReceiverError(f"{self._destination} refuses: {answer}.", remedy, permanent)
 
-    def start(self) -> None:
-        """Begin with what is there."""
-        self._thread.start()
-
-    def notice(self) -> None:
-        """There is something new."""
-        with self._wake:
-            self._asked = True
-            self._wake.notify()
-
-    def stop(self) -> None:
-        """Return when the thread is gone, or after 3 s; what is under way is sent again by the next one."""
-        with self._wake:
-            self.stopping = True
-            self._wake.notify()
-        self._thread.join(3.0)
-
-    def _run(self) -> None:
-        try:
-            self._go_on()
-        finally:
-            self._http.close()
-
-    def _go_on(self) -> None:
-        while True:
-            with self._wake:
-                pause = None if self._circuit.state == "closed" else self._circuit.wait_s()
-                self._wake.wait_for(lambda: self.stopping or self._asked, pause)
-                if self.stopping:
-                    return
-                self._asked = False
-                if not self._circuit.ready():  # something new alone is no reason to try earlier
-                    continue
-            try:
-                self._send_all()
-            except VoltscopeError as error:
-                self._failed(error, isinstance(error, ReceiverError) and error.permanent)
-            except Exception as error:
-                if self.stopping:  # what it reads was closed under a request that took too long
-                    return
-                _log.exception("%s are not sent", self.what)
-                self._failed(error, True)
-            else:
-                self._circuit.worked()
-                self.failure = None
-
-    def _failed(self, error: Exception, permanent: bool) -> None:
-        if self.failure is None:
-            _log.warning("%s are not sent: %s", self.what, error)
-        self.failure = str(error)
-        self._circuit.failed(permanent)
+    def _close(self) -> None:
+        self._http.close()
 
 
-class CaptureOutbox(Outbox):
+class CaptureOutbox(ServerOutbox):
     """Sends what the archive has and the server has not acknowledged; the archive keeps what was acknowledged, so that
     a capture is sent after any restart.
     """

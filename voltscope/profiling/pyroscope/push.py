@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.parse
 
 from voltscope.outbound.circuit import Circuit
-from voltscope.profiling.outbox import Outbox
+from voltscope.profiling.outbox import ServerOutbox
 from voltscope.profiling.settings import PyroscopeSettings
 from voltscope.profiling.stacks import Stacks, fold
 from voltscope.profiling.windows import Window, Windows
@@ -13,7 +13,7 @@ from voltscope.profiling.windows import Window, Windows
 _AT_ONCE = 50
 
 
-class WindowPusher(Outbox):
+class WindowPusher(ServerOutbox):
     """Sends the windows that the server has not acknowledged, in the order they were kept.
 
     How far it is stays beside the windows, so that nothing is left out by a restart or by a server that is away for
