@@ -50,7 +50,7 @@ class AlertsEngine:
         self._ledger: Ledger | None = None
         self._publications: Publications | None = None
         self._sender: Sender | None = None
-        self._source: Source | None = None
+        self._ask_now = threading.Event()
         self._topics: dict[str, float] = {}
         self._firing: list[Firing] = []
         self._firing_at: float | None = None
@@ -62,21 +62,24 @@ class AlertsEngine:
         for server in (new.alertmanager, new.alertd):
             if server is not None:
                 HttpClient(server)  # raises ConfigError for files that it cannot use
-        before, self._config = self._config, new
-        if self._ledger is None or before == new:
-            return
-        if (before.alertmanager, before.resend_s) != (new.alertmanager, new.resend_s):
-            old, self._sender = self._sender, self._started_sender(self._ledger, new)
+        before, sender = self._config, None
+        if self._ledger is not None and (before.alertmanager, before.resend_s) != (new.alertmanager, new.resend_s):
+            sender = Sender(self._ledger, new.alertmanager, new.resend_s)
+        self._config = new
+        if sender is not None:
+            old, self._sender = self._sender, sender
+            sender.start()
             if old is not None:
                 old.stop()
-        self._source = None  # made anew by the thread that uses it
+        self._ask_now.set()
 
     def start(self) -> None:
         """Open the store and begin. Raises VoltscopeError."""
         self._store = Store(self._context.data_dir / STORE)
         self._ledger = Ledger(self._store, self._origin)
         self._publications = Publications(self._store, self._life)
-        self._sender = self._started_sender(self._ledger, self._config)
+        self._sender = Sender(self._ledger, self._config.alertmanager, self._config.resend_s)
+        self._sender.start()
         for target in (self._judge_on, self._ask_on):
             thread = threading.Thread(target=target, name=f"alerts{target.__name__}", daemon=True)
             self._threads.append(thread)
@@ -104,6 +107,7 @@ class AlertsEngine:
     def stop(self) -> None:
         """End the threads and close the store."""
         self._stopping.set()
+        self._ask_now.set()
         if self._sender is not None:
             self._sender.stop()
         for thread in self._threads:
@@ -147,11 +151,6 @@ class AlertsEngine:
             "asked": self._asking,
         }
 
-    def _started_sender(self, ledger: Ledger, config: AlertsConfig) -> Sender:
-        sender = Sender(ledger, config.alertmanager, config.resend_s)
-        sender.start()
-        return sender
-
     def _judge_on(self) -> None:
         assert self._ledger is not None  # start made it  # noqa: S101
         while not self._stopping.wait(JUDGE_S):
@@ -169,21 +168,29 @@ class AlertsEngine:
 
     def _ask_on(self) -> None:
         assert self._publications is not None  # noqa: S101
+        source: Source | None = None
+        servers: tuple[AlertmanagerSettings, AlertdSettings | None] | None = None
         while not self._stopping.is_set():
+            wanted = (self._config.alertmanager, self._config.alertd)
             try:
-                self._ask(self._publications)
+                if source is not None and servers != wanted:
+                    source.close()
+                    source = None
+                if source is None:
+                    source, servers = _source(*wanted), wanted
+                self._ask(self._publications, source)
             except VoltscopeError as error:
                 self._asking = str(error)
             except Exception as error:
                 self._asking = type(error).__name__
                 if not self._stopping.is_set():
                     _log.exception("cannot find what fires")
-            self._stopping.wait(self._config.poll_s)
+            self._ask_now.wait(self._config.poll_s)
+            self._ask_now.clear()
+        if source is not None:
+            source.close()
 
-    def _ask(self, publications: Publications) -> None:
-        source = self._source
-        if source is None:
-            source = self._source = _source(self._config.alertmanager, self._config.alertd)
+    def _ask(self, publications: Publications, source: Source) -> None:
         firing, complete = source.firing(*self._origin())
         self._firing, self._firing_at, self._asking = firing, time.time(), None
         publications.seen(firing, complete)
