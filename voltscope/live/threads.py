@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from voltscope.errors import BackendFailed
+from voltscope.errors import BackendFailed, VoltscopeError
 from voltscope.live.greenlets import Folded
 from voltscope.live.prices import price
 from voltscope.live.samplers.base import IDLE, Stack, frame, told_apart
@@ -18,14 +16,12 @@ from voltscope.live.samplers.needs import unmet
 from voltscope.live.source import Wish
 from voltscope.live.views import Greenlet, Greenlets, Place, View
 from voltscope.platform.processes import ProcessTable
-from voltscope.profiling.backends.pyspy import PySpy, dump_command, may_pause, not_permitted
-from voltscope.profiling.backends.refusal import refused
-from voltscope.profiling.backends.running import Answer, ask, find_program, find_target
+from voltscope.profiling.backends.pyspy import PySpy
+from voltscope.profiling.backends.running import find_program
+from voltscope.profiling.backends.thread_dump import DumpedThread, Dumper
 from voltscope.profiling.targets import Target
 
-# A dump takes 50 to 200 ms of a processor here.
-_EVERY_S, _DEADLINE_S = 1.0, 20.0
-_MOST_THREADS, _MOST_BYTES = 256, 16_000_000
+_EVERY_S = 1.0  # a dump takes 50 to 200 ms of a processor here
 
 
 class PySpyThreads:
@@ -49,20 +45,6 @@ class PySpyThreads:
         return _ThreadsWatch(self._program, target.pid, wish.seconds)
 
 
-class _Frame(msgspec.Struct):
-    name: str
-    filename: str = ""
-    line: int = 0
-
-
-class _Thread(msgspec.Struct):
-    thread_id: int
-    frames: list[_Frame]
-    thread_name: str | None = None
-    os_thread_id: int | None = None
-    active: bool = False
-
-
 @dataclass
 class _Known:
     """What is remembered of a thread. `since`: when its stack was first seen as it is."""
@@ -74,55 +56,47 @@ class _Known:
 
 class _ThreadsWatch:
     def __init__(self, program: Path, pid: int, seconds: float) -> None:
-        process, self._alive = find_target(ProcessTable(), pid)
-        self._program, self._pid = program, pid
-        self._command = dump_command(program, pid, may_pause(process.threads))
+        self._dumper, self._pid = Dumper(program, pid, ProcessTable()), pid
         self._until = time.monotonic() + seconds
         self._stopped = threading.Event()
         self._known: dict[int, _Known] = {}
         self._folded, self._samples = Folded(), 0
 
     def updates(self) -> Iterator[Greenlets]:
-        while not self._stopped.is_set() and self._alive():
-            taken = bytearray()
-            answer = ask(self._command, _DEADLINE_S, self._stopped, taken.extend)
-            if self._stopped.is_set() or not self._alive():
+        while not self._over():
+            try:
+                dump = self._dumper.take(self._stopped)
+            except VoltscopeError:
+                if not self._over():
+                    raise
+            if self._over():
                 return
-            yield self._told(self._read(bytes(taken), answer), time.monotonic())
+            yield self._told(dump.threads, time.monotonic())
             if self._stopped.wait(min(_EVERY_S, max(0.0, self._until - time.monotonic()))):
                 return
             if time.monotonic() >= self._until:
                 return
 
+    def _over(self) -> bool:
+        return self._stopped.is_set() or not self._dumper.alive()
+
     def stop(self) -> None:
         self._stopped.set()
 
-    def _read(self, text: bytes, answer: Answer) -> list[_Thread]:
-        begin = max(text.find(b"["), 0)  # a warning may stand before it
-        if answer.status == 0 and len(text) < _MOST_BYTES:
-            try:
-                return msgspec.json.decode(text[begin:], type=list[_Thread])[:_MOST_THREADS]
-            except (msgspec.DecodeError, RecursionError) as error:
-                raise BackendFailed(f"py-spy wrote what is no thread dump: {text[:80]!r}.") from error
-        if not_permitted(answer.said):
-            raise refused(self._pid, self._program)
-        words = next((line.strip() for line in answer.said.splitlines() if line.strip()), "no word")
-        raise BackendFailed(f"py-spy failed on process {self._pid} with status {answer.status}: {words[:300]}")
-
-    def _told(self, threads: list[_Thread], now: float) -> Greenlets:
+    def _told(self, threads: Iterable[DumpedThread], now: float) -> Greenlets:
         found = []
         for thread in threads:
-            stack = tuple(frame(one.name, one.filename, one.line) for one in reversed(thread.frames))
+            stack = tuple(frame(one.function, one.file, one.line or 0) for one in reversed(thread.frames))
             shown = told_apart(stack)
             if stack and not shown:
                 continue
-            number = thread.os_thread_id or thread.thread_id
+            number = thread.id or thread.ident
             known = self._known.setdefault(number, _Known(now, now, stack))
             if known.stack != stack:
                 known.since, known.stack = now, stack
             # the hub's loop waits, whatever the kernel says of the thread at that moment
             waits = not thread.active or shown == IDLE
-            name = thread.thread_name or ("MainThread" if number == self._pid else "thread")
+            name = thread.name or "thread"
             text = ";".join(
                 [name, *(f"{function} ({file}:{line})" if file else function for function, file, line in shown)]
             )

@@ -13,6 +13,7 @@ from profilers import as_user, program_of
 from voltscope.engine.service import FactsAnswer
 from voltscope.errors import BackendFailed, BadRequest, ProfilingRefused, TargetGone, TooManyCaptures, UnknownAgent
 from voltscope.profiling import threads as threads_module
+from voltscope.profiling.backends import thread_dump
 from voltscope.profiling.backends.pyspy import PySpy
 from voltscope.profiling.targets import Targets
 from voltscope.profiling.threads import ThreadDumps
@@ -123,7 +124,7 @@ def test_a_dump_without_end_is_stopped(home, agent, tmp_path, program):
 
 def test_a_dump_that_takes_too_long_is_stopped(home, agent, tmp_path, program, monkeypatch):
     agent(program.IDLE)
-    monkeypatch.setattr(threads_module, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(thread_dump, "DEADLINE_S", 0.3)
     with pytest.raises(BackendFailed, match="gave no dump within"):
         dumps(home, program_of(tmp_path, "py-spy", "exec sleep 600")).dump("busy")
 

@@ -116,12 +116,6 @@ def may_pause(threads: int) -> bool:
     return threads <= MAX_BLOCKING_THREADS
 
 
-def dump_command(program: Path, pid: int, pause: bool) -> list[str]:
-    """What has py-spy write one thread dump as JSON, never with variables; it ends with us."""
-    command = [*tied_to_us(), str(program), "dump", "--json", "--pid", str(pid)]
-    return command if pause else [*command, "--nonblocking"]
-
-
 def not_permitted(said: str) -> bool:
     """Whether the kernel let py-spy not attach, by what it said."""
     return "Permission Denied" in said or "Operation not permitted" in said
