@@ -63,7 +63,7 @@ def marked(home: Home, timeout: float = 60) -> str:
     def found() -> str | None:
         asked = urllib.parse.urlencode({"dashboardUID": DASHBOARD, "tags": "capture", "limit": 1})
         for mark in _ask(home, f"/api/annotations?{asked}"):
-            return str(mark["text"]).partition(" <")[0]
+            return str(mark["text"]).partition(":")[0]
         captures = ask(f"http://127.0.0.1:{home.ports.profiler}/api/captures", secret=operator_secret(home))["captures"]
         told = datetime.now(timezone.utc) - timedelta(days=1)  # a Grafana that is new here is told of no older ones
         recent = any(datetime.fromisoformat(one["started"].replace("Z", "+00:00")) > told for one in captures)

@@ -11,8 +11,8 @@ from ..parts.queries import AGENT, ONE, PYROSCOPE, flame, lines, now, sampled
 
 NONE = "Not profiled in this time: take a capture, or switch continuous profiling on."
 TYPES = {
-    "process_cpu:cpu:nanoseconds:cpu:nanoseconds": "processor time",
-    "wall:wall:nanoseconds:wall:nanoseconds": "wall clock",
+    "process_cpu:cpu:nanoseconds:cpu:nanoseconds": "threads that run",
+    "wall:wall:nanoseconds:wall:nanoseconds": "all threads",
     "gil:gil:nanoseconds:gil:nanoseconds": "holding the GIL",
     "greenlet:wall:nanoseconds:wall:nanoseconds": "greenlets",
     "memory:alloc_space:bytes:space:bytes": "memory",
@@ -51,7 +51,9 @@ def _over_time() -> Row:
         (
             over_time(
                 "Sampled, by reason",
-                "Time seen on stacks, by why it was sampled: continuously, on demand, by a trigger or an alert.",
+                "Time seen on stacks within the step, by why it was sampled: continuously, on demand, by a trigger or by "
+                "an alert. Threads that run are also those that wait for a processor: on a full machine that is more "
+                "than the kernel counts beside it.",
                 sampled("reason"),
                 unit="ns",
                 none=NONE,

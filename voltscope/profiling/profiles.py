@@ -22,11 +22,12 @@ CONTINUOUS = "continuous"
 
 @dataclass(frozen=True)
 class Profile:
-    """One stretch of sampling. `at`: its begin, milliseconds since the epoch; `rate` in hertz."""
+    """One stretch of sampling. `at`: its begin, milliseconds since the epoch; `length`: likewise; `rate` in hertz."""
 
     labels: Labels
     kind: Kind
     at: int
+    length: int
     rate: float
     samples: int
 
@@ -44,9 +45,11 @@ class Profiles:
     def select(self, since: int, until: int, wanted: Wanted, kind: Kind | None = None) -> Iterator[Profile]:
         """The stretches with labels that are `wanted`, in no order."""
         for capture, at in self._captures(since, until, wanted, kind):
-            yield Profile(_labels_of(capture), capture.kind, at, capture.rate_hz, capture.samples)
+            length = round(capture.duration_s * 1000)
+            yield Profile(_labels_of(capture), capture.kind, at, length, capture.rate_hz, capture.samples)
         for window in self._windows.windows(since, until, _series_wanted(wanted, kind)):
-            yield Profile(labels_of(window.series), window.series.kind, window.started, window.rate, window.samples)
+            series = window.series
+            yield Profile(labels_of(series), series.kind, window.started, window.length, window.rate, window.samples)
 
     def merged(self, since: int, until: int, wanted: Wanted, kind: Kind) -> dict[float, Stacks]:
         """The sum of their stacks, by the rate they were sampled at."""

@@ -158,6 +158,25 @@ def test_a_series_has_a_point_a_step_and_a_line_a_group(querier: Querier) -> Non
     assert [point.value for point in one.points] == [2.0 * SECOND] * 5
 
 
+@pytest.mark.parametrize("step", [15.0, 25.0, 60.0, 7200.0])
+def test_what_a_minute_took_is_spread_over_the_steps_it_lies_in(querier: Querier, step: float) -> None:
+    """As much a second whatever the step: else a graph of 15 s steps shows four times as much as it was."""
+    asked = {"profile_typeID": CPU, "label_selector": '{service_name="platform.historian"}', "step": step}
+    (series,) = ask(querier, "SelectSeries", **asked).series
+    points = {point.timestamp - BEGIN: point.value for point in series.points}
+    steps = range(0, 10 * MINUTE, round(step * 1000))
+    assert list(points) == list(steps)
+    for at, value in points.items():
+        assert value == pytest.approx(0.05 * SECOND * (min(at + step * 1000, 10 * MINUTE) - at) / 1000, abs=1)
+    (series,) = ask(querier, "SelectSeries", **asked, end=BEGIN + 90_000).series
+    assert max(point.timestamp for point in series.points) <= BEGIN + 90_000, "nothing after the time asked for"
+
+
+def test_a_short_capture_lies_where_it_was_taken(querier: Querier) -> None:
+    (series,) = ask(querier, "SelectSeries", profile_typeID=WALL, step=15.0).series
+    assert [(point.timestamp, point.value) for point in series.points] == [(BEGIN + MINUTE, float(SECOND))]
+
+
 @pytest.mark.parametrize(
     ("method", "fields", "word"),
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -87,9 +87,10 @@ class Querier:
         counts: dict[tuple[tuple[str, str], ...], Counter[int]] = {}
         for profile in self._profiles.select(since, until, parse(request.label_selector), kind.kind):
             group = tuple((name, profile.labels.get(name, "")) for name in request.group_by)
-            at = since + (profile.at - since) // step * step
-            values.setdefault(group, Counter())[at] += kind.value(profile.samples, profile.rate)
-            counts.setdefault(group, Counter())[at] += 1
+            points, profiles = values.setdefault(group, Counter()), counts.setdefault(group, Counter())
+            for at, part in _spread(profile, kind.value(profile.samples, profile.rate), since, until, step):
+                points[at] += part
+                profiles[at] += 1
         if request.aggregation == _AVERAGE:
             for group, points in values.items():
                 for at in points:
@@ -135,6 +136,19 @@ class Querier:
 
 def _typed(profile: Profile) -> Labels:
     return {**profile.labels, PROFILE_TYPE: BY_KIND[profile.kind].id}
+
+
+def _spread(profile: Profile, value: int, since: int, until: int, step: int) -> Iterator[tuple[int, int]]:
+    """The steps up to `until` that a stretch lies in, each with its part of the value: a minute's all in the first of
+    its steps would look like that much more, and be nothing in the others.
+    """
+    at = since + (profile.at - since) // step * step
+    length = max(profile.length, 1)
+    given = 0
+    while at <= until and at < profile.at + length:
+        reached = value * min(at + step - profile.at, length) // length
+        yield at, reached - given
+        at, given = at + step, reached
 
 
 def _span(request: Any) -> tuple[int, int]:
