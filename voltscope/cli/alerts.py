@@ -14,7 +14,7 @@ from voltscope.cli.alertd_peer import Alertd
 from voltscope.cli.alerts_history import audit, history, show
 from voltscope.cli.alerts_standing import decommission, end, maintenance, silence, silences
 from voltscope.cli.alerts_watchdog import watchdog
-from voltscope.cli.options import complete_agents, json_option, site_of
+from voltscope.cli.options import agent_option, json_option, site_of
 from voltscope.cli.terminal import NOTHING, Cell, Column, duration, shown, table, width
 
 STATES = ("firing", "acknowledged", "silenced", "inhibited")
@@ -46,7 +46,7 @@ def alerts() -> None:
 @alerts.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option("--severity", type=click.Choice(tuple(_WORST_FIRST)), help="Only of this severity.")
-@click.option("--agent", metavar="AGENT", help="Only of this agent.", shell_complete=complete_agents)
+@agent_option("Only of this agent.")
 @click.option("--instance", metavar="NAME", help="Only of this platform.")
 @click.option("--of-site", "of_site", metavar="NAME", help="Only of this site, where alertd serves several.")
 @click.option("--text", metavar="TEXT", help="Only with this text in a label or an annotation.")

@@ -12,7 +12,7 @@ import click
 from voltscope.cli import exits
 from voltscope.cli.alertd_peer import Alertd
 from voltscope.cli.moments import Moment
-from voltscope.cli.options import complete_agents, json_option, site_of
+from voltscope.cli.options import agent_option, json_option, site_of
 from voltscope.cli.terminal import NOTHING, Cell, Column, duration, number, shown, table, width
 from voltscope.errors import BadRequest
 from voltscope.ulid import is_ulid
@@ -37,7 +37,7 @@ _LONGEST_PAGE = 500
 @click.option("--since", type=Moment(), metavar="WHEN", help="Not over before: 15m, 1h or 2d ago, or 2026-11-21T14:30.")
 @click.option("--until", type=Moment(), metavar="WHEN", help="Not begun after; as --since.")
 @click.option("--name", metavar="ALERT", help="Only of this name.")
-@click.option("--agent", metavar="AGENT", help="Only of this agent.", shell_complete=complete_agents)
+@agent_option("Only of this agent.")
 @click.option("--instance", metavar="NAME", help="Only of this platform.")
 @click.option("--of-site", "of_site", metavar="NAME", help="Only of this site, where alertd serves several.")
 @click.option(

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,11 @@ from voltscope.cli.alertd_peer import STANDING, Alertd
 from voltscope.cli.moments import Duration, Moment
 from voltscope.cli.options import CommandT, json_option, site_of
 from voltscope.cli.terminal import NOTHING, Cell, Column, shown, table, width
+
+if TYPE_CHECKING:
+    _MatcherType = click.ParamType[dict[str, Any]]
+else:
+    _MatcherType = click.ParamType  # generic for the type checker alone: click 8.1 has no ParamType[...]
 
 _MATCHER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(=~|!~|!=|=)(.*)", re.DOTALL)
 _COLUMNS = [
@@ -28,7 +33,7 @@ _COLUMNS = [
 ]
 
 
-class MatcherType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no ParamType[...]
+class MatcherType(_MatcherType):
     """A click type: `agent=platform.historian`, `instance!=a`, `device=~campus/.*`, `agent!~x.*`."""
 
     name = "matcher"

@@ -11,7 +11,7 @@ import click
 
 from voltscope.cli import exits
 from voltscope.cli.moments import Moment
-from voltscope.cli.options import complete_agents, json_option, site_of
+from voltscope.cli.options import agent_option, json_option, site_of
 from voltscope.cli.profile import KINDS
 from voltscope.cli.profiler import reader
 from voltscope.cli.terminal import NOTHING, Cell, Column, duration, number, shown, table, width
@@ -29,9 +29,7 @@ _COLUMNS = [
 
 
 @click.command()
-@click.option(
-    "--agent", metavar="AGENT", help="Only of this agent; * stands for anything.", shell_complete=complete_agents
-)
+@agent_option("Only of this agent; * stands for anything.")
 @click.option("--kind", type=click.Choice(KINDS), help="Only of this kind.")
 @click.option("--reason", metavar="REASON", help="Only for this reason: on-demand, trigger:cpu, alert:*, ….")
 @click.option("--state", type=click.Choice(tuple(_COLOUR)), help="Only those in this state.")

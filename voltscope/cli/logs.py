@@ -10,7 +10,7 @@ import click
 from voltscope.cli import exits
 from voltscope.cli.logs_output import FORMATS, print_counts, print_hits, print_with_context, say_remark
 from voltscope.cli.moments import Moment
-from voltscope.cli.options import complete_agents, json_option, site_of
+from voltscope.cli.options import agent_option, json_option, level_option, site_of
 from voltscope.errors import QueryError
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from voltscope.search.searcher import Searcher, Wish
     from voltscope.site import Site
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
 FACETS = ("agent", "level", "logger", "error", "stream")
 FOLLOW_INTERVAL_S = 0.5
 FOLLOW_BATCH = 500
@@ -48,8 +47,8 @@ class Logs(click.Command):
 @click.argument("query", default="")
 @click.option("--since", type=Moment(), metavar="WHEN", help="Not before: 15m, 1h or 2d ago, or 2026-11-21T14:30.")
 @click.option("--until", type=Moment(), metavar="WHEN", help="Not after; as --since.")
-@click.option("--agent", metavar="AGENT", shell_complete=complete_agents, help="Only records of this agent.")
-@click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only records of at least this level.")
+@agent_option("Only records of this agent.")
+@level_option()
 @click.option("--saved", metavar="NAME", help="A search saved in the console, or built in; QUERY narrows it further.")
 @click.option(
     "--limit",

@@ -13,7 +13,7 @@ import click
 from voltscope.cli import exits
 from voltscope.cli.logs_output import say_remark
 from voltscope.cli.moments import Duration, Moment
-from voltscope.cli.options import complete_agents, json_option, site_of
+from voltscope.cli.options import agent_option, json_option, level_option, site_of
 from voltscope.cli.terminal import NOTHING, duration, shown, width
 from voltscope.errors import QueryError
 from voltscope.logs.record import LEVELS
@@ -61,10 +61,8 @@ class _Clock(Moment):
     metavar="LENGTH",
     help="With --at: how long before and after.",
 )
-@click.option("--agent", metavar="AGENT", shell_complete=complete_agents, help="Only records of this agent.")
-@click.option(
-    "--level", type=click.Choice(list(LEVELS), case_sensitive=False), help="Only records of at least this level."
-)
+@agent_option("Only records of this agent.")
+@level_option()
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=30, show_default=True, metavar="N", help="At most so many."
 )

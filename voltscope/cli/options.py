@@ -1,4 +1,4 @@
-"""What several commands share: the site they speak of, `--json`, and agent names that complete themselves."""
+"""What several commands share: the site they speak of, `--json`, `--agent` and `--level`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
+LEVELS = ("debug", "info", "warning", "error", "critical")
 COMPLETION_TIMEOUT_S = 2.0  # a shell waits for us at each press of Tab; on loopback it is some 30 ms
 
 
@@ -26,6 +27,18 @@ def site_of(ctx: click.Context) -> Site:
 def json_option(meaning: str) -> Callable[[CommandT], CommandT]:
     """The option `--json`; `meaning` says what then is on stdout."""
     return click.option("--json", "as_json", is_flag=True, help=meaning)
+
+
+def agent_option(meaning: str) -> Callable[[CommandT], CommandT]:
+    """The option `--agent`, which completes itself; `meaning` says what it narrows."""
+    return click.option("--agent", metavar="AGENT", shell_complete=complete_agents, help=meaning)
+
+
+def level_option() -> Callable[[CommandT], CommandT]:
+    """The option `--level`: of log records."""
+    return click.option(
+        "--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only records of at least this level."
+    )
 
 
 def complete_agents(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
