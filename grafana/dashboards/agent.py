@@ -280,7 +280,8 @@ def _stacks() -> Row:
         (
             flame_graph(
                 "Flame graph",
-                "Processor time by function, of all profiles in the time range; “Capture now” above takes another.",
+                "Which functions running threads were in, of all profiles in the time range; “Capture now” above takes "
+                "another.",
                 flame(profile_type=PROFILE_TYPE),
                 none="Not profiled in this time: take a capture, or switch continuous profiling on.",
                 source=PYROSCOPE,

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
-from ..parts.links import SECONDS, Link
+from ..parts.links import ROW_DEVICE, ROW_PLATFORM, SECONDS, Link
 from ..parts.panels import HALF, THIRD, Column, compared, history, table, value
 from ..parts.queries import MANY, highest, lines, lowest, now, rows
 
@@ -116,14 +116,14 @@ def _now() -> Row:
                 rows(_shown(f"volttron_device_points{{{WHERE}}}"), "D"),
                 rows(_shown(f"volttron_device_info{{{WHERE}}}", ", driver_type"), "E"),
                 columns=(
-                    Column("device", "Device"),
+                    Column("device", "Device", links=(ROW_DEVICE,)),
                     Column("Value #A", "Intervals", "none", colours=FRESH, decimals=1, width=100),
                     Column("Value #B", "Silent for", "dtdurations", decimals=0),
                     Column("Value #C", "Every", "dtdurations", decimals=0),
                     Column("Value #D", "Points", "none", width=80),
                     Column("driver_type", "Driver"),
-                    Column("site", "Site"),
-                    Column("instance", "Instance"),
+                    Column("site", "Site", links=(ROW_PLATFORM,)),
+                    Column("instance", "Instance", links=(ROW_PLATFORM,)),
                 ),
                 none=NONE,
                 sort=("Intervals", True),

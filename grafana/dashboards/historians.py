@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
-from ..parts.links import ROW_AGENT, to_dashboard
+from ..parts.links import ROW_AGENT, ROW_PLATFORM, to_dashboard
 from ..parts.panels import QUARTER, THIRD, Column, compared, table, value
 from ..parts.queries import MANY, highest, lines, lowest, now, rows
 
@@ -64,8 +64,8 @@ def _now() -> Row:
                 rows(f"{BY} (volttron_historian_shadowed{{{WHERE}}})", "G"),
                 rows(f"min by (site, instance, agent) (volttron_historian_database_readable{{{WHERE}}})", "H"),
                 columns=(
-                    Column("site", "Site"),
-                    Column("instance", "Instance"),
+                    Column("site", "Site", links=(ROW_PLATFORM,)),
+                    Column("instance", "Instance", links=(ROW_PLATFORM,)),
                     Column("agent", "Agent", links=(ROW_AGENT,)),
                     Column("Value #A", "Newest row", "dtdurations", colours=palette.worse(300, 900)),
                     Column("Value #B", "Waiting", "short", colours=palette.worse(100)),

@@ -14,6 +14,7 @@ from ..parts.queries import ONE, code, lines, now, rows
 UP = f'up{{job="{variables.JOB}",{ONE}}}'
 CPU = "agent:volttron_process_cpu_seconds:rate5m"
 MEMORY = "agent:volttron_process_memory_bytes:max"
+DAY_S = 86_400
 STALE = "No exporter was scraped for this platform."
 
 
@@ -285,7 +286,7 @@ def _machine() -> Row:
             ),
             over_time(
                 "Disk free",
-                "Free, of the disk of VOLTTRON_HOME, and inodes. Below 3 % SQLite and the config store soon fail.",
+                "Free part of the disk of VOLTTRON_HOME. Below 3 % SQLite and the config store soon fail.",
                 lines(f"instance:volttron_disk_free:ratio{{{ONE}}}", "bytes free"),
                 unit="percentunit",
                 none="VOLTTRON_HOME's disk is not seen.",
@@ -307,7 +308,7 @@ def _machine() -> Row:
                 now(f"volttron_disk_free_bytes{{{ONE}}} / -(deriv(volttron_disk_free_bytes{{{ONE}}}[6h]) < 0)"),
                 unit="dtdurations",
                 none="It is not filling.",
-                colours=palette.better(7 * 86400, 86400),
+                colours=palette.better(7 * DAY_S, DAY_S),
                 decimals=0,
                 width=QUARTER,
             ),
@@ -365,14 +366,14 @@ def _setup() -> Row:
             ),
             table(
                 "Certificates",
-                "When certificates below VOLTTRON_HOME/certificates expire.",
-                rows(f"1000 * volttron_certificate_expiry_timestamp_seconds{{{ONE}}}"),
+                "How long certificates below VOLTTRON_HOME/certificates are good for; “ago” is expired.",
+                rows(f"volttron_certificate_expiry_timestamp_seconds{{{ONE}}} - time()"),
                 columns=(
                     Column("certificate", "Certificate"),
-                    Column("Value", "Expires", "dateTimeFromNow"),
+                    Column("Value", "Left", "dtdurations", colours=palette.better(30 * DAY_S, 7 * DAY_S), decimals=0),
                 ),
                 none="There are none below VOLTTRON_HOME/certificates.",
-                sort=("Expires", False),
+                sort=("Left", False),
                 width=THIRD,
                 height=10,
             ),
