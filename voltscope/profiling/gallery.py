@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from voltscope.errors import BadRequest
 from voltscope.profiling.backends.base import Kind
 from voltscope.profiling.difference import changes, draw, fold
-from voltscope.profiling.heading import Heading
+from voltscope.profiling.heading import Heading, of_difference
 from voltscope.profiling.picture import Picture, captured, spanned
 from voltscope.profiling.profiles import Labels, Profiles, Wanted
 from voltscope.profiling.recorder import Recorder
@@ -99,22 +99,8 @@ def _range(asked: Mapping[str, str], since: float, until: float) -> tuple[Kind, 
 
 
 def _heading(before: Picture, after: Picture, by: str) -> Heading:
-    left, right = before.heading, after.heading
     sure = [one for one in changes(before.stacks, after.stacks, own=True) if one.sure]
-    words = "No function changed more than chance alone may do."
-    if sure:
-        most = sure[0]
-        words = (
-            f"{len(sure)} functions changed. Most: {most.function}, {most.before.share:.1%} → {most.after.share:.1%} "
-            "of the samples on top."
-        )
-    subject = right.subject if left.subject == right.subject else f"{left.subject} → {right.subject}"
-    lines = (
-        f"before: {' · '.join(left.lines)}",
-        f"after: {' · '.join(right.lines)}",
-        f"Orange takes more, blue less, grey what chance may have done. Widths are those {by}.",
-    )
-    return Heading(f"{subject}: difference", f"{subject}: difference", lines, words, right.nothing, right.unit)
+    return of_difference(before.heading, after.heading, sure, by)
 
 
 def _json(before: Picture, after: Picture) -> bytes:

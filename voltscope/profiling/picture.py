@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from voltscope.profiling.backends.base import Kind
-from voltscope.profiling.capture import Capture, iso_utc
-from voltscope.profiling.heading import Heading, nothing_of, of_capture, widest
-from voltscope.profiling.stacks import Stacks, amount, own_shares, samples_in
+from voltscope.profiling.capture import Capture
+from voltscope.profiling.heading import Heading, of_capture, of_span
+from voltscope.profiling.stacks import Stacks, samples_in
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,5 @@ def spanned(
         for stack, count in stacks.items():
             total[stack] += count if kind is Kind.MEMORY else round(count * rate / own_rate)
     stacks = {stack: count for stack, count in total.items() if count}
-    whole, unit = samples_in(stacks), kind.unit
-    ranked = [(name, share) for name, share in own_shares(stacks) if not name.startswith("[hub")]
-    words = f"Hottest: {ranked[0][0]}, {ranked[0][1]}." if ranked else "Nothing was sampled in that time."
-    at_rate = f" at {', '.join(f'{one:g}' for one in sorted(by_rate))} Hz" if by_rate else ""
-    stretches = "capture or minute" if parts == 1 else "captures and minutes"
-    lines = (
-        f"{kind.value} · {parts} {stretches}{at_rate} · {amount(whole, unit)}{widest(whole, unit)}",
-        f"{iso_utc(since)} to {iso_utc(until)}",
-    )
-    title = f"{subject}: flamegraph from {iso_utc(since)} to {iso_utc(until)}"
-    heading = Heading(subject, title, lines, words, nothing_of(kind), unit)
+    heading = of_span(subject, kind, since, until, stacks, by_rate, parts)
     return Picture(heading, stacks, kind, rate, since, seconds)

@@ -14,19 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from voltscope.errors import BackendFailed
-from voltscope.platform.processes import ProcessTable
 from voltscope.profiling.backends.base import Capabilities, Ending, Kind, Need, Recording, Sampling
 from voltscope.profiling.backends.naming import clean, frame, process_root
 from voltscope.profiling.backends.refusal import may_attach, refused
 from voltscope.profiling.backends.running import (
+    ProgramBackend,
     Run,
     Signs,
     failure,
-    find_program,
     find_target,
     gone_early,
     tied_to_us,
-    version_of,
     workplace,
 )
 from voltscope.profiling.stacks import NO_FRAMES, mark_hub
@@ -42,17 +40,10 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST_RECORD = 1 << 20
 
 
-class Austin:
+class Austin(ProgramBackend):
     """Kinds wall, cpu and memory: growth of the process's resident memory, by what ran when it grew."""
 
     name = "austin"
-
-    def __init__(self, program: Path | None = None, processes: ProcessTable | None = None) -> None:
-        self._program = program or find_program("austin")
-        self._processes = processes or ProcessTable()
-
-    def version(self) -> str | None:
-        return version_of(self._program, "--version") if self._program else None
 
     def available(self) -> bool:
         return self.version() is not None  # there are builds that do not start here

@@ -20,11 +20,11 @@ from voltscope.profiling.backends.running import (
     ATTACH_DEADLINE_S,
     MAX_OUTPUT_BYTES,
     WRITE_DEADLINE_S,
+    ProgramBackend,
     ask,
     find_program,
     find_target,
     gone_early,
-    version_of,
     workplace,
 )
 from voltscope.profiling.stacks import NO_FRAMES
@@ -39,7 +39,7 @@ _POLL_S = 0.1
 _COLUMNS = ["allocator", "num_allocations", "size", "tid", "thread_name", "stack_trace"]
 
 
-class Memray:
+class Memray(ProgramBackend):
     """Kind memory: what was allocated while it looked and still held when that was most, by who allocated it."""
 
     name = "memray"
@@ -47,15 +47,8 @@ class Memray:
     def __init__(
         self, program: Path | None = None, processes: ProcessTable | None = None, debugger: Path | None = None
     ) -> None:
-        self._program = program or find_program("memray")
-        self._processes = processes or ProcessTable()
+        super().__init__(program, processes)
         self._debugger = debugger or find_program("gdb") or find_program("lldb")
-
-    def version(self) -> str | None:
-        return version_of(self._program, "--version") if self._program else None
-
-    def available(self) -> bool:
-        return self._program is not None
 
     def capabilities(self) -> Capabilities:
         return Capabilities(frozenset({Kind.MEMORY}), warning=_WARNING)

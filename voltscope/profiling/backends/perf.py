@@ -24,15 +24,14 @@ from voltscope.profiling.backends.refusal import (
 )
 from voltscope.profiling.backends.running import (
     Answer,
+    ProgramBackend,
     Run,
     Signs,
     ask,
     failure,
-    find_program,
     find_target,
     gone_early,
     tied_to_us,
-    version_of,
     workplace,
 )
 from voltscope.profiling.stacks import NO_FRAMES
@@ -54,7 +53,7 @@ _REFUSED = ("perf_event_paranoid", "Operation not permitted", "Permission denied
 _DEEPEST = 512
 
 
-class Perf:
+class Perf(ProgramBackend):
     """Kind cpu. Frames of Python are seen only of a Python ≥ 3.12 that runs with `-X perf`."""
 
     name = "perf"
@@ -62,12 +61,8 @@ class Perf:
     def __init__(
         self, program: Path | None = None, processes: ProcessTable | None = None, proc: Path = Path("/proc")
     ) -> None:
-        self._program = program or find_program("perf")
-        self._processes = processes or ProcessTable()
+        super().__init__(program, processes)
         self._proc = proc
-
-    def version(self) -> str | None:
-        return version_of(self._program, "--version") if self._program else None
 
     def available(self) -> bool:
         return self.version() is not None  # Ubuntu has one that only says which package the kernel wants

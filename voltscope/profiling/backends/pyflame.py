@@ -16,8 +16,8 @@ from voltscope.profiling.backends.refusal import may_attach, refused
 from voltscope.profiling.backends.running import (
     ATTACH_DEADLINE_S,
     WRITE_DEADLINE_S,
+    ProgramBackend,
     ask,
-    find_program,
     find_target,
     gone_early,
     tied_to_us,
@@ -33,7 +33,7 @@ _MOST_BYTES = 4_000_000
 _KIND_FLAGS = {Kind.WALL: ["--threads"], Kind.GIL: ["--exclude-idle"]}
 
 
-class Pyflame:
+class Pyflame(ProgramBackend):
     """Kinds wall and gil of agents in Python 2.6, 2.7 and 3.4 to 3.6; of others it says that it cannot."""
 
     name = "pyflame"
@@ -41,8 +41,7 @@ class Pyflame:
     def __init__(
         self, program: Path | None = None, processes: ProcessTable | None = None, proc: Path = Path("/proc")
     ) -> None:
-        self._program = program or find_program("pyflame")
-        self._processes = processes or ProcessTable()
+        super().__init__(program, processes)
         self._proc = proc
 
     def version(self) -> str | None:
@@ -50,9 +49,6 @@ class Pyflame:
             return None
         words = ask([str(self._program), "--version"], 10).said.split()
         return words[0] if words else None
-
-    def available(self) -> bool:
-        return self._program is not None
 
     def capabilities(self) -> Capabilities:
         return Capabilities(frozenset(_KIND_FLAGS))

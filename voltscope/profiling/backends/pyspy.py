@@ -11,19 +11,17 @@ from itertools import pairwise
 from pathlib import Path
 
 from voltscope.errors import BackendFailed
-from voltscope.platform.processes import ProcessTable
 from voltscope.profiling.backends.base import Capabilities, Ending, Kind, Need, Recording, Sampling
 from voltscope.profiling.backends.naming import process_root
 from voltscope.profiling.backends.refusal import may_attach, refused
 from voltscope.profiling.backends.running import (
+    ProgramBackend,
     Run,
     Signs,
     failure,
-    find_program,
     find_target,
     gone_early,
     tied_to_us,
-    version_of,
     workplace,
 )
 from voltscope.profiling.stacks import NO_FRAMES, mark_hub, parse, samples_in
@@ -41,23 +39,10 @@ _PIDS = re.compile(r'(?:^|;)process (\d{1,10}):"')
 _ERRORS = re.compile(r"Samples: \d+ Errors: (?P<errors>\d+)")
 
 
-class PySpy:
-    """The backend that works everywhere: same user, no parent needed, both generations.
-
-    `program` is found beside this interpreter first, then on PATH. `processes` reads the target's thread count.
-    """
+class PySpy(ProgramBackend):
+    """The backend that works everywhere: same user, no parent needed, both generations."""
 
     name = "py-spy"
-
-    def __init__(self, program: Path | None = None, processes: ProcessTable | None = None) -> None:
-        self._program = program or find_program("py-spy")
-        self._processes = processes or ProcessTable()
-
-    def version(self) -> str | None:
-        return version_of(self._program, "--version") if self._program else None
-
-    def available(self) -> bool:
-        return self._program is not None
 
     def capabilities(self) -> Capabilities:
         return Capabilities(frozenset({Kind.CPU, Kind.WALL, Kind.GIL}), native=True, blocking=True, children=True)

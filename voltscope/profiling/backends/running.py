@@ -304,11 +304,27 @@ def find_program(name: str) -> Path | None:
     return Path(found) if found else None
 
 
+class ProgramBackend:
+    """What backends that run a program have in common: the program, found beside this interpreter, else on PATH."""
+
+    name: str
+
+    def __init__(self, program: Path | None = None, processes: ProcessTable | None = None) -> None:
+        self._program = program or find_program(self.name)
+        self._processes = processes or ProcessTable()
+
+    def version(self) -> str | None:
+        return version_of(self._program) if self._program else None
+
+    def available(self) -> bool:
+        return self._program is not None
+
+
 @functools.lru_cache(maxsize=16)
-def version_of(program: Path, *arguments: str) -> str | None:
-    """The last word of what the program says when asked; None when it cannot be run."""
+def version_of(program: Path) -> str | None:
+    """The last word of what the program says of its version; None when it cannot be run."""
     try:
-        done = subprocess.run([str(program), *arguments], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run([str(program), "--version"], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip().rpartition(" ")[2] or None
