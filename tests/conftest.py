@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from servers.missing import PeerMissing, without
 from servers.opensearch.node import OpenSearch
+
+_ROOT = Path(__file__).resolve().parents[1]
+# Rooms of which a process has all tests or none.
+_SHARING = {"console", "e2e", "grafana", "live", "monolithic"}
+# The platform of the end-to-end suite is waited for most of the time.
+_LONGEST = ("e2e", "opensearch", "console", "live")
+_SHARED = ExitStack()
 
 
 def pytest_configure() -> None:
@@ -22,37 +32,66 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Share the rooms out among the processes of a parallel run, whole: what a room's tests start, they share."""
+    """Share the units out among the processes of a parallel run, whole: what a unit's tests start, they share."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class RoomScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    class UnitScheduling(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return _room(nodeid)
+            return _unit(nodeid)
 
-    return RoomScheduling(config, log)
+    return UnitScheduling(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a parallel run, begin with the room that brings a platform up: it waits most of its time."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: _room(item.nodeid) != "e2e")
+    """Have the tests of a unit one after another; a parallel run begins with the units that take longest."""
+    parallel = hasattr(config, "workerinput")
+    found = dict.fromkeys(_unit(item.nodeid) for item in items)
+    units = sorted(found, key=lambda unit: _LONGEST.index(unit) if parallel and unit in _LONGEST else len(_LONGEST))
+    place = {unit: number for number, unit in enumerate(units)}
+    items.sort(key=lambda item: place[_unit(item.nodeid)])
 
 
-def _room(nodeid: str) -> str:
-    """The folder below `tests`, or below `tests/unit`, that a test lies in."""
-    parts = nodeid.split("::")[0].split("/")
-    return parts[2] if parts[1] == "unit" else parts[1]
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """What the tests of a unit share is stopped after the last of them: others need the processor."""
+    yield
+    if nextitem is None or _unit(nextitem.nodeid) != _unit(item.nodeid):
+        _SHARED.close()
 
 
 @pytest.fixture(scope="session")
-def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearch]:
+def shared() -> Iterator[ExitStack]:
+    """What is entered here is left after the last test of the unit."""
+    with _SHARED:  # after a run that was broken off
+        yield _SHARED
+
+
+@pytest.fixture(scope="session")
+def opensearch(shared: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> OpenSearch:
     """A node that all tests share: each uses indices of its own name."""
     try:
         node = OpenSearch(tmp_path_factory.mktemp("opensearch"))
     except PeerMissing as error:
         without(error)
     node.start()
-    try:
-        yield node
-    finally:
-        node.stop()
+    shared.callback(node.stop)
+    return node
+
+
+@cache
+def _unit(nodeid: str) -> str:
+    """What is run by one process: a room whose tests share a site or a browser, all tests that share the one
+    OpenSearch, or a file.
+    """
+    file = nodeid.split("::")[0]
+    parts = file.split("/")
+    room = parts[2] if parts[1] == "unit" else parts[1]
+    if room in _SHARING:
+        return room
+    return "opensearch" if "opensearch: OpenSearch" in _source(file) else file
+
+
+@cache
+def _source(file: str) -> str:
+    return (_ROOT / file).read_text()

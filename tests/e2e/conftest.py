@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,14 @@ def quickstart() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def site(quickstart: Callable[..., subprocess.CompletedProcess[str]]) -> Iterator[dict[str, Any]]:
+def site(shared: ExitStack, quickstart: Callable[..., subprocess.CompletedProcess[str]]) -> dict[str, Any]:
     """`quickstart status --json` of a running home; stopped and removed at the end.
 
     VOLTSCOPE_E2E_HOME names the home of a running quickstart to use instead, which is left as it is.
     """
     given = os.environ.get("VOLTSCOPE_E2E_HOME")
     if given:
-        yield json.loads(quickstart("--home", given, "status", "--json").stdout)
-        return
+        return _status(quickstart, given)
     if shutil.which("prometheus") is None:
         without("prometheus is not on PATH")
     try:
@@ -65,15 +65,22 @@ def site(quickstart: Callable[..., subprocess.CompletedProcess[str]]) -> Iterato
     folder = Path(tempfile.mkdtemp(prefix="vs-e2e-", dir="/var/tmp"))
     folder.chmod(0o755)
     home = folder / "home"
-    brought = quickstart("--home", home, "--port-base", str(free_port_base()), *options)
-    try:
-        if brought.returncode:
-            pytest.fail(f"deploy/quickstart ended with {brought.returncode}:\n{brought.stdout}{brought.stderr}")
-        yield {**json.loads(quickstart("--home", home, "status", "--json").stdout), "output": brought.stdout}
-    finally:
+
+    def clean() -> None:
         cleaned = quickstart("--home", home, "clean")
         shutil.rmtree(folder, ignore_errors=True)
         assert cleaned.returncode == 0, cleaned.stdout
+
+    shared.callback(clean)
+    brought = quickstart("--home", home, "--port-base", str(free_port_base()), *options)
+    if brought.returncode:
+        pytest.fail(f"deploy/quickstart ended with {brought.returncode}:\n{brought.stdout}{brought.stderr}")
+    return {**_status(quickstart, home), "output": brought.stdout}
+
+
+def _status(quickstart: Callable[..., subprocess.CompletedProcess[str]], home: Path | str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(quickstart("--home", home, "status", "--json").stdout)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ RULES = ROOT / "deploy/prometheus/rules"
 
 
 @pytest.fixture(scope="session")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(shared: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> Prometheus:
     folder = tmp_path_factory.mktemp("prometheus")
     programs = [shutil.which(name) for name in ("prometheus", "promtool")]
     if None in programs:
@@ -35,12 +35,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     assert made.returncode == 0, made.stdout + made.stderr
     _write_rules(folder / "rules")
     server = Prometheus(folder, free_port(), now)
+    shared.callback(server.stop)
     server.start(str(programs[0]))
-    try:
-        server.wait_for_rules()
-        yield server
-    finally:
-        server.stop()
+    server.wait_for_rules()
+    return server
 
 
 def _write_rules(folder: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,41 +27,41 @@ def _needs(program: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
+def site(shared: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> RunningSite:
     _needs("prometheus")
     from console_site import HOSTILE, TRACEBACK, running_site
 
-    with running_site(tmp_path_factory.mktemp("site")) as running:
-        start = time.time() - 600
-        for number in range(150):
-            running.logs.write("platform.driver", 20, f"scraped device campus/boiler-{number}", start + number)
-        running.logs.write("platform.historian", 40, TRACEBACK, start + 200)
-        running.logs.write("listener", 30, HOSTILE, start + 300)
-        yield running
+    running = shared.enter_context(running_site(tmp_path_factory.mktemp("site")))
+    start = time.time() - 600
+    for number in range(150):
+        running.logs.write("platform.driver", 20, f"scraped device campus/boiler-{number}", start + number)
+    running.logs.write("platform.historian", 40, TRACEBACK, start + 200)
+    running.logs.write("listener", 30, HOSTILE, start + 300)
+    return running
 
 
 @pytest.fixture(scope="session")
-def fleet(site: RunningSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
+def fleet(shared: ExitStack, site: RunningSite, tmp_path_factory: pytest.TempPathFactory) -> RunningSite:
     """A console whose Prometheus knows a thousand platforms."""
     from console_site import console_of, prometheus, wait_for
     from prometheus_history import write_fleet
 
     folder = tmp_path_factory.mktemp("fleet")
     write_fleet(folder / "prometheus", time.time())
-    with prometheus(folder) as url, console_of(site.site, prometheus=url) as running:
-        with running.client() as client:
-            wait_for(lambda: client.get("/api/fleet").json()["instances"], "the fleet")
-        yield running
+    url = shared.enter_context(prometheus(folder))
+    running = shared.enter_context(console_of(site.site, prometheus=url))
+    with running.client() as client:
+        wait_for(lambda: client.get("/api/fleet").json()["instances"], "the fleet")
+    return running
 
 
 @pytest.fixture(scope="session")
-def chromium(site: RunningSite) -> Iterator[WebDriver]:
+def chromium(shared: ExitStack, site: RunningSite) -> WebDriver:
     _needs("chromium")
     _needs("chromedriver")
     from make_screenshots import browsing
 
-    with browsing(site.url) as driver:
-        yield driver
+    return shared.enter_context(browsing(site.url))
 
 
 @pytest.fixture
