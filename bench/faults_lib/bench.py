@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from live_site import LiveSite, wait_for
+from metrics_lib.quickstart import running_quickstart
 from quickstart_lib.account import Runner, current_account, home_environment
-from quickstart_lib.state import Home
-from quickstart_lib.status import status
 from quickstart_lib.supervise import Supervisor
 
 from faults_lib.fault import Fault
@@ -34,11 +33,7 @@ class Bench:
 
     def __init__(self, home: Path, *, own_disk: bool = False) -> None:
         """`own_disk`: whether the home has a disk of its own that may be filled. Raises SystemExit."""
-        self.at = Home(home)
-        self.at.load()
-        found = status(self.at)
-        if not found["running"]:
-            raise SystemExit(f"no running quickstart in {home}: run deploy/quickstart --home {home}")
+        self.at, found = running_quickstart(home)
         self.site = LiveSite(found)
         self.volttron = self.site.home
         self.own_disk = own_disk

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import sysconfig
 import threading
@@ -15,6 +14,8 @@ import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from profiler_lib.workload import Workload
 
 from live_lib.board import Board
 from voltscope.cli import probe_environment
@@ -47,7 +48,7 @@ def agent_environment(home: Path, identity: str = IDENTITY) -> dict[str, str]:
     return {**kept, **ours, "PYTHONPATH": str(HERE.parent)}
 
 
-class Target:
+class Target(Workload):
     """A program of this folder, run as an agent `identity` of the platform in `home`."""
 
     def __init__(
@@ -78,10 +79,9 @@ class Target:
         if (python.parents[1] / "carries-the-probe").exists():
             self._wait_for_probe(home)
 
-    @property
-    def pid(self) -> int:
-        """Its process."""
-        return self.process.pid
+    def done(self) -> int:
+        """What it got done so far."""
+        return self.board.count
 
     def line(self, timeout_s: float = START_S) -> str:
         """The next line it says; empty when it has ended. Raises queue.Empty."""
@@ -106,21 +106,15 @@ class Target:
         """What it gets done a second, and a second of processor time of its own and its children's, over the next
         `seconds`.
         """
-        first, spent, began = self.board.count, self._cpu_of_all(), time.perf_counter()
+        first, spent, began = self.done(), self._cpu_of_all(), time.perf_counter()
         time.sleep(seconds)
-        done = self.board.count - first
+        done = self.done() - first
         return done / (time.perf_counter() - began), done / (self._cpu_of_all() - spent)
 
     def _cpu_of_all(self) -> float:
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         spent = sum(int(Path(f"/proc/{child}/schedstat").read_text().split()[0]) for child in children)
         return self.cpu_s() + spent / 1e9
-
-    def rate(self, seconds: float) -> float:
-        """What it gets done a second, over the next `seconds`."""
-        first, began = self.board.count, time.perf_counter()
-        time.sleep(seconds)
-        return (self.board.count - first) / (time.perf_counter() - began)
 
     def worst_gap(self, seconds: float) -> tuple[float, float]:
         """The largest excess gap of its ticker over the next `seconds`, by the clock and by processor time, in s."""
@@ -132,23 +126,6 @@ class Target:
         """The ticker begins anew."""
         self.board.resets += 1
         time.sleep(0.02)
-
-    def pause(self) -> None:
-        """It stands still until `resume`."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """It goes on."""
-        self.process.send_signal(signal.SIGCONT)
-
-    def stop(self) -> None:
-        """End it."""
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
 
     def _wait_for_probe(self, home: Path) -> None:
         deadline = time.monotonic() + START_S

@@ -15,11 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from quickstart_lib.state import Home
-from quickstart_lib.status import status
-
 from metrics_lib.exporter import PROMETHEUS, ROOT, fetch
 from metrics_lib.figures import figure, lower_bound
+from metrics_lib.quickstart import running_quickstart
 
 sys.path.append(str(ROOT / "tests" / "e2e"))
 from live_site import LiveSite, wait_for
@@ -51,12 +49,7 @@ PARTS = {
 
 def running_site(home: Path) -> LiveSite:
     """The running quickstart below `home`. Raises SystemExit when there is none."""
-    at = Home(home.absolute())
-    at.load()
-    found = status(at)
-    if not found["running"]:
-        raise SystemExit(f"no running quickstart in {home}: run deploy/quickstart --home {home}")
-    return LiveSite(found)
+    return LiveSite(running_quickstart(home)[1])
 
 
 def measure(home: Path | None, quick: bool, parts: Sequence[str] = tuple(PARTS)) -> Iterator[dict[str, Any]]:

@@ -9,43 +9,33 @@ import struct
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 HERE = Path(__file__).parent
 TURN_S = 0.1
 
 
-class Historian:
-    """The busy agent. `rows()`: so far."""
+class Workload(ABC):
+    """A process that works, counts what it gets done, and can be made to stand still."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        folder.mkdir(parents=True)
-        counter = folder / "counter"
-        counter.write_bytes(b"\0" * 8)
-        command = [sys.executable, str(HERE / "historian.py"), str(counter), str(folder / "data.sqlite"), *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        if self.process.stdout.readline() != b"ready\n":
-            raise RuntimeError("the busy agent did not start")
-        with counter.open("r+b") as file:
-            self._counter = mmap.mmap(file.fileno(), 8)
+    process: subprocess.Popen[bytes]
 
     @property
     def pid(self) -> int:
         """Its process."""
         return self.process.pid
 
-    def rows(self) -> int:
-        """So far."""
-        return int(struct.unpack("<Q", self._counter[:8])[0])
+    @abstractmethod
+    def done(self) -> int:
+        """How much it got done so far."""
 
     def rate(self, seconds: float) -> float:
-        """Rows a second over the next `seconds`."""
-        first, began = self.rows(), time.perf_counter()
+        """What it gets done a second, over the next `seconds`."""
+        first, began = self.done(), time.perf_counter()
         time.sleep(seconds)
-        return (self.rows() - first) / (time.perf_counter() - began)
+        return (self.done() - first) / (time.perf_counter() - began)
 
     def pause(self) -> None:
         """It stands still until `resume`."""
@@ -59,8 +49,30 @@ class Historian:
         """End it."""
         self.process.kill()
         self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+class Historian(Workload):
+    """The busy agent. What it gets done is rows."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        folder.mkdir(parents=True)
+        counter = folder / "counter"
+        counter.write_bytes(b"\0" * 8)
+        command = [sys.executable, str(HERE / "historian.py"), str(counter), str(folder / "data.sqlite"), *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        if self.process.stdout.readline() != b"ready\n":
+            raise RuntimeError("the busy agent did not start")
+        with counter.open("r+b") as file:
+            self._counter = mmap.mmap(file.fileno(), 8)
+
+    def done(self) -> int:
+        """Rows so far."""
+        return int(struct.unpack("<Q", self._counter[:8])[0])
 
 
 @contextlib.contextmanager
@@ -98,15 +110,7 @@ def twins(folder: Path, *arguments: str) -> Iterator[tuple[Historian, Historian]
         yield one, other
 
 
-class Pausable(Protocol):
-    """What works, can be made to stand still, and tells how much it gets done."""
-
-    def rate(self, seconds: float) -> float: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-
-
-def turns(profiled: Pausable, plain: Pausable, count: int) -> list[float]:
+def turns(profiled: Workload, plain: Workload, count: int) -> list[float]:
     """What the profiled one gets done to the other, so many times, in turns of `TURN_S`; who goes first changes. Both
     stand still before and after.
 
@@ -123,7 +127,7 @@ def turns(profiled: Pausable, plain: Pausable, count: int) -> list[float]:
     return ratios
 
 
-def _turn(one: Pausable) -> float:
+def _turn(one: Workload) -> float:
     one.resume()
     try:
         return one.rate(TURN_S)
