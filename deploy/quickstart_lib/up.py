@@ -14,7 +14,7 @@ from .index import needs_remedy
 from .report import Report
 from .site_files import write_site, write_wrappers
 from .state import Home, taken
-from .supervise import Supervisor, processes_of, supervisor_config
+from .supervise import Supervisor, end_processes, processes_of, supervisor_config
 
 _BESIDE = ("opensearch", "alertmanager", "prometheus", "grafana", "alertd")
 _STEPS_BEFORE = 8
@@ -75,7 +75,7 @@ def bring_up(home: Home, report: Report) -> None:
     with report.step("Credentials and configuration"):
         supervisor = Supervisor(home, runner)
         if changed:  # the programs run the old sources: they start anew below
-            _halt(home, runner, supervisor)
+            halt(home, runner, supervisor)
         parts = configure(home, account, report)
     start(home, runner, supervisor, parts, report)
     _prove(home, runner, parts, report, began)
@@ -259,7 +259,12 @@ def _proof(report: Report, title: str, proof: Callable[[], str]) -> None:
         report.note(proof())
 
 
-def _halt(home: Home, runner: Runner, supervisor: Supervisor) -> None:
+def halt(home: Home, runner: Runner, supervisor: Supervisor) -> None:
+    """Ends all that runs of this home. Raises StepFailed naming what would not."""
     if supervisor.states():
         volttron_platform.shut_down(home, runner)
         supervisor.shut_down()
+    # a busy machine takes longer than the platform waits for its agents, and who is left holds what the next one needs
+    left = end_processes(home)
+    if left:
+        raise StepFailed("some processes of before would not end.", "End them by hand.", output="\n".join(left))

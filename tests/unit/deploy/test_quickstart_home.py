@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from quickstart_lib import sources
-from quickstart_lib.account import Account, handed_on
+from quickstart_lib.account import Account, Runner, handed_on
 from quickstart_lib.failure import StepFailed
 from quickstart_lib.registry import registry
 from quickstart_lib.state import Home, Ports, taken
+from quickstart_lib.supervise import Supervisor
+from quickstart_lib.up import halt
 
 ME = Account("me", os.geteuid(), os.getegid(), drop=False)
 
@@ -138,3 +142,21 @@ def test_only_what_package_tools_need_is_handed_on() -> None:
     assert handed_on(given, Path("/nonexistent")) == {
         name: given[name] for name in ("PIP_INDEX_URL", "https_proxy", "SSL_CERT_FILE", "PIP_CONFIG_FILE")
     }
+
+
+def test_an_agent_that_its_platform_left_behind_is_ended_before_the_next_start(home: Home) -> None:
+    agent = subprocess.Popen(
+        [sys.executable, "-c", "print(1, flush=True); import signal; signal.pause()"],
+        env={"VOLTTRON_HOME": str(home.volttron)},
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert agent.stdout is not None and agent.stdout.readline()
+        runner = Runner(home, ME)
+        waiting = threading.Thread(target=agent.wait)  # else what has ended is seen until it is asked for
+        waiting.start()
+        halt(home, runner, Supervisor(home, runner))
+        waiting.join(60)
+        assert agent.poll() is not None
+    finally:
+        agent.kill()
