@@ -125,6 +125,17 @@ class HttpClient:
         return connection
 
 
+def refusal(server: str, answer: Answer, remedy: str, rights: str | None = None) -> ReceiverError:
+    """What to say of `server`, which answers and does not take what it is sent.
+
+    `rights`: said before `remedy` where the answer is that we may not.
+    """
+    if rights and answer.status in (401, 403):
+        remedy = f"{rights} {remedy}"
+    permanent = answer.status < 500 and answer.status not in (408, 429)
+    return ReceiverError(f"{server} refuses: {answer}.", remedy, permanent)
+
+
 def _readable(connection: socket.socket) -> bool:
     asked = select.poll()  # select takes no descriptor above 1,023
     asked.register(connection, select.POLLIN)

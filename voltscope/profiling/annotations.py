@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from voltscope.outbound.circuit import Circuit
-from voltscope.profiling.archive import Archive
 from voltscope.profiling.capture import Capture
 from voltscope.profiling.outbox import CaptureOutbox
 from voltscope.profiling.picture import began_at
@@ -20,25 +17,13 @@ from voltscope.profiling.settings import GrafanaSettings
 _OLDEST_S = 86_400.0  # a Grafana that is new here is not told of last month
 
 
-class Annotator(CaptureOutbox):
+class Annotator(CaptureOutbox[GrafanaSettings]):
     """Tells Grafana of every capture. One told just before a crash is told again: Grafana has no key for it."""
 
     what = "annotations"
     taken = (200,)
     remedy = "Captures are kept, and told of later."
     rights = "Check token_file, and that its account may write annotations."
-
-    def __init__(
-        self,
-        archive: Archive,
-        settings: GrafanaSettings,
-        profiler: Callable[[], str | None],
-        circuit: Circuit | None = None,
-        timeout_s: float = 10.0,
-    ) -> None:
-        """`profiler()`: base URL of the profiler's own files. Raises ConfigError for files it cannot read."""
-        super().__init__(archive, settings, circuit, timeout_s)
-        self._settings, self._profiler = settings, profiler
 
     def _send(self, capture: Capture) -> None:
         if began_at(capture) <= time.time() - _OLDEST_S:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Collection
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar, Generic, TypeVar
 
 from voltscope.errors import ReceiverError
 from voltscope.outbound.circuit import Circuit
-from voltscope.outbound.http_client import Answer, HttpClient
+from voltscope.outbound.http_client import Answer, HttpClient, refusal
 from voltscope.outbound.outbox import Outbox
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.capture import Capture
 from voltscope.profiling.settings import ServerSettings
 
 _log = logging.getLogger(__name__)
+
+SettingsT = TypeVar("SettingsT", bound=ServerSettings)
 
 
 class ServerOutbox(Outbox):
@@ -62,24 +64,33 @@ class ServerOutbox(Outbox):
             _log.warning("%s: %s", refusal, answer)
             self.refused += 1
         else:
-            remedy = f"{self.rights} {self.remedy}" if self.rights and answer.status in (401, 403) else self.remedy
-            permanent = answer.status < 500 and answer.status not in (408, 429)
-            raise ReceiverError(f"{self._destination} refuses: {answer}.", remedy, permanent)
+            raise self._refusal(answer)
+
+    def _refusal(self, answer: Answer) -> ReceiverError:
+        return refusal(self._destination, answer, self.remedy, self.rights)
 
     def _close(self) -> None:
         self._http.close()
 
 
-class CaptureOutbox(ServerOutbox):
+class CaptureOutbox(ServerOutbox, Generic[SettingsT]):
     """Sends what the archive has and the server has not acknowledged; the archive keeps what was acknowledged, so that
     a capture is sent after any restart.
     """
 
     at_once: ClassVar[int] = 20  # captures read from the archive
 
-    def __init__(self, archive: Archive, settings: ServerSettings, circuit: Circuit | None, timeout_s: float) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        settings: SettingsT,
+        profiler: Callable[[], str | None],
+        circuit: Circuit | None = None,
+        timeout_s: float = 10.0,
+    ) -> None:
+        """`profiler()`: base URL of the profiler's own files. Raises ConfigError for files it cannot read."""
         super().__init__(settings, circuit, timeout_s)
-        self._archive = archive
+        self._archive, self._settings, self._profiler = archive, settings, profiler
 
     @property
     def waiting(self) -> int:

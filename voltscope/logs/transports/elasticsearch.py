@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -19,8 +18,8 @@ from voltscope.logs.settings import ElasticsearchReceiver
 from voltscope.logs.transports.base import Promise, Transport
 from voltscope.logs.transports.dead_letters import DeadLetter, DeadLetters
 from voltscope.logs.transports.ecs import EcsRenderer
-from voltscope.logs.transports.template_upkeep import finds_words, keep_template
-from voltscope.outbound.http_client import TIMEOUT_S, Answer, HttpClient
+from voltscope.logs.transports.template_upkeep import asking, finds_words, keep_template
+from voltscope.outbound.http_client import TIMEOUT_S, Answer, HttpClient, refusal
 
 _log = logging.getLogger(__name__)
 
@@ -269,7 +268,7 @@ class ElasticsearchTransport(Transport):
             return
         index, data_stream = self._receiver.index, self._receiver.data_stream
         if self._receiver.template:
-            keep_template(self._ask, index, data_stream)
+            keep_template(asking(self._http, self._refusal), index, data_stream)
         found = finds_words(self._http, self._index(round(time.time() * 1000)))
         if found is False:
             self._warn(
@@ -285,20 +284,9 @@ class ElasticsearchTransport(Transport):
             _log.warning("%s", text)
         self.warning = text
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Answer:
-        """The answer, unless it is one to come back after."""
-        content = b"" if body is None else msgspec.json.encode(body)
-        answer = self._http.request(method, path, content, _JSON)
-        if answer.status in (401, 429) or answer.status >= 500:
-            raise self._refusal(answer)
-        return answer
-
     def _refusal(self, answer: Answer) -> ReceiverError:
-        remedy = "Nothing is lost meanwhile."
-        if answer.status in (401, 403):
-            remedy = "Check username and password_file, or api_key_file, and the rights they give. " + remedy
-        permanent = answer.status < 500 and answer.status not in (408, 429)
-        return ReceiverError(f"{self.name} refuses: {answer}.", remedy, permanent)
+        rights = "Check username and password_file, or api_key_file, and the rights they give."
+        return refusal(self.name, answer, "Nothing is lost meanwhile.", rights)
 
     def _nonsense(self, answer: Answer) -> ReceiverError:
         return ReceiverError(

@@ -7,11 +7,14 @@ from typing import Any
 
 import msgspec
 
+from voltscope.errors import ReceiverError
 from voltscope.logs.transports.index_template import ANALYZER, MADE_BY, VERSION, Flavour, marked
 from voltscope.outbound.http_client import Answer, HttpClient
 
 Ask = Callable[[str, str, dict[str, Any] | None], Answer]
 """Method, path, body; raises ReceiverError for what is to be tried again."""
+
+_JSON = {"Content-Type": "application/json"}
 
 
 class _Named(msgspec.Struct):
@@ -20,6 +23,24 @@ class _Named(msgspec.Struct):
 
 class _Templates(msgspec.Struct):
     index_templates: list[_Named] = []
+
+
+def asking(http: HttpClient, refused: Callable[[Answer], ReceiverError]) -> Ask:
+    """Asks by `http`, and raises `refused` of an answer to come back after."""
+
+    def ask(method: str, path: str, body: dict[str, Any] | None) -> Answer:
+        content = b"" if body is None else msgspec.json.encode(body)
+        answer = http.request(method, path, content, _JSON)
+        if answer.status in (401, 429) or answer.status >= 500:
+            raise refused(answer)
+        return answer
+
+    return ask
+
+
+def add_template(ask: Ask, index: str, template: dict[str, Any]) -> Answer:
+    """Make `template` unless there is one named `index`. Whoever may not make it goes on all the same."""
+    return ask("PUT", f"/_index_template/{index}?create=true", template)
 
 
 def keep_template(ask: Ask, index: str, data_stream: bool) -> None:
@@ -31,11 +52,12 @@ def keep_template(ask: Ask, index: str, data_stream: bool) -> None:
     there = _template_there(ask, index)
     if there is not None and not _older_of_ours(there):
         return
-    path = f"/_index_template/{index}"
     for flavour in (_flavour(ask), "plain"):
         ours = marked(index, data_stream, flavour)
-        create, body = ("?create=true", ours) if there is None else ("", _renewed(there, ours))
-        answer = ask("PUT", path + create, body)
+        if there is None:
+            answer = add_template(ask, index, ours)
+        else:
+            answer = ask("PUT", f"/_index_template/{index}", _renewed(there, ours))
         if answer.status != 400 or b"already exists" in answer.body:
             return
 
