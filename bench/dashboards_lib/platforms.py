@@ -122,7 +122,7 @@ class Platform:
         return _TROUBLES[self.number // _EVERY % len(_TROUBLES)]
 
     def series(self) -> Iterator[Series]:
-        """All but `up`, which Prometheus makes."""
+        """All but what Prometheus makes."""
         changed = dict(self.trouble.changed) if self.trouble else {}
         there = {**_pattern(), **{one: value for one, value in changed.items() if one not in _pattern()}}
         for number, (one, value) in enumerate(there.items()):
@@ -207,7 +207,7 @@ _CLOCK_S = 400_000
 
 
 def open_metrics(platform: Platform, minutes: Sequence[int], origin: int) -> str:
-    """What Prometheus would have scraped of it in these minutes, by series; `up` and alerts that fired included."""
+    """What Prometheus would have of it in these minutes, by series: what it scraped, how that went, what fired."""
     given = f'job="{JOB}",site="{platform.site}",instance="{platform.instance}"'
     began = round(platform.origin - TROUBLED_S) // STEP_S
     down = platform.trouble is DOWN
@@ -219,6 +219,7 @@ def open_metrics(platform: Platform, minutes: Sequence[int], origin: int) -> str
             (head + head.join(_tails(one.kind, one.value, one.variant, seen[0], seen[-1], origin)),) if seen else ()
         )
     parts += [f"up{{{given}}} {int(not down or minute < began)} {minute * STEP_S}\n" for minute in minutes]
+    parts += [f"scrape_duration_seconds{{{given}}} 0.0{minute % 8 + 1} {minute * STEP_S}\n" for minute in minutes]
     if platform.trouble:
         fired = "".join(f',{name}="{text}"' for name, text in platform.trouble.labels)
         fired = f'{given},alertname="{platform.trouble.alert}",severity="{platform.trouble.severity}"{fired}'

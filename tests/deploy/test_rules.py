@@ -147,6 +147,8 @@ def test_what_is_dear_to_ask_of_many_platforms_is_recorded(promtool: str, tmp_pa
         series("voltscope_collector_age_seconds", collector="bus"): flat((20, 40), (0, samples - 40)),
         series("voltscope_continuous_failing", agent="listener"): flat((1, 40), (0, samples - 40)),
         series("voltscope_exported_age_seconds", agent="listener"): flat((40, 40), (10, samples - 40)),
+        series("voltscope_exported_duration_seconds", agent="listener"): flat((0.3, samples)),
+        series("voltscope_exported_duration_seconds", agent="voltscope.logship"): flat((0.1, samples)),
         series("voltscope_exported_dropped_total", agent="listener", reason="form"): flat((0, 20), (3, samples - 20)),
         series("voltscope_log_dropped_total", key="cut"): flat((0, 20), (2, samples - 20)),
     }
@@ -173,6 +175,7 @@ def test_what_is_dear_to_ask_of_many_platforms_is_recorded(promtool: str, tmp_pa
         recorded("agent:volttron_historian_query_seconds:p90_5m", "12m", 0.005, **historian),
         recorded("receiver:voltscope_log_delivered_within5s:ratio_rate5m", "12m", 0.8, **receiver),
         recorded("receiver:voltscope_log_delivery_seconds:mean5m", "12m", 0.5, **receiver),
+        recorded("instance:voltscope_exported_duration_seconds:max", "12m", 0.3),
         recorded("instance:voltscope_log_spool:ratio", "12m", 0.25, agent="voltscope.logship"),
     ]
     for name, labels in (

@@ -45,6 +45,7 @@ voltscope_exported_dropped_total{agent="listener",reason="reserved"} 0
 # What the frozen platform has not: an agent with a probe, certificates, a forwarder, and what our agents export.
 _MORE = """
 up{job="voltscope"} 1
+scrape_duration_seconds{job="voltscope"} 0.02
 volttron_agent_installed_info{agent="listener",version="2.0.0rc4"} 1
 volttron_agent_installed_timestamp_seconds{agent="listener"} 1795240000
 volttron_agent_outdated{agent="listener"} 0

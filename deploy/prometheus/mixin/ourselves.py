@@ -41,6 +41,11 @@ def group(t: Thresholds) -> Group:
                 "Age of what an agent exported that did not answer in time; there only then.",
             ),
             Record(
+                "instance:voltscope_exported_duration_seconds:max",
+                f"max by ({SITE}) (voltscope_exported_duration_seconds)",
+                "How long the slowest agent of a platform took to answer for its metrics.",
+            ),
+            Record(
                 "agent:voltscope_exported_dropped:increase5m",
                 "increase(voltscope_exported_dropped_total[5m]) > 0",
                 "Series of an agent's own that were refused within five minutes, by reason; there only then.",

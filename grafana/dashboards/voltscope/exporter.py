@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from ...parts import palette
+from ...parts import palette, variables
 from ...parts.board import Row
-from ...parts.links import ROW_PLATFORM
-from ...parts.panels import HALF, QUARTER, THIRD, Column, compared, table
+from ...parts.links import ROW_AGENT, ROW_PLATFORM
+from ...parts.panels import HALF, THIRD, Column, compared, table
 from ...parts.queries import MANY, fastest, grown, highest, lines, rows
 from .common import AGENT, NAME, STALE
+
+SCRAPE = f'scrape_duration_seconds{{job="{variables.JOB}",{MANY}}}'
+COLLECTOR = f"voltscope_collector_duration_seconds{{{MANY}}}"
+SHOWN = 50
+SLOWEST = f"topk({SHOWN}, voltscope_exported_duration_seconds{{{MANY}}})"
+BY = "site, instance, agent"
 
 
 def exporter() -> Row:
@@ -33,11 +39,26 @@ def exporter() -> Row:
                 width=THIRD * 2,
             ),
             compared(
-                "Time of collectors",
-                "How long each collector took in a scrape, the slowest of the platforms chosen.",
-                lines(f"max by (collector) (voltscope_collector_duration_seconds{{{MANY}}})", "{{collector}}"),
+                "Time of a scrape",
+                "As Prometheus measures it, the way there and back included.",
+                lines(highest(SCRAPE), NAME),
                 unit="s",
                 none=STALE,
+                width=HALF,
+            ),
+            # at one moment: of two hundred platforms there are thousands
+            table(
+                "Time of collectors",
+                "How long each collector took in the last scrape, on the platform where it took longest.",
+                rows(f"max by (collector, site, instance) (topk by (collector) (1, {COLLECTOR}))"),
+                columns=(
+                    Column("collector", "Collector"),
+                    Column("Value", "Took", "s"),
+                    Column("site", "Site", links=(ROW_PLATFORM,)),
+                    Column("instance", "Instance", links=(ROW_PLATFORM,)),
+                ),
+                none=STALE,
+                sort=("Took", True),
                 width=HALF,
             ),
             compared(
@@ -46,7 +67,7 @@ def exporter() -> Row:
                 lines(f"collector:voltscope_collector_age_seconds:late{{{MANY}}}", "{{instance}} {{collector}}"),
                 unit="s",
                 none="Every collector answers in time.",
-                width=HALF,
+                width=THIRD,
             ),
             compared(
                 "Age of the platform's facts",
@@ -80,7 +101,7 @@ def exporter() -> Row:
                 lines(highest(f"voltscope_engine_resident_memory_bytes{{{MANY}}}"), NAME),
                 unit="bytes",
                 none="The exporter's agent does not run.",
-                width=HALF,
+                width=THIRD,
             ),
             table(
                 "Versions",
@@ -93,7 +114,7 @@ def exporter() -> Row:
                 ),
                 none=STALE,
                 sort=("voltscope", False),
-                width=HALF,
+                width=THIRD,
             ),
         ),
     )
@@ -105,31 +126,21 @@ def exported() -> Row:
         "What agents export themselves",
         (
             compared(
-                "Series",
-                "Series taken over from each agent; at most 1,000.",
-                lines(highest(f"voltscope_exported_series{{{MANY}}}"), "{{instance}} {{agent}}"),
-                unit="short",
-                none=none,
-                links=(AGENT,),
-                width=QUARTER,
-            ),
-            compared(
                 "Series refused",
                 "Series of agents' own that were refused within five minutes; docs/exporting.md explains the reasons.",
                 lines(f"agent:voltscope_exported_dropped:increase5m{{{MANY}}}", "{{instance}} {{agent}} {{reason}}"),
                 unit="short",
                 none="Nothing is refused.",
                 links=(AGENT,),
-                width=QUARTER,
+                width=THIRD,
             ),
             compared(
                 "Time to answer",
-                "How long each agent took when last asked for its metrics.",
-                lines(highest(f"voltscope_exported_duration_seconds{{{MANY}}}"), "{{instance}} {{agent}}"),
+                "How long the slowest agent of a platform took when last asked for its metrics.",
+                lines(highest(f"instance:voltscope_exported_duration_seconds:max{{{MANY}}}"), NAME),
                 unit="s",
                 none=none,
-                links=(AGENT,),
-                width=QUARTER,
+                width=THIRD,
             ),
             compared(
                 "Age of what agents export",
@@ -138,7 +149,24 @@ def exported() -> Row:
                 unit="s",
                 none="Every agent answers in time.",
                 links=(AGENT,),
-                width=QUARTER,
+                width=THIRD,
+            ),
+            table(
+                "Agents that export, the slowest first",
+                f"At most {SHOWN}. Series are those that were taken over, of each agent at most 1,000.",
+                rows(f"max by ({BY}) ({SLOWEST})"),
+                rows(f"max by ({BY}) (voltscope_exported_series{{{MANY}}} and on ({BY}) {SLOWEST})", "B"),
+                rows(f"max by ({BY}) (voltscope_exported_age_seconds{{{MANY}}} and on ({BY}) {SLOWEST})", "C"),
+                columns=(
+                    Column("agent", "Agent", links=(ROW_AGENT,)),
+                    Column("Value #A", "Took", "s"),
+                    Column("Value #B", "Series", "none", width=80),
+                    Column("Value #C", "Age", "s"),
+                    Column("site", "Site", links=(ROW_PLATFORM,)),
+                    Column("instance", "Instance", links=(ROW_PLATFORM,)),
+                ),
+                none=none,
+                sort=("Took", True),
             ),
         ),
     )
