@@ -10,61 +10,34 @@ from __future__ import annotations
 import base64
 import email.parser
 import email.policy
-import http.server
 import json
-import threading
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from servers.answering import AnsweringServer, Asked, Reply
 
 TYPES = {"index-pattern", "search", "visualization", "dashboard"}
 
 
-class SavedObjects:
+class SavedObjects(AnsweringServer):
     """`kept`: by space or tenant, type and id. `refuse`: (status, body) for every request, when set."""
 
     def __init__(self, product: str = "kibana", version: str = "7.17.22", user: tuple[str, str] | None = None) -> None:
+        super().__init__(self._reply)
         self.product, self.version, self.user = product, version, user
         self.kept: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.imports = 0
         self.refuse: tuple[int, bytes] | None = None
         self.base, self.types = "", TYPES
-        server = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def _reply(self, asked: Asked) -> Reply:
+        status, answer = self._answer(asked.method, asked.path, asked.headers, asked.body)
+        headers = {"Content-Type": "application/json"}
+        if self.product != "opensearch":
+            headers["kbn-name" if self.product == "kibana" else "osd-name"] = "somewhere"
+        return Reply(status, answer if isinstance(answer, bytes) else json.dumps(answer).encode(), headers)
 
-            def do_GET(self) -> None:
-                self._answer(b"")
-
-            def do_POST(self) -> None:
-                self._answer(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-
-            def _answer(self, body: bytes) -> None:
-                status, answer = server.answer(self.command, self.path, dict(self.headers.items()), body)
-                content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                short = "kbn" if server.product == "kibana" else "osd"
-                if server.product != "opensearch":
-                    self.send_header(f"{short}-name", "somewhere")
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self._thread.join()
-        self.server.server_close()
-
-    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+    def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
         if self.refuse is not None:
             return self.refuse
         if self.user is not None:

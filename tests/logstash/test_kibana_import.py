@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
@@ -23,15 +24,12 @@ Start = Callable[..., SavedObjects]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    started: list[SavedObjects] = []
+    with contextlib.ExitStack() as started:
 
-    def begin(*arguments: object, **options: object) -> SavedObjects:
-        started.append(SavedObjects(*arguments, **options))  # type: ignore[arg-type]
-        return started[-1]
+        def begin(*arguments: object, **options: object) -> SavedObjects:
+            return started.enter_context(SavedObjects(*arguments, **options))  # type: ignore[arg-type]
 
-    yield begin
-    for one in started:
-        one.close()
+        yield begin
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import sqlite3
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.answering import AnsweringServer, Asked, Reply
 from servers.opensearch.node import OpenSearch
 from test_flamegraph import PLAIN, capture_of
 
@@ -116,50 +116,29 @@ def test_which_agents_spend_time_in_json_dumps(
     assert profile["speedscope_url"].endswith(f"#profileURL={file}&title=platform.historian")
 
 
-class Store:
+class Store(AnsweringServer):
     """A store that answers every document with `status`; `documents` are those it took, by path."""
 
     def __init__(self) -> None:
+        super().__init__(self._answer)
         self.status, self.asked = 201, 0
         self.documents: list[str] = []
-        store = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_PUT(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                status = 200
-                if "/_create/" in self.path:
-                    store.asked += 1
-                    status = store.status
-                    if status == 201:
-                        status = 409 if self.path in store.documents else 201
-                        store.documents.append(self.path)
-                self.send_response(status)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self._thread.join()
-        self.server.server_close()
+    def _answer(self, asked: Asked) -> Reply:
+        if "/_create/" not in asked.path:
+            return Reply()
+        self.asked += 1
+        if self.status != 201:
+            return Reply(self.status)
+        known = asked.path in self.documents
+        self.documents.append(asked.path)
+        return Reply(409 if known else 201)
 
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    made = Store()
-    yield made
-    made.close()
+    with Store() as made:
+        yield made
 
 
 def kept(home: Path, count: int, first: int = 0) -> list[str]:
