@@ -1,13 +1,19 @@
-"""Real processes to profile: busy, idle, with gevent; each ends with its test."""
+"""Real processes to profile: busy, idle, with gevent; a profiler of a platform; each ends with its test."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from profiling_rig import OPERATOR, alone
+
+from voltscope.engine.service import EngineContext
+from voltscope.profiling.engine import ProfilerEngine
+from voltscope.profiling.windows import Windows
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -80,3 +86,40 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def program() -> type[object]:
     """The sources of the programs to profile."""
     return type("Programs", (), {"BUSY": BUSY, "IDLE": IDLE, "GEVENT": GEVENT, "MANY_THREADS": MANY_THREADS})
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A platform's."""
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def agent(home: Path, start: Start) -> Callable[[str, str], subprocess.Popen[bytes]]:
+    """Starts an agent of the platform at `home`."""
+
+    def start_agent(source: str, identity: str) -> subprocess.Popen[bytes]:
+        return start(source, env={"AGENT_VIP_IDENTITY": identity, "VOLTTRON_HOME": str(home)})
+
+    return start_agent
+
+
+@pytest.fixture
+def windows(tmp_path: Path) -> Iterator[Windows]:
+    opened = Windows(tmp_path / "windows")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def engine(home: Path, tmp_path: Path) -> Iterator[ProfilerEngine]:
+    credentials = tmp_path / "credentials.json"
+    users = [{"name": "operator", "role": "operator", "secret": OPERATOR}]
+    credentials.write_text(json.dumps({"version": 1, "users": users}))
+    credentials.chmod(0o600)
+    made = ProfilerEngine(EngineContext("profiler", tmp_path / "data", home, alone))
+    made.configure({"port": 0, "site": "test", "credentials": str(credentials), "alert_seconds": 1})
+    made.start()
+    yield made
+    made.stop()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from profilers import record
+from profiling_rig import until
 
 from voltscope.engine.registry import engine_class
 from voltscope.engine.service import EngineContext, FactsAnswer
@@ -71,13 +71,6 @@ def agent(home, start):
         return process
 
     return start_agent
-
-
-def until(holds):
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_every_greenlet_is_in_it_rooted_where_it_was_spawned(agent):

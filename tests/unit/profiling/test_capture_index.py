@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from profiling_rig import alone, until
 from servers.answering import AnsweringServer, Asked, Reply
 from servers.opensearch.node import OpenSearch
 from test_flamegraph import PLAIN, capture_of
 
 from voltscope.engine.registry import engine_class
-from voltscope.engine.service import EngineContext, FactsAnswer
+from voltscope.engine.service import EngineContext
 from voltscope.errors import ConfigError
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.backends.pyspy import PySpy
@@ -34,19 +33,11 @@ while True:
 """
 
 
-def until(holds: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.05)
-    return found
-
-
 @contextlib.contextmanager
 def profiler(home: Path, **index: Any) -> Iterator[Any]:
     """A profiler's engine of the platform at `home`, with the configuration key `index`."""
     home.mkdir(exist_ok=True)
-    context = EngineContext("profiler", home / "data", home, lambda timeout: FactsAnswer(None, None, "alone"))
+    context = EngineContext("profiler", home / "data", home, alone)
     engine = engine_class("profiler")(context)
     engine.configure({"port": 0, "site": "vineyard", "index": index})
     engine.start()

@@ -33,12 +33,6 @@ while True:
 
 
 @pytest.fixture
-def home(tmp_path):
-    (tmp_path / "home").mkdir()
-    return tmp_path / "home"
-
-
-@pytest.fixture
 def agent(home, start):
     return lambda source: start(source, env={"AGENT_VIP_IDENTITY": "busy", "VOLTTRON_HOME": str(home)})
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,6 @@ MINUTE, DAY = 60_000, 86_400_000
 BEGIN = 1_700_000_000_000
 HISTORIAN = Series("campus", "p1", "platform.historian", Kind.CPU, "py-spy")
 DRIVER = HISTORIAN._replace(agent="platform.driver")
-
-
-@pytest.fixture
-def windows(tmp_path: Path) -> Iterator[Windows]:
-    opened = Windows(tmp_path / "data")
-    yield opened
-    opened.close()
 
 
 def window(started: int, series: Series = HISTORIAN, rate: float = 19.0, samples: int = 3) -> Window:
@@ -79,7 +71,7 @@ def test_the_oldest_go_first_and_their_stacks_with_them(windows: Windows, tmp_pa
     windows.retain(WindowRetention(days=3.5))
     kept = windows.windows(0, BEGIN + 10 * DAY)
     assert [one.started for one in kept] == [BEGIN + day * DAY for day in range(6, 10)]
-    with sqlite3.connect(tmp_path / "data" / "continuous.sqlite") as database:
+    with sqlite3.connect(tmp_path / "windows" / "continuous.sqlite") as database:
         assert {row[0] for row in database.execute("SELECT text FROM stack")} == {"f6", "f7", "f8", "f9"}
     windows.keep(window(BEGIN + 10 * DAY), {stack("f6"): 1, stack("f0"): 1})
     assert windows.merged(BEGIN + 10 * DAY, BEGIN + 10 * DAY) == {19.0: {("f6",): 1, ("f0",): 1}}
@@ -132,7 +124,7 @@ def test_a_size_limit_is_kept_to(tmp_path: Path) -> None:
 
 
 def test_the_file_is_nobody_elses(windows: Windows, tmp_path: Path) -> None:
-    assert stat.S_IMODE((tmp_path / "data" / "continuous.sqlite").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "windows" / "continuous.sqlite").stat().st_mode) == 0o600
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
