@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .account import Account, find_program
-from .site_files import operator_secret, write_owned
+from .site_files import operator_secret, secret_of_user, write_owned
 from .sources import ROOT
 from .state import Home
 
@@ -24,6 +24,7 @@ PACKAGE = "prometheus-alertmanager"
 PROGRAMS = (PACKAGE, "alertmanager")  # Debian's name, its makers'
 # Scraped every 5 s instead of 15, what comes back is known sooner; and who tries it out should see an alert resolve.
 KEPT = "10s"
+BUS = "voltscope.alerts"  # the agent, and the user it is at alertd
 
 
 def find_alertmanager() -> str | None:
@@ -56,6 +57,11 @@ def alertd_command(home: Home) -> list[str]:
     return [*program, "alertd", "--config", str(home.etc / "alertd.json"), "--data-dir", str(home.alertd)]
 
 
+def bus_token_file(home: Home) -> Path:
+    """Where the agent reads the token by which it acknowledges, and may but read besides."""
+    return Path(home.etc / "alerts-token")
+
+
 def alertd_config(home: Home) -> dict[str, Any]:
     """The content of alertd's configuration."""
     site = json.loads(home.site_file.read_text())
@@ -82,6 +88,7 @@ def write_alerting(home: Home, account: Account) -> None:
     words = Path("deploy/alertmanager/templates/voltscope.tmpl")
     write_owned(templates / words.name, (home.source / words).read_text(encoding="utf-8"), 0o644, account)
     write_owned(home.etc / "alertmanager" / "alertd-token", operator_secret(home), 0o600, account)
+    write_owned(bus_token_file(home), secret_of_user(home, account, BUS, "acknowledger"), 0o600, account)
     write_owned(home.etc / "alertd.json", json.dumps(alertd_config(home), indent=2) + "\n", 0o640, account)
 
 

@@ -50,7 +50,7 @@ def seen(home: Home, series: str) -> bool:
 
 
 def exported(home: Home, timeout: float = 60) -> str:
-    """The exporter says the platform is up: where there is no Prometheus to ask."""
+    """The exporter says the platform is up."""
     url = f"http://127.0.0.1:{home.ports.exporter}/metrics"
 
     def value() -> str | None:

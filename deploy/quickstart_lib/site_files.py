@@ -35,8 +35,18 @@ def write_credentials(home: Home, account: Account) -> None:
 
 def operator_secret(home: Home) -> str:
     """The operator's secret. Raises OSError when the caller may not read the credential file."""
-    users = json.loads(home.credentials.read_text())["users"]
-    return str(next(user["secret"] for user in users if user["role"] == "operator"))
+    return next(str(user["secret"]) for user in _users(home) if user["role"] == "operator")
+
+
+def secret_of_user(home: Home, account: Account, name: str, role: str) -> str:
+    """The secret of the user of that name, who is added with `role` where the credential file has none."""
+    users = _users(home)
+    known = [user for user in users if user["name"] == name]
+    if not known:
+        known = [{"name": name, "role": role, "secret": secrets.token_urlsafe(24)}]
+        text = json.dumps({"version": 1, "users": [*users, *known]}, indent=2) + "\n"
+        write_owned(home.credentials, text, 0o600, account)
+    return str(known[0]["secret"])
 
 
 def site_document(home: Home, *, prometheus: bool, grafana: bool, alerting: bool) -> dict[str, Any]:
@@ -73,6 +83,11 @@ def write_site(home: Home, account: Account, *, prometheus: bool, grafana: bool,
         return False
     write_owned(home.site_file, text, 0o640, account)
     return True
+
+
+def _users(home: Home) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(home.credentials.read_text())["users"]
+    return found
 
 
 def write_wrappers(home: Home, account: Account) -> None:

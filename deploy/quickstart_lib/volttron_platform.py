@@ -12,7 +12,7 @@ from typing import Any
 
 from . import capture_marks
 from .account import Account, Runner, home_environment
-from .alerting import alertmanager_of
+from .alerting import alertmanager_of, bus_token_file
 from .dashboards import grafana_of
 from .environment import PLATFORM_AGENTS, PLATFORM_LIBRARIES
 from .failure import StepFailed
@@ -89,8 +89,11 @@ def agents(home: Home) -> list[PlatformAgent]:
     engine["logship"] = {"site": SITE, "log_files": [str(home.platform_log)]}
     if alertmanager_of(home):
         alertmanager, alertd = (f"http://127.0.0.1:{port}" for port in (home.ports.alertmanager, home.ports.alertd))
-        # without a token of an operator agents see what fires, and acknowledge nothing
-        engine["alerts"] = {"site": SITE, "alertmanager": {"urls": [alertmanager]}, "alertd": {"urls": [alertd]}}
+        engine["alerts"] = {
+            "site": SITE,
+            "alertmanager": {"urls": [alertmanager]},
+            "alertd": {"urls": [alertd], "token_file": str(bus_token_file(home))},
+        }
     if home.searches_opensearch:
         urls = [f"http://127.0.0.1:{home.ports.opensearch}"]
         engine["logship"]["receivers"] = [{"type": "elasticsearch", "urls": urls}]

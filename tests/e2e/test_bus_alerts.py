@@ -45,7 +45,7 @@ def heard(live, state):
     ]
 
 
-def test_an_alert_of_the_bus_goes_to_alertmanager_comes_back_and_is_over_when_the_agent_is_well(live):
+def test_an_alert_of_the_bus_is_told_comes_back_is_taken_in_hand_and_is_over_when_the_agent_is_well(live):
     live.rpc("complainer", "complain", {"text": WARM})
     told = wait_for(lambda: bus_alert(live), what="the alert in Alertmanager")
     assert (told["labels"]["site"], told["labels"]["instance"]) == (live["site"], live.instance)
@@ -54,6 +54,11 @@ def test_an_alert_of_the_bus_goes_to_alertmanager_comes_back_and_is_over_when_th
     assert message["id"] == told["fingerprint"] and message["state"] == "firing"
     listed = live.rpc("voltscope.alerts", "alerts")["result"]
     assert told["fingerprint"] in [one["id"] for one in listed["alerts"]]
+
+    taken = live.rpc("voltscope.alerts", "acknowledge", {"alert": told["fingerprint"], "why": "a filter"})["result"]
+    assert taken["by"] == "voltscope.alerts" and taken["why"].startswith("a filter (")
+    again = live.rpc("voltscope.alerts", "acknowledge", {"alert": told["fingerprint"], "why": "a filter"})["result"]
+    assert again["error"]["code"] == "alert-conflict", "alertd took the first one"
 
     # it is asked for its health every 10 s, and must have been seen to be ill
     wait_for(

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from live_site import Documents, LiveSite, wait_for
 
 Quickstart = Callable[..., subprocess.CompletedProcess[str]]
@@ -58,6 +59,18 @@ def test_prometheus_labels_by_site_and_instance(site: dict[str, Any]) -> None:
         (series,) = json.load(answer)["data"]["result"]
     assert series["value"][1] == "1"
     assert (series["metric"]["site"], series["metric"]["instance"]) == ("quickstart", "quickstart")
+
+
+def test_nothing_was_told_of_the_time_before_there_was_an_exporter(site: dict[str, Any]) -> None:
+    if "alertmanager" not in site["pids"]:
+        pytest.skip("this site has no Alertmanager")
+    query = urllib.parse.urlencode({"query": 'up{job="voltscope"}[6h]'})
+    with urllib.request.urlopen(f"{site['prometheus']}/api/v1/query?{query}", timeout=30) as answer:
+        (series,) = json.load(answer)["data"]["result"]
+    first = next(at for at, value in series["values"] if value == "1")
+    query = urllib.parse.urlencode({"name": "VolttronExporterDown", "until": first})
+    with urllib.request.urlopen(f"{site['alertd']}/api/history?{query}", timeout=30) as answer:
+        assert json.load(answer)["occurrences"] == []
 
 
 def test_the_wrappers_work_from_anywhere(site: dict[str, Any], tmp_path: Path) -> None:

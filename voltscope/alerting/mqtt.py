@@ -7,7 +7,8 @@ import logging
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -81,13 +82,25 @@ class MqttPublisher:
 
     def publish(self, alerts: Iterable[WebhookAlert]) -> None:
         """Take these, to be published in this order. Raises AlertStoreError when they cannot be kept."""
-        try:
-            with self._lock, self._database:
-                for alert in alerts:
-                    self._take(alert)
-                self._make_room()
-        except sqlite3.Error as error:
-            raise AlertStoreError(f"cannot write {self._path}: {error}.", "Check the disk's free space.") from error
+        with self._kept():
+            for alert in alerts:
+                self._take(alert)
+            self._make_room()
+        self._tell(lambda: None)
+
+    def firing(self) -> dict[str, str]:
+        """What is retained: topics, each with the alert's fingerprint."""
+        with self._lock:
+            rows = self._database.execute("SELECT topic FROM firing").fetchall()
+        return {topic: topic.rpartition("/")[2] for (topic,) in rows}
+
+    def take_back(self, topics: Iterable[str]) -> None:
+        """These are over, whoever else was not told so. Raises AlertStoreError."""
+        with self._kept():
+            for topic in topics:
+                self._database.execute("DELETE FROM firing WHERE topic = ?", (topic,))
+                self._database.execute("INSERT INTO waiting (topic, payload) VALUES (?, ?)", (topic, b""))
+            self._make_room()
         self._tell(lambda: None)
 
     def status(self) -> dict[str, Any]:
@@ -116,6 +129,15 @@ class MqttPublisher:
         self._client.loop_stop()
         with self._lock:
             self._database.close()
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """A transaction. Raises AlertStoreError."""
+        try:
+            with self._lock, self._database:
+                yield
+        except sqlite3.Error as error:
+            raise AlertStoreError(f"cannot write {self._path}: {error}.", "Check the disk's free space.") from error
 
     def _take(self, told: WebhookAlert) -> None:
         topic = topic_of(self._settings.topic, told)

@@ -40,6 +40,7 @@ from voltscope.configuration import load
 from voltscope.engine.lock import DirectoryLock
 from voltscope.errors import ConfigError, VoltscopeError
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
+from voltscope.web.access import ACKNOWLEDGER
 
 if TYPE_CHECKING:
     from voltscope.alerting.mqtt import MqttPublisher
@@ -49,7 +50,10 @@ _log = logging.getLogger(__name__)
 DATA_DIR = Path("~/.local/share/voltscope/alertd")
 # A notification of some alerts with a megabyte of text each is still one; Alertmanager's max_alerts bounds it.
 MAX_BODY = 16 << 20
-_RETAIN_S = 3600.0
+_TIDY_S = 3600.0
+# Alertmanager tells nobody of the end of what is silenced then, as of all that was acknowledged. What it does tell it
+# tells within group_interval, and so that it fires again.
+_UNTOLD_S = 1800.0
 
 
 class Alertd:
@@ -107,7 +111,7 @@ class Alertd:
         api = Api(self.watch, self._desk, self._history, trail, documents, clock, self._metrics)
         self._server = self._listener(api)
         self._stopping = threading.Event()
-        self._retaining = threading.Thread(target=self._retain, name="retention", daemon=True)
+        self._tidying = threading.Thread(target=self._tidy_on, name="tidy", daemon=True)
 
     @property
     def url(self) -> str:
@@ -121,17 +125,20 @@ class Alertd:
             if part is not None:
                 part.start()
         self.watch.start()
-        self._retaining.start()
+        self._tidying.start()
 
     def stop(self) -> None:
         """End everything; nothing accepted is lost."""
         self._stopping.set()
         self._server.stop()
         self.watch.stop()
+        self._tidying.join()
         for part in (self._evidence, self._switch, self._mqtt):
             if part is not None:
                 part.stop()
         self.watch.parts.alertmanager.close()
+        if self.watch.parts.targets is not None:
+            self.watch.parts.targets.close()
         self._database.close()
         self._lock.release()
 
@@ -142,15 +149,24 @@ class Alertd:
     def _metrics(self, states: dict[str, int]) -> list[Metric]:
         return collected(self.watch, states, self._desk, self._evidence, self._switch, self._mqtt, self._clock())
 
-    def _retain(self) -> None:
+    def tidy(self) -> None:
+        """Let go of old history, and take back from MQTT what is over. Raises VoltscopeError."""
+        now, seen = self._clock(), self.watch.seen
+        oldest = now - self._config.keep_days * 86400
+        self._history.retain(oldest, self._config.keep_occurrences)
+        self._standings.retain(oldest)
+        if self._mqtt is not None and seen.settled:
+            last = {topic: self._history.last(fingerprint) for topic, fingerprint in self._mqtt.firing().items()}
+            ended = {topic: one.ended for topic, one in last.items() if one is not None}
+            self._mqtt.take_back(topic for topic, at in ended.items() if at is not None and now - at > _UNTOLD_S)
+
+    def _tidy_on(self) -> None:
         while True:
             try:
-                oldest = self._clock() - self._config.keep_days * 86400
-                self._history.retain(oldest, self._config.keep_occurrences)
-                self._standings.retain(oldest)
+                self.tidy()
             except VoltscopeError as error:
                 _log.error("%s", error)
-            if self._stopping.wait(_RETAIN_S):
+            if self._stopping.wait(_TIDY_S):
                 return
 
     def _listener(self, api: Api) -> Server:
@@ -162,6 +178,7 @@ class Alertd:
             names=config.names,
             identify=identified,
             public=("/-/healthy", "/-/watchdog"),
+            posts={"/api/acknowledgements": ACKNOWLEDGER},
             max_body=MAX_BODY,
         )
         return Server(

@@ -15,13 +15,14 @@ from pathlib import Path
 from voltscope.errors import CredentialsError
 
 VIEWER = "viewer"
+ACKNOWLEDGER = "acknowledger"
 OPERATOR = "operator"
-ROLES = (VIEWER, OPERATOR)  # each role may do all that those before it may
+ROLES = (VIEWER, ACKNOWLEDGER, OPERATOR)  # each role may do all that those before it may
 
 
 @dataclass(frozen=True)
 class User:
-    """Somebody known, with a role: `viewer` reads, `operator` also captures, acknowledges and commands."""
+    """Somebody known, with a role: `viewer` reads, `acknowledger` also takes alerts in hand, `operator` does all."""
 
     name: str
     role: str
@@ -110,7 +111,7 @@ def _users(document: object, path: Path) -> list[tuple[User, str]]:
         name, role, secret = (entry.get(key) if isinstance(entry, dict) else None for key in ("name", "role", "secret"))
         if not (isinstance(name, str) and role in ROLES and isinstance(secret, str) and len(secret) >= 16):
             raise CredentialsError(
-                f"the credential file {path} has a user without a name, a role of {' or '.join(ROLES)}, "
+                f"the credential file {path} has a user without a name, a role of {', '.join(ROLES)}, "
                 "or a secret of at least 16 characters."
             )
         found.append((User(name, role), secret))

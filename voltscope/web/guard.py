@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from starlette.applications import Starlette
@@ -20,6 +21,7 @@ from voltscope.web.access import OPERATOR, VIEWER, Access, User
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 MAX_BODY = 1 << 20
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
+_NONE: Mapping[str, str] = MappingProxyType({})
 CSP = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'self'; "
     "base-uri 'none'; form-action 'self'"
@@ -38,6 +40,7 @@ def guarded(
     identify: Identify | None = None,
     public: Iterable[str] = ("/-/healthy",),
     questions: Iterable[str] = (),
+    posts: Mapping[str, str] = _NONE,
     max_body: int = MAX_BODY,
 ) -> GuardedApp:
     """An application of `routes` behind the guard.
@@ -46,12 +49,13 @@ def guarded(
     names allowed besides loopback's. `identify`: finds a user by other means, such as a session cookie; a write
     it vouches for, and any that a browser sends, must come from the same origin. `public`: paths that need nobody,
     and prefixes ending in / (other than / itself, which is the front page alone). `questions`: prefixes ending in /
-    below which a POST only asks, and needs what reading needs. `max_body`: bytes of a request's. Handlers find the
-    user, or None, in `request.state.user`; VoltscopeErrors become JSON errors.
+    below which a POST only asks, and needs what reading needs. `posts`: paths with the role that a POST to them needs,
+    where that is a lesser one than operator. `max_body`: bytes of a request's. Handlers find the user, or None, in
+    `request.state.user`; VoltscopeErrors become JSON errors.
     """
     app = Starlette(routes=list(routes), exception_handlers={VoltscopeError: _as_json, Exception: _as_json})
     return GuardedApp(
-        app, access, open_reads, (*LOOPBACK_NAMES, *names), identify, tuple(public), tuple(questions), max_body
+        app, access, open_reads, (*LOOPBACK_NAMES, *names), identify, tuple(public), tuple(questions), posts, max_body
     )
 
 
@@ -102,11 +106,12 @@ class GuardedApp:
         identify: Identify | None,
         public: tuple[str, ...],
         questions: tuple[str, ...],
+        posts: Mapping[str, str],
         max_body: int,
     ) -> None:
         self._app, self._access, self._open_reads = app, access, open_reads
         self._names, self._identify, self._public, self._questions = names, identify, public, questions
-        self._max_body = max_body
+        self._posts, self._max_body = posts, max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -144,7 +149,11 @@ class GuardedApp:
             return None
         if user is None and self._open_reads and not write:
             return None
-        return refusal_of(user, OPERATOR if write else VIEWER)
+        return refusal_of(user, self._role(scope) if write else VIEWER)
+
+    def _role(self, scope: Scope) -> str:
+        """What a write needs."""
+        return self._posts.get(scope["path"], OPERATOR) if scope["method"] == "POST" else OPERATOR
 
     def _is_question(self, scope: Scope) -> bool:
         return scope["method"] == "POST" and any(scope["path"].startswith(prefix) for prefix in self._questions)

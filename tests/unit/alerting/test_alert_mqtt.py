@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import paho.mqtt.client as paho
 import pytest
+from alertd_rig import CRASHED, Rig
 from certificates import Authority
 from paho.mqtt.enums import CallbackAPIVersion
 from servers.missing import without
@@ -156,6 +157,34 @@ def test_an_alert_is_retained_while_it_fires_and_taken_back_when_it_is_over(
     assert publisher.status()["published"] == 3
     for one in (late, later):
         one.stop()
+
+
+def test_the_end_of_what_was_acknowledged_is_known_though_alertmanager_tells_nobody(
+    broker: Broker, alertd: Callable[..., Rig]
+) -> None:
+    rig = alertd(mqtt={"host": "127.0.0.1", "port": broker.port}, acknowledge={"grace_s": 60})
+    alert, other = rig.rules.fire(CRASHED), rig.rules.fire({**CRASHED, "agent": "platform.driver"})
+    wait_for(lambda: rig.client.alert(alert) and rig.client.alert(other))
+    notification = {
+        "version": "4",
+        "receiver": "history",
+        "alerts": [
+            {"status": "firing", "labels": {**CRASHED, "agent": agent}, "fingerprint": one}
+            for agent, one in ((CRASHED["agent"], alert), ("platform.driver", other))
+        ],
+    }
+    rig.client.post("/api/webhook", notification, status=200)
+    listener = Listener(broker.port)
+    topics = {one: f"voltscope/alerts/campus/boiler-house/VolttronAgentCrashed/{one}" for one in (alert, other)}
+    wait_for(lambda: {topic for topic, _, _ in listener.heard} == set(topics.values()))
+    rig.client.post("/api/acknowledgements", {"alert": alert, "why": "a new one is on its way"})
+    rig.rules.resolve(alert)
+    wait_for(lambda: rig.client.get("/api/history", alert=alert)["occurrences"][0]["ended"])
+    rig.alertd.tidy()  # Alertmanager may still tell of it
+    rig.ahead = 1801.0
+    rig.alertd.tidy()
+    wait_for(lambda: [topic for topic, payload, _ in listener.heard if not payload] == [topics[alert]])
+    listener.stop()
 
 
 def test_what_is_told_while_the_broker_is_away_waits_on_disk(

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from alertd_rig import OPERATOR, Rig
+from alertd_rig import ACKNOWLEDGER, Rig
 from servers.alertmanager import AlertmanagerServer
 
 from voltscope.engine.link import Link
@@ -147,7 +147,8 @@ def test_from_the_bus_to_alertmanager_and_back_and_over_when_the_agent_is_well(
     by_reason = {
         one["labels"]["reason"]: one["value"] for one in families["voltscope_alerts_resolved_total"]["samples"]
     }
-    assert by_reason["health"] == 1 and engine.ask("status")["waiting"] == 0
+    assert by_reason["health"] == 1
+    wait_for(lambda: engine.ask("status")["waiting"] == 0)
     assert len(engine.published) == 1  # its end is told when Alertmanager has run for a while
 
 
@@ -198,7 +199,7 @@ def test_with_alertd_agents_hear_of_every_end_and_may_acknowledge(
     rig = alertd()
     token = tmp_path / "token"
     token.touch(mode=0o600)
-    token.write_text(OPERATOR)
+    token.write_text(ACKNOWLEDGER)
     home = tmp_path / "vh"
     home.mkdir()
     servers = {
@@ -217,6 +218,7 @@ def test_with_alertd_agents_hear_of_every_end_and_may_acknowledge(
         (listed,) = wait_for(lambda: [one for one in engine.ask("alerts")["alerts"] if one["state"] == "acknowledged"])
         assert listed["id"] == ident
         assert listed["acknowledgement"]["why"] == "known, a filter (hvac, on the bus)"
+        assert listed["acknowledgement"]["by"] == "acknowledger"
         engine.alert(status="GOOD")
         wait_for(lambda: engine.exchange() and engine.published[1:])
         topic, message = engine.published[1]

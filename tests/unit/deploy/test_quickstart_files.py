@@ -64,6 +64,10 @@ def test_alertmanager_accepts_its_configuration_and_alertd_its_own(home: Home) -
     token = home.etc / "alertmanager/alertd-token"
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     assert token.read_text() == site_files.operator_secret(home)
+    bus = alerting.bus_token_file(home)
+    assert stat.S_IMODE(bus.stat().st_mode) == 0o600
+    user = Access(home.credentials).by_authorization(f"Bearer {bus.read_text()}")
+    assert user is not None and (user.name, user.role) == ("voltscope.alerts", "acknowledger")
     text = (home.etc / "alertmanager/alertmanager.yml").read_text()
     assert "http://127.0.0.1:21938/api/webhook" in text and str(token) in text
     assert "http://127.0.0.1:21935" in (home.etc / "alertmanager/templates/links.tmpl").read_text()
@@ -123,6 +127,18 @@ def test_credentials_are_random_private_and_kept(home: Home) -> None:
     secrets = {user["secret"] for user in json.loads(first)["users"]}
     assert len(secrets) == 2
     assert all(len(secret) >= 32 for secret in secrets)
+
+
+def test_a_user_that_a_newer_quickstart_knows_is_added_once_and_the_others_stay(home: Home) -> None:
+    site_files.write_credentials(home, ME)
+    document = json.loads(home.credentials.read_text())
+    document["users"].append({"name": "eve", "role": "viewer", "secret": "a secret of her own"})
+    home.credentials.write_text(json.dumps(document))
+    secret = site_files.secret_of_user(home, ME, "voltscope.alerts", "acknowledger")
+    assert len(secret) >= 32 and site_files.secret_of_user(home, ME, "voltscope.alerts", "acknowledger") == secret
+    assert stat.S_IMODE(home.credentials.stat().st_mode) == 0o600
+    added = {"name": "voltscope.alerts", "role": "acknowledger", "secret": secret}
+    assert json.loads(home.credentials.read_text())["users"] == [*document["users"], added]
 
 
 def test_wrappers_run_our_programs_from_a_home_with_a_space_in_its_name(tmp_path: Path) -> None:
@@ -297,6 +313,7 @@ def test_alerts_of_the_bus_go_to_alertmanager_where_there_is_one(home: Home, mon
     config = load(AlertsConfig, by_tag["alerts"])
     assert config.site == site_files.SITE and config.alertmanager.urls == ("http://127.0.0.1:21937",)
     assert config.alertd is not None and config.alertd.urls == ("http://127.0.0.1:21938",)
+    assert config.alertd.token_file == str(alerting.bus_token_file(home))
 
 
 def test_with_opensearch_records_and_captures_go_there(home: Home) -> None:

@@ -132,7 +132,9 @@ class AlertsEngine:
     def _acknowledge(self, params: dict[str, Any]) -> Any:
         alertd, alert, why = self._config.alertd, params.get("alert"), params.get("why")
         if alertd is None or alertd.token_file is None:
-            raise ConfigError("alertd", "no alertd, or none with a token_file", "alertd with an operator's token_file")
+            raise ConfigError(
+                "alertd", "no alertd, or none with a token_file", "alertd with an acknowledger's token_file"
+            )
         if not (isinstance(alert, str) and alert and isinstance(why, str) and why.strip()):
             raise BadRequest("alert and why are wanted.", "List the alerts, take an id from there, and give a reason.")
         who = str(params.get("requested_by") or "somebody")

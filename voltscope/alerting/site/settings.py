@@ -20,9 +20,9 @@ class AlertsConfig(Config, frozen=True, kw_only=True):
 
     `site`: label, the host's name when empty; it must be the one that Prometheus gives this site. `alertmanager`: who
     is told. `alertd`: who is asked what fires, with acknowledgements, where there is one (Alertmanager itself
-    otherwise); with a `token_file` of an operator, agents may acknowledge. `resend_s`: how often Alertmanager is told
-    that an alert goes on; four times that long one lasts there that nobody repeats. `poll_s`: how often is asked what
-    fires. `quiet_s`: how long at least an alert must not have been repeated to be over for that reason alone.
+    otherwise); with a `token_file` of an acknowledger, agents may acknowledge. `resend_s`: how often Alertmanager is
+    told that an alert goes on; four times that long one lasts there that nobody repeats. `poll_s`: how often is asked
+    what fires. `quiet_s`: how long at least an alert must not have been repeated to be over for that reason alone.
     """
 
     site: str = ""
