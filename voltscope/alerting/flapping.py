@@ -32,12 +32,22 @@ class Flapping:
         """`watchdog`: the alert that always fires; held back, it would be missed elsewhere."""
         self._database, self._standings, self._settings = database, standings, settings
         self._never = {ALERT, watchdog, *settings.never}
+        self._at = now  # of the last look
         self._starts: dict[str, deque[float]] = {}
-        oldest = now - settings.window_s
-        for fingerprint, at in database.rows("SELECT fingerprint, at FROM start WHERE at >= ? ORDER BY at", (oldest,)):
+        self._changed: dict[str, float] = {}  # when anything last changed, of those that flap
+        self.reload()
+        database.undone.append(self.reload)  # after the standings' own
+
+    def reload(self) -> None:
+        """Read anew what counts: a transaction that failed has undone what is at hand."""
+        oldest = self._at - self._settings.window_s
+        rows = self._database.rows("SELECT fingerprint, at FROM start WHERE at >= ? ORDER BY at", (oldest,))
+        self._starts = {}
+        for fingerprint, at in rows:
             self._starts.setdefault(fingerprint, deque()).append(at)
         # nobody knows what happened while we were away: it has been calm from now on
-        self._changed = {one.fingerprint or "": now for one in standings.open("flapping")}
+        going_on = [one.fingerprint or "" for one in self._standings.open("flapping")]
+        self._changed = {one: self._changed.get(one, self._at) for one in going_on}
 
     def flaps(self, fingerprint: str) -> bool:
         """Whether it does now."""
@@ -50,6 +60,7 @@ class Flapping:
         `ended`: fingerprints of those that are over since. `in_hand`: of those that somebody acknowledged
         or silenced, whose starts until now are no news any more.
         """
+        self._at = now
         self.forgive(in_hand)
         for fingerprint in ended:
             if fingerprint in self._changed:
@@ -87,11 +98,13 @@ class Flapping:
             return
         if one.alert.labels.get("severity") == _NOBODY_IS_TOLD:
             return
+        oldest = now - self._settings.window_s
         with self._database.write() as connection:
+            connection.execute("DELETE FROM start WHERE fingerprint = ? AND at < ?", (one.fingerprint, oldest))
             connection.execute("INSERT INTO start VALUES (?, ?)", (one.fingerprint, now))
         starts = self._starts.setdefault(one.fingerprint, deque())
         starts.append(now)
-        while starts[0] < now - self._settings.window_s:
+        while starts[0] < oldest:
             starts.popleft()
         if one.fingerprint in self._changed:
             self._changed[one.fingerprint] = now

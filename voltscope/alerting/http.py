@@ -167,8 +167,9 @@ class Api:
         asked = request.query_params
         limit = requests.whole(asked, "limit", _LINES, _MOST_LINES)
         before = requests.whole(asked, "before", 0, 1 << 62) or None
-        lines = fitting(self._trail.lines(limit, before), limit)
-        return JSONResponse({"lines": lines, "next": lines[-1]["id"] if lines and len(lines) == limit else None})
+        found = self._trail.lines(limit + 1, before)
+        lines = fitting(found, limit)
+        return JSONResponse({"lines": lines, "next": lines[-1]["id"] if len(found) > len(lines) else None})
 
     def metrics(self, request: Request) -> Response:
         """For Prometheus."""

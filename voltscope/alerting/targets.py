@@ -25,16 +25,16 @@ class SiteTargets:
         """Raises ConfigError for files that cannot be read."""
         self._http = HttpClient(settings, _TIMEOUT_S, "questions")
         self._clock = clock
-        self._asked = 0.0
+        self._asked, self._asked_of = 0.0, set[tuple[str, str | None]]()
         self._there: dict[tuple[str, str | None], bool] = {}
 
     def refresh(self, given_up: Iterable[Standing]) -> None:
         """Ask anew, once a minute."""
         wanted = {(one.site or "", one.instance) for one in given_up}
         now = self._clock()
-        if not wanted or (now - self._asked < _EVERY_S and wanted <= set(self._there)):
+        if not wanted or (now - self._asked < _EVERY_S and wanted <= self._asked_of):
             return
-        self._asked = now
+        self._asked, self._asked_of = now, wanted
         try:
             self._there = {key: self._ask(*key) for key in wanted}
         except (ReceiverError, ValueError, KeyError, TypeError) as error:

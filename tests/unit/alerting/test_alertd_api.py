@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alertd_rig import CRASHED, OPERATOR, VIEWER, Client, Rig, request, wait_for
+from alertd_rig import ACKNOWLEDGER, CRASHED, OPERATOR, VIEWER, Client, Rig, request, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
 from voltscope.alerting.metrics import FAMILIES
 from voltscope.alerting.moments import moment, rfc3339
 from voltscope.alerting.service import Alertd
 from voltscope.alerting.settings import AlertdConfig
+from voltscope.alerting.trail import Trail
 from voltscope.alerting.webhook import read_notification
 from voltscope.errors import BadRequest
 
@@ -43,6 +44,30 @@ def test_reading_is_open_on_loopback_and_writing_is_for_operators(alertd: Start)
     asked = {"site": "campus", "end": time.time() + 60, "why": "x"}
     posted = request(f"{rig.alertd.url}/api/maintenance", "POST", json.dumps(asked).encode(), known)
     assert posted.status == 403, "a browser sends what it knows along with any page's form"
+
+
+def test_an_acknowledger_takes_an_alert_in_hand_and_does_nothing_else(alertd: Start) -> None:
+    rig = alertd()
+    alert = rig.rules.fire(CRASHED)
+    wait_for(lambda: rig.client.alert(alert), "the alert")
+    client = Client(rig.alertd.url, ACKNOWLEDGER)
+    made = client.post("/api/acknowledgements", {"alert": alert, "why": "known"})
+    assert made["by"] == "acknowledger" and rig.silenced_in_alertmanager(alert)
+    for path in ("silences", "maintenance", "decommission", "webhook"):
+        client.post(f"/api/{path}", {}, status=403)
+    client.delete(f"/api/acknowledgements/{made['id']}", status=403)
+    assert rig.client.state(alert) == "acknowledged"
+
+
+def test_the_audit_says_that_there_is_more_also_where_lines_are_large(alertd: Start) -> None:
+    rig = alertd()
+    trail = Trail(rig.alertd.watch.parts.database)
+    for number in range(50):
+        trail.add(float(number), "operator", "127.0.0.1", "silence", detail={"matchers": ["x" * 100_000]})
+    first = rig.client.get("/api/audit", limit=100)
+    rest = rig.client.get("/api/audit", limit=100, before=first["next"])
+    assert len(first["lines"]) < 50 and rest["next"] is None
+    assert [one["at"] for one in first["lines"] + rest["lines"]] == [float(one) for one in reversed(range(50))]
 
 
 def test_what_somebody_wrote_is_stored_and_shown_without_effect(alertd: Start) -> None:
@@ -76,6 +101,8 @@ def test_what_somebody_wrote_is_stored_and_shown_without_effect(alertd: Start) -
         ("silences", {"matchers": [{"name": "a b", "value": "x"}], "until": "in 1h", "why": "x"}, "until: found"),
         ("maintenance", {"site": "campus", "end": float("1e300"), "why": "x"}, "end: found"),
         ("maintenance", {"site": "campus", "start": 5, "end": 4, "why": "x"}, "not after start"),
+        ("maintenance", {"site": "campus", "end": 10**400, "why": "x"}, "end: found"),
+        ("maintenance", {"site": "half \ud800", "end": 4, "why": "x"}, "not JSON"),
         ("maintenance", {"end": 4, "why": "x"}, "parameter site is missing"),
         (
             "maintenance",

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
 from alertd_rig import CRASHED, Rig, wait_for
+
+from voltscope.alerting.alert import Alert
+from voltscope.alerting.alertmanager import CurrentAlert
+from voltscope.alerting.flapping import Flapping
+from voltscope.alerting.settings import FlapSettings
+from voltscope.alerting.standing import Standings
+from voltscope.alerting.store import Database
+from voltscope.errors import AlertStoreError
 
 Start = Callable[..., Rig]
 
@@ -113,6 +124,43 @@ def test_what_an_operator_exempts_is_not_held_back(alertd: Start) -> None:
     rig = alertd(flapping={"never": ["VolttronAgentCrashed"]})
     alert = _flap(rig, 4)
     assert rig.client.state(alert) == "firing" and _summary(rig) is None
+
+
+def test_what_a_full_disk_undid_is_judged_anew(tmp_path: Path) -> None:
+    flapping, database = _flapping(tmp_path)
+    one = _crashed()
+
+    def lost(*observed: Any) -> None:
+        with pytest.raises(AlertStoreError), database.write():
+            flapping.observe(*observed)
+            raise sqlite3.OperationalError("database or disk is full")
+
+    flapping.observe([one], [], 1.0)
+    lost([one], [one.fingerprint], 2.0)
+    assert not flapping.flaps(one.fingerprint)
+    flapping.observe([one], [one.fingerprint], 3.0)
+    assert flapping.flaps(one.fingerprint)
+    lost([], [], 4000.0)
+    assert flapping.flaps(one.fingerprint)
+    flapping.observe([], [], 8000.0)
+    assert not flapping.flaps(one.fingerprint), "its silence would be renewed for ever"
+
+
+def test_what_flaps_for_ever_fills_no_disk(tmp_path: Path) -> None:
+    flapping, database = _flapping(tmp_path)
+    for number in range(100):
+        flapping.observe([_crashed()], [], number * 600.0)
+    assert database.rows("SELECT count(*) FROM start") == [(7,)]
+
+
+def _flapping(folder: Path) -> tuple[Flapping, Database]:
+    database = Database(folder)
+    return Flapping(database, Standings(database), FlapSettings(), "Watchdog", 0.0), database
+
+
+def _crashed() -> CurrentAlert:
+    alert = Alert(CRASHED)
+    return CurrentAlert(alert, alert.fingerprint, (), (), 0.0)
 
 
 def _flap(rig: Rig, starts: int, labels: dict[str, str] = CRASHED) -> str:

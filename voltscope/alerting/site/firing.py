@@ -83,7 +83,7 @@ class FromAlertd:
         behind = answer.get("alertmanager") or {}
         if not behind.get("reachable"):
             raise AlertmanagerDown(f"alertd at {self._url} does not reach Alertmanager: {behind.get('error')}.")
-        complete = bool(behind.get("settled")) and len(listed) <= MAX_ALERTS
+        complete = bool(behind.get("settled")) and not answer.get("left_off") and len(listed) <= MAX_ALERTS
         return [_of_alertd(one) for one in listed[:MAX_ALERTS]], complete
 
     def close(self) -> None:
