@@ -1,12 +1,15 @@
-"""What every test of the room leaves behind: closed files."""
+"""What every test of the room leaves behind: closed files; and a real rsyslogd for those that want one."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Authority
+from rsyslog_rig import Rsyslog
 
 from voltscope.logs.spool import Spool
 from voltscope.logs.spool.cursors import Cursors
@@ -38,3 +41,23 @@ def _spools_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for cursors in loaded:
         if cursors._files is SYSTEM:
             cursors.let_go()
+
+
+@pytest.fixture
+def rsyslog(tmp_path: Path) -> Iterator[Callable[..., Rsyslog]]:
+    """Starts one for such `inputs`; with an `authority` it wants TLS."""
+    started: list[Rsyslog] = []
+
+    def start(inputs: str, authority: Authority | None = None, queue: str = "Direct") -> Rsyslog:
+        started.append(Rsyslog(tmp_path / f"rsyslog{len(started)}", inputs, authority, queue))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "ca")

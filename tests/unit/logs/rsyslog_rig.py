@@ -57,6 +57,12 @@ INPUTS = {"plain": _PLAIN, "tls": _TLS, "relp": _RELP, "relp-tls": _RELP_TLS}
 _MODULES = {"tls": ("lmnsd_gtls", "rsyslog-gnutls"), "relp": ("imrelp", "rsyslog-relp")}
 
 
+def keys(authority: Authority, name: str = "edge1") -> dict[str, str]:
+    """What a sender called `name` is configured with for TLS."""
+    certificate, key = authority.sign(name, f"DNS:{name}")
+    return {"ca_file": str(authority.certificate), "certificate_file": str(certificate), "key_file": str(key)}
+
+
 class Rsyslog:
     """`inputs`: a key of INPUTS. `queue`: Direct answers RELP after writing, LinkedList after remembering.
 

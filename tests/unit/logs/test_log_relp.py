@@ -11,7 +11,7 @@ import pytest
 from batches import batch, numbered
 from certificates import Authority
 from peers import peer, refused_port, silent
-from rsyslog_rig import Rsyslog, until
+from rsyslog_rig import Rsyslog, keys, until
 
 from voltscope.errors import ConfigError, ReceiverError
 from voltscope.logs.settings import RelpReceiver
@@ -20,30 +20,6 @@ from voltscope.logs.transports.relp import RelpTransport
 Start = Callable[..., Rsyslog]
 _OFFER = b"200 OK\nrelp_version=0\nrelp_software=librelp,1.11.0,http://librelp.adiscon.com\ncommands=syslog"
 OPENED = b"1 rsp %d %s\n" % (len(_OFFER), _OFFER)
-
-
-@pytest.fixture
-def rsyslog(tmp_path: Path) -> Iterator[Start]:
-    started: list[Rsyslog] = []
-
-    def start(inputs: str = "relp", authority: Authority | None = None, queue: str = "Direct") -> Rsyslog:
-        started.append(Rsyslog(tmp_path / f"rsyslog{len(started)}", inputs, authority, queue))
-        started[-1].start()
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.stop()
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "ca")
-
-
-def keys(authority: Authority, name: str = "edge1") -> dict[str, str]:
-    certificate, key = authority.sign(name, f"DNS:{name}")
-    return {"ca_file": str(authority.certificate), "certificate_file": str(certificate), "key_file": str(key)}
 
 
 def to(port: int, answer_s: float = 10.0, **further: object) -> RelpTransport:
@@ -70,7 +46,7 @@ def test_what_was_sent_is_there_when_send_returns(rsyslog: Start, authority: Aut
 
 @pytest.mark.parametrize("window", [1, 7, 4096])
 def test_any_window_will_do(rsyslog: Start, window: int) -> None:
-    receiver = rsyslog()
+    receiver = rsyslog("relp")
     transport = to(receiver.port, window=window)
     transport.send(numbered(1, 50))
     transport.close()
@@ -112,7 +88,7 @@ def test_nothing_is_lost_when_the_receiver_is_killed_again_and_again(
 
 
 def test_an_orderly_restart_loses_nothing_from_a_queue_in_memory_either(rsyslog: Start) -> None:
-    receiver = rsyslog(queue="LinkedList")
+    receiver = rsyslog("relp", queue="LinkedList")
     transport = to(receiver.port)
     for first in (1, 1001, 2001):
         transport.send(numbered(first, 1000))

@@ -8,14 +8,14 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from batches import AT, batch, numbered
 from certificates import Authority
 from peers import peer, refused_port, silent
-from rsyslog_rig import Rsyslog, until
+from rsyslog_rig import Rsyslog, keys, until
 
 from voltscope.configuration import load
 from voltscope.errors import ConfigError, ReceiverError
@@ -26,30 +26,6 @@ from voltscope.logs.transports.syslog import Rfc3164, Rfc5424, SyslogTransport
 
 Start = Callable[..., Rsyslog]
 TRACEBACK = "Traceback (most recent call last):\n  File x\nValueError: bad"
-
-
-@pytest.fixture
-def rsyslog(tmp_path: Path) -> Iterator[Start]:
-    started: list[Rsyslog] = []
-
-    def start(inputs: str = "plain", authority: Authority | None = None) -> Rsyslog:
-        started.append(Rsyslog(tmp_path / f"rsyslog{len(started)}", inputs, authority))
-        started[-1].start()
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.stop()
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "ca")
-
-
-def keys(authority: Authority, name: str = "edge1") -> dict[str, str]:
-    certificate, key = authority.sign(name, f"DNS:{name}")
-    return {"ca_file": str(authority.certificate), "certificate_file": str(certificate), "key_file": str(key)}
 
 
 def to(port: int, timeout_s: float = 10.0, host: str = "127.0.0.1", **further: object) -> SyslogTransport:
@@ -81,7 +57,7 @@ def test_a_record_arrives_with_all_it_carries(
 
 
 def test_many_records_arrive_in_order(rsyslog: Start) -> None:
-    receiver = rsyslog()
+    receiver = rsyslog("plain")
     transport = to(receiver.port, framing="octet-counting")
     for first in range(1, 5000, 1000):
         transport.send(numbered(first, 1000))
@@ -91,7 +67,7 @@ def test_many_records_arrive_in_order(rsyslog: Start) -> None:
 
 
 def test_the_older_format_arrives(rsyslog: Start) -> None:
-    receiver = rsyslog()
+    receiver = rsyslog("plain")
     transport = to(receiver.port, format="rfc3164")
     transport.send(batch("old\nstyle", agent="platform.driver", level=40))
     until(lambda: len(receiver.received()) == 1)
@@ -160,7 +136,7 @@ def test_a_datagram_is_never_too_long(text: str, body: str) -> None:
 
 
 def test_a_receivers_hang_up_is_seen_before_anything_is_lost(rsyslog: Start) -> None:
-    receiver = rsyslog()
+    receiver = rsyslog("plain")
     transport = to(receiver.port)
     transport.send(numbered(1, 3))
     until(lambda: len(receiver.received()) == 3)
@@ -261,7 +237,7 @@ class TestTls:
         assert receiver.received() == []
 
     def test_a_receiver_without_tls_is_refused(self, rsyslog: Start, authority: Authority) -> None:
-        receiver = rsyslog()
+        receiver = rsyslog("plain")
         transport = to(receiver.port, timeout_s=0.5, protocol="tls", ca_file=str(authority.certificate))
         with pytest.raises(ReceiverError):
             transport.send(numbered(1, 1))

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import threading
 import time
-from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from voltscope.logs.spool.format import Dropped, Entry, Pid, Position, pack, seg
 from voltscope.logs.spool.ledger import Ledger
 from voltscope.logs.spool.limits import Limits, SpoolStat
 from voltscope.logs.spool.reader import SpoolReader
+from voltscope.logs.spool.recent import Recent
 from voltscope.logs.spool.recovery import Recovered, keep_evidence, recover
 from voltscope.logs.spool.segment import SegmentInfo
 from voltscope.ulid import new_ulid
@@ -46,9 +46,7 @@ class Spool:
         self._extras: dict[str, int] = {}  # other files of the folder that count
         self._last = 0
         self._ledger = Ledger()
-        self._cache: list[tuple[Batch, int]] = []
-        self._cache_firsts: list[int] = []
-        self._cached_bytes = 0
+        self._recent = Recent()
         self._gaps: dict[int, int] = {}
         self._served: frozenset[str] | None = None
         self._active: ActiveSegment
@@ -132,7 +130,7 @@ class Spool:
                 self._ledger.apply(entry)
                 self._last += len(batch.records)
                 if batch.records:
-                    self._remember(batch, len(frame))
+                    self._recent.remember(batch, len(frame), self.limits.cache_bytes)
                     self._changed.notify_all()
             self._cursors.flush_due()
             return batch
@@ -198,10 +196,9 @@ class Spool:
             self._check()
             if after >= self._last:
                 return None
-            at = bisect_right(self._cache_firsts, after + 1) - 1
-            if at >= 0 and (batch := self._cache[at][0]).last > after:
-                wanted = max(after + 1, batch.first)
-                return batch.between(wanted, wanted + max_records - 1)
+            found = self._recent.read(after, max_records)
+            if found is not None:
+                return found
             segments = self._segments()
         try:
             found = self._reader.read_in(segments, after, max_records)
@@ -396,16 +393,6 @@ class Spool:
 
     def _segments(self) -> list[SegmentInfo]:
         return [*self._sealed, self._active.info(self._last + 1)]
-
-    def _remember(self, batch: Batch, size: int) -> None:
-        self._cache.append((batch, size))
-        self._cache_firsts.append(batch.first)
-        self._cached_bytes += size
-        surplus = 0
-        while self._cached_bytes > self.limits.cache_bytes and surplus < len(self._cache) - 1:
-            self._cached_bytes -= self._cache[surplus][1]
-            surplus += 1
-        del self._cache[:surplus], self._cache_firsts[:surplus]
 
     def _unreadable(self, error: OSError) -> SpoolError:
         return SpoolError(f"the spool {self.folder} cannot be read: {error}.", "Check the disk.")
