@@ -9,7 +9,6 @@ import pwd
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 from cli_site import Cli, SiteParts, make_facts
+from waiting import until
 
 from voltscope.cli.probe import restart_command
 from voltscope.cli.probe_environment import FILE, LINE, Environment, at, file_in, of_process
@@ -347,10 +347,3 @@ def test_the_environment_of_a_process_and_its_file_are_found_without_asking_it(
     assert file_in(environment) is None
     (packages(environment) / FILE).write_text(LINE)
     assert file_in(environment) == packages(environment) / FILE
-
-
-def until(holds: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

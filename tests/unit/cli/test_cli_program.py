@@ -8,13 +8,13 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import click
 import pytest
 from cli_site import Cli, SiteParts
+from waiting import until
 
 from voltscope.cli import exits
 from voltscope.cli.program import COMMANDS, program
@@ -131,7 +131,7 @@ def test_an_engine_runs_alone_and_stops(cli: Cli, parts: SiteParts, tmp_path: Pa
             env=cli.environment(), stderr=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
             starts = parts.volttron_home / "voltscope" / "exporter" / "starts.json"
-            _until(lambda path=starts: path.exists() or process.poll() is not None)
+            until(lambda path=starts: path.exists() or process.poll() is not None)
             assert process.poll() is None
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
@@ -140,7 +140,7 @@ def test_an_engine_runs_alone_and_stops(cli: Cli, parts: SiteParts, tmp_path: Pa
 
 def test_the_console_serves_until_interrupted(cli: Cli, parts: SiteParts) -> None:
     with subprocess.Popen([sys.executable, "-m", "voltscope.cli", "console"], env=cli.environment()) as process:
-        _until(lambda: process.poll() is not None or _answers(parts.content["console"] + "/-/healthy"))
+        until(lambda: process.poll() is not None or _answers(parts.content["console"] + "/-/healthy"))
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
@@ -151,13 +151,6 @@ def _answers(url: str) -> bool:
         return bool(urllib.request.urlopen(url, timeout=30).status == 200)
     except OSError:
         return False
-
-
-def _until(holds: object, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def complete(cli: Cli, folder: Path, *words: str) -> list[str]:

@@ -7,12 +7,11 @@ import os
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from certificates import Authority
 from servers.missing import without
+from waiting import until
 
 RSYSLOGD = shutil.which("rsyslogd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
@@ -131,10 +130,3 @@ def _require(inputs: str) -> None:
         missing.append(package)
     if missing:
         without(f"missing: apt-get install {' '.join(missing)}")
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from delivering import delivered, shipping, until
+from delivering import delivered, shipping
 from logs_rig import Rig
 from servers.opensearch.node import OpenSearch
 from unheard import without_answers
+from waiting import until
 
 from voltscope.logs.settings import ElasticsearchReceiver
 from voltscope.logs.transports.elasticsearch import ElasticsearchTransport

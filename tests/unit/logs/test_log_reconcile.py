@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from delivering import delivered, shipping, until
+from delivering import delivered, shipping
 from servers.opensearch.node import OpenSearch
 from spool_writer import SpoolWriter
+from waiting import until
 
 from voltscope.errors import UnknownReceiver
 from voltscope.logs.delivery_metrics import verification_families

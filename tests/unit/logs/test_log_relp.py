@@ -11,7 +11,8 @@ import pytest
 from batches import batch, numbered
 from certificates import Authority
 from peers import peer, refused_port, silent
-from rsyslog_rig import Rsyslog, keys, until
+from rsyslog_rig import Rsyslog, keys
+from waiting import until
 
 from voltscope.errors import ConfigError, ReceiverError
 from voltscope.logs.settings import RelpReceiver

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from batches import batch
-from delivering import delivered, shipping, until
+from delivering import delivered, shipping
 from peers import peer, refused_port, silent
 from servers.lumberjack.server import Lumberjack
 from servers.missing import PeerMissing, without
+from waiting import until
 
 from voltscope.errors import ReceiverError
 from voltscope.logs import shipper as shipper_module

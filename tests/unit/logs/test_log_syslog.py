@@ -15,7 +15,8 @@ import pytest
 from batches import AT, batch, numbered
 from certificates import Authority
 from peers import peer, refused_port, silent
-from rsyslog_rig import Rsyslog, keys, until
+from rsyslog_rig import Rsyslog, keys
+from waiting import until
 
 from voltscope.configuration import load
 from voltscope.errors import ConfigError, ReceiverError

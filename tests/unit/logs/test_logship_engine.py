@@ -6,12 +6,13 @@ import gzip
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from logs_rig import record
+from waiting import until
 
 from voltscope.engine.service import EngineContext, FactsAnswer
 from voltscope.errors import ConfigError, UnknownMethod
@@ -23,13 +24,6 @@ from voltscope.platform.agents import Facts, InstalledAgent
 from voltscope.platform.home import instance_name
 from voltscope.search.searcher import Wish
 from voltscope.search.store import Store
-
-
-def _until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 class Site:
@@ -66,7 +60,7 @@ def test_a_line_written_is_found_within_a_second_or_so_without_any_bridge(site: 
     for number in range(3):
         began = time.monotonic()
         site.write(f"needle{number}", "ERROR")
-        _until(lambda number=number: len(store.find(Wish(f"error AND needle{number}")).hits) == 1)  # type: ignore[misc]
+        until(lambda number=number: len(store.find(Wish(f"error AND needle{number}")).hits) == 1)  # type: ignore[misc]
         delays.append(time.monotonic() - began)
     assert min(delays) < 1.2
     assert site.engine.handle("status", {})["records"] == 3
@@ -84,10 +78,10 @@ def test_facts_name_the_process_nobody_else_names(site: Site) -> None:
     site.engine.start()
     site.write("hello")
     store = site.store()
-    _until(lambda: store.newest() == "1")
-    _until(lambda: site.engine._identities is not None and not site.engine._identities.wants_facts)
+    until(lambda: store.newest() == "1")
+    until(lambda: site.engine._identities is not None and not site.engine._identities.wants_facts)
     site.write("again")
-    _until(lambda: len(store.find(Wish(agent="demo")).hits) >= 1)
+    until(lambda: len(store.find(Wish(agent="demo")).hits) >= 1)
     names = {family["name"]: family for family in site.engine.handle("metrics", {})}
     assert {"labels": {"agent": "demo", "level": "info"}, "value": 1.0} in [
         {**sample, "value": min(sample["value"], 1.0)} for sample in names["volttron_log_records_total"]["samples"]
@@ -100,7 +94,7 @@ def test_failed_scrapes_and_secrets_are_among_its_metrics(site: Site) -> None:
     failed = record("Failed to scrape campus/fake:", "ERROR").replace("demo.agent", "platform_driver.driver")
     site.log.write_text(f"{failed}\nTraceback\n" + record("secretkey=" + "a" * 43) + "\n" + record("last") + "\n")
     store = site.store()
-    _until(lambda: store.newest() == "3")
+    until(lambda: store.newest() == "3")
     names = {family["name"]: family["samples"] for family in site.engine.handle("metrics", {})}
     assert names["volttron_device_scrape_errors_total"] == [{"labels": {"device": "campus/fake"}, "value": 1.0}]
     assert sum(sample["value"] for sample in names["volttron_log_secrets_total"]) == 1
@@ -112,11 +106,11 @@ def test_a_configuration_is_applied_without_a_restart(site: Site) -> None:
     site.engine.start()
     site.write("badge B-123")
     store = site.store()
-    _until(lambda: store.newest() == "1")
+    until(lambda: store.newest() == "1")
     other = site.home / "other.log"
     site.engine.configure({"log_files": [str(other)], "redaction_patterns": [r"B-\d+"], "site": "north"})
     other.write_text(record("badge B-456") + "\n")
-    _until(lambda: store.newest() == "2")
+    until(lambda: store.newest() == "2")
     hit = store.find(Wish()).hits[0]
     assert hit.message == "badge [REDACTED]"
     assert hit.doc()["labels"]["site"] == "north"
@@ -161,7 +155,7 @@ def test_the_log_of_the_running_platform_is_found_by_its_process(site: Site) -> 
         site.engine.configure({})
         site.engine.start()
         store = site.store()
-        _until(lambda: store.newest() == "1")
+        until(lambda: store.newest() == "1")
         assert site.engine.handle("status", {})["logs"][0]["path"] == str(site.home / "own.log")
     finally:
         platform.kill()
@@ -174,7 +168,7 @@ def test_an_idle_engine_costs_next_to_nothing(site: Site) -> None:
     site.write("one")
     site.engine.start()
     store = site.store()
-    _until(lambda: store.newest() == "1")
+    until(lambda: store.newest() == "1")
 
     def spent() -> float:
         """Processor seconds within two seconds, of whatever else lives in this process as well."""
@@ -189,7 +183,7 @@ def test_a_damaged_compressed_neighbour_stops_nothing(site: Site) -> None:
     site.write("before")
     site.engine.configure({"log_files": [str(site.log)]})
     site.engine.start()
-    _until(lambda: site.engine.handle("status", {})["records"] == 1)
+    until(lambda: site.engine.handle("status", {})["records"] == 1)
     site.engine.stop()
     damaged = bytearray(gzip.compress(b"".join(b"%d\n" % number for number in range(5000))))
     damaged[12:60] = bytes(byte ^ 0xFF for byte in damaged[12:60])
@@ -199,7 +193,7 @@ def test_a_damaged_compressed_neighbour_stops_nothing(site: Site) -> None:
     site.engine = LogshipEngine(EngineContext("logship", site.data, site.home, lambda _: FactsAnswer(None, None, None)))
     site.engine.configure({"log_files": [str(site.log)]})
     site.engine.start()
-    _until(lambda: [hit.message for hit in site.store().follow(Wish(), "0")] == ["before", "after"])
+    until(lambda: [hit.message for hit in site.store().follow(Wish(), "0")] == ["before", "after"])
 
 
 def test_what_nobody_foresaw_is_said_counted_and_read_again(
@@ -217,7 +211,7 @@ def test_what_nobody_foresaw_is_said_counted_and_read_again(
     site.log.write_text(f"{record('first')}\n{record('second').replace('PID:77', 'PID:4712')}\n{record('third')}\n")
     site.engine.configure({"log_files": [str(site.log)]})
     site.engine.start()
-    _until(lambda: [hit.message for hit in site.store().follow(Wish(), "0")] == ["first", "second", "third"])
+    until(lambda: [hit.message for hit in site.store().follow(Wish(), "0")] == ["first", "second", "third"])
     assert site.engine.handle("status", {})["spool"]["failures"] == 2
     assert "logship: unforeseen" in capsys.readouterr().err
 
@@ -229,11 +223,11 @@ def test_an_instance_name_that_comes_late_is_that_of_later_records(site: Site, m
     site.engine.configure({"log_files": [str(site.log)]})
     site.engine.start()
     site.write("before")
-    _until(lambda: site.engine.handle("status", {})["records"] == 1)
+    until(lambda: site.engine.handle("status", {})["records"] == 1)
     (site.home / "config").write_text("[volttron]\ninstance-name = learnt\n")
-    _until(lambda: next(iter(site.engine._pipelines.values())).origin.instance == "learnt")
+    until(lambda: next(iter(site.engine._pipelines.values())).origin.instance == "learnt")
     site.write("after")
-    _until(lambda: site.store().labels().get("instance") == "learnt")
+    until(lambda: site.store().labels().get("instance") == "learnt")
 
 
 @pytest.mark.parametrize("name", ["~nobody-of-that-name/volttron.log", "a\0b"])
@@ -248,12 +242,12 @@ def test_a_receiver_that_can_be_no_host_is_a_failure_and_tried_again(site: Site)
         {"log_files": [str(site.log)], "receivers": [{"type": "syslog", "host": "logs..example", "port": 514}]}
     )
     site.engine.start()
-    _until(lambda: site.engine.handle("status", {})["receivers"][0]["failures"] > 1)
+    until(lambda: site.engine.handle("status", {})["receivers"][0]["failures"] > 1)
 
 
 def test_logs_and_metrics_name_a_platform_without_a_name_alike(site: Site) -> None:
     site.engine.configure({})
     site.engine.start()
     site.write("one")
-    _until(lambda: site.engine.handle("status", {})["records"] == 1)
+    until(lambda: site.engine.handle("status", {})["records"] == 1)
     assert site.store().labels()["instance"] == instance_name(site.home)

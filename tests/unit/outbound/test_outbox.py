@@ -1,11 +1,11 @@
 """Outboxes: sent at once, again and again while it fails, and never after the end."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from waiting import until
 
 from voltscope.errors import ReceiverError
 from voltscope.outbound.circuit import Circuit
@@ -48,13 +48,6 @@ def made() -> Iterator[Callable[..., Letters]]:
     for outbox in outboxes:
         outbox.stop()
         assert outbox.closed.wait(60)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.01)
 
 
 def test_what_was_there_before_is_sent_and_so_is_what_is_new(made: Callable[..., Letters]) -> None:

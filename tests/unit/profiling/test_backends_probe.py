@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from profilers import record
-from profiling_rig import until
+from waiting import until
 
 from voltscope.engine.registry import engine_class
 from voltscope.engine.service import EngineContext, FactsAnswer

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from profiling_rig import alone, until
+from profiling_rig import alone
 from servers.answering import AnsweringServer, Asked, Reply
 from servers.opensearch.node import OpenSearch
 from test_flamegraph import PLAIN, capture_of
+from waiting import until
 
 from voltscope.engine.registry import engine_class
 from voltscope.engine.service import EngineContext

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from profiling_rig import StartAgent, alone, until
+from profiling_rig import StartAgent, alone
+from waiting import until
 
 from voltscope.errors import ConfigError
 from voltscope.profiling.backends.austin import Austin

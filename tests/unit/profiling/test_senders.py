@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from http_peer import HttpPeer
-from profiling_rig import StartAgent, until
+from profiling_rig import StartAgent
 from test_flamegraph import PLAIN, capture_of
+from waiting import until
 
 from voltscope.outbound.circuit import Circuit
 from voltscope.profiling.annotations import Annotator, annotation

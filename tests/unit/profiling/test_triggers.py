@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from profiling_rig import OPERATOR, StartAgent, alone, until
+from profiling_rig import OPERATOR, StartAgent, alone
+from waiting import until
 
 from voltscope.engine.service import FactsAnswer
 from voltscope.platform.agents import Facts, Health, InstalledAgent
