@@ -8,17 +8,16 @@ import html
 import json
 import queue
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from delivered import at_once, post
 from servers.alertmanager import AlertmanagerServer
+from servers.answering import AnsweringServer, Asked, Reply
 from servers.missing import PeerMissing, without
 
 from voltscope.alerting.alert import fingerprint
@@ -52,32 +51,18 @@ class Mailbox:
         return to, found, raw
 
 
-class Hooks:
+class Hooks(AnsweringServer):
     """Whatever is posted, by its path, with the authorization that came with it."""
 
     def __init__(self) -> None:
+        super().__init__(self._take)
         self.got: dict[str, queue.Queue[tuple[str, bytes]]] = {
             path: queue.Queue() for path in ("/hook", "/slack", "/pagerduty", "/beat")
         }
-        hooks = self
 
-        class Hook(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                hooks.got[self.path].put((self.headers.get("Authorization", ""), body))
-                answer = b'{"status": "success"}'
-                self.send_response(202 if self.path == "/pagerduty" else 200)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_: Any) -> None:
-                """What came is kept."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+    def _take(self, asked: Asked) -> Reply:
+        self.got[asked.path].put((asked.headers.get("Authorization", ""), asked.body))
+        return Reply(202 if asked.path == "/pagerduty" else 200, b'{"status": "success"}')
 
     def next(self, path: str) -> tuple[str, Any]:
         authorization, body = self.got[path].get(timeout=WAIT_S)
@@ -125,12 +110,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     mails.start()
     alertmanager.start()
     try:
-        yield Running(alertmanager.url, mailbox, hooks)
+        with hooks:
+            yield Running(alertmanager.url, mailbox, hooks)
     finally:
         alertmanager.stop()
         mails.stop()
-        hooks.server.shutdown()
-        hooks.server.server_close()
 
 
 def crashed(agent: str, annotations: dict[str, str], **times: str) -> dict[str, Any]:

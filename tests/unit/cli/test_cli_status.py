@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import re
-import threading
 from collections.abc import Iterator
 
 import pytest
 from cli_site import Cli, SiteParts, make_facts
+from servers.answering import AnsweringServer, Reply
 
 from voltscope.cli.terminal import Cell, Column, duration, shown, size, table
 from voltscope.platform.agents import Facts
@@ -87,23 +86,8 @@ def test_an_exporter_that_is_not_there_is_exit_3_with_a_remedy(cli: Cli) -> None
 @pytest.fixture
 def stranger() -> Iterator[str]:
     """Some other program's web server."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Stranger)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-class _Stranger(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"<html>hello</html>")
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+    with AnsweringServer(lambda asked: Reply(200, b"<html>hello</html>")) as server:
+        yield server.url
 
 
 def test_another_program_on_the_exporters_port_is_named_as_such(cli: Cli, parts: SiteParts, stranger: str) -> None:

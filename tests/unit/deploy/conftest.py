@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import http.server
+import contextlib
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from servers.answering import AnsweringServer, Asked, Reply
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "deploy"))
 
@@ -29,28 +29,15 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def package_index() -> Iterator[Callable[[bool], str]]:
     """Starts a package index on loopback; `True` for one that answers JSON (PEP 691) when asked, `False` for HTML."""
-    servers: list[http.server.ThreadingHTTPServer] = []
+    with contextlib.ExitStack() as servers:
 
-    def start(json: bool) -> str:
-        class Index(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                asked = JSON in self.headers.get("Accept", "")
-                body = b'{"name": "gevent", "files": []}' if json and asked else b"<html></html>"
-                self.send_response(200 if self.path == "/simple/gevent/" else 404)
-                self.send_header("Content-Type", JSON if json and asked else "text/html")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+        def start(json: bool) -> str:
+            def answer(asked: Asked) -> Reply:
+                status = 200 if asked.path == "/simple/gevent/" else 404
+                if json and JSON in asked.headers.get("Accept", ""):
+                    return Reply(status, b'{"name": "gevent", "files": []}', {"Content-Type": JSON})
+                return Reply(status, b"<html></html>", {"Content-Type": "text/html"})
 
-            def log_message(self, *_: object) -> None:
-                """Nothing: the tests' output is their own."""
+            return f"{servers.enter_context(AnsweringServer(answer)).url}/simple"
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/simple"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start

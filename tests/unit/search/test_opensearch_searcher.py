@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import math
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.answering import AnsweringServer, Asked, Reply
 from servers.opensearch.node import OpenSearch
 from two_stores import AT, ORIGIN, Corpus, hostile, stack
 
@@ -243,30 +242,16 @@ def test_an_unknown_facet_is_refused(corpus: Corpus) -> None:
 @pytest.fixture
 def answering() -> Iterator[Callable[[int, bytes], str]]:
     """Starts a server that answers every request so; `answering.heard` has the headers of the last."""
-    servers = []
+    with ExitStack() as servers:
 
-    def start(status: int, body: bytes) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                start.heard = dict(self.headers)  # type: ignore[attr-defined]
-                self.rfile.read(int(self.headers["Content-Length"]))
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+        def start(status: int, body: bytes) -> str:
+            def answer(asked: Asked) -> Reply:
+                start.heard = asked.headers  # type: ignore[attr-defined]
+                return Reply(status, body)
 
-            def log_message(self, *_: object) -> None:
-                pass
+            return servers.enter_context(AnsweringServer(answer)).url
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 _DENIED = {"error": {"type": "security_exception", "reason": "no permissions for [indices:data/read/search]"}}
