@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ import click
 from voltscope.cli import exits
 from voltscope.cli.alertd_peer import Alertd
 from voltscope.cli.moments import Moment
-from voltscope.cli.options import agent_option, json_option, site_of
+from voltscope.cli.options import CommandT, agent_option, json_option, site_of
 from voltscope.cli.terminal import NOTHING, Cell, Column, duration, number, shown, table, width
 from voltscope.errors import BadRequest
 from voltscope.ulid import is_ulid
@@ -33,6 +34,17 @@ _AUDIT = [Column("AT"), Column("WHO"), Column("FROM", spare=3), Column("DID"), C
 _LONGEST_PAGE = 500
 
 
+def _limit_option() -> Callable[[CommandT], CommandT]:
+    return click.option(
+        "--limit",
+        type=click.IntRange(1, _LONGEST_PAGE),
+        default=50,
+        show_default=True,
+        metavar="N",
+        help="At most so many.",
+    )
+
+
 @click.command()
 @click.option("--since", type=Moment(), metavar="WHEN", help="Not over before: 15m, 1h or 2d ago, or 2026-11-21T14:30.")
 @click.option("--until", type=Moment(), metavar="WHEN", help="Not begun after; as --since.")
@@ -40,14 +52,7 @@ _LONGEST_PAGE = 500
 @agent_option("Only of this agent.")
 @click.option("--instance", metavar="NAME", help="Only of this platform.")
 @click.option("--of-site", "of_site", metavar="NAME", help="Only of this site, where alertd serves several.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, _LONGEST_PAGE),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="At most so many.",
-)
+@_limit_option()
 @click.option("--before", metavar="ID", help="Those before this one: the next page.")
 @json_option("Print alertd's answer: occurrences, and the id that --before takes for the next page.")
 @click.pass_context
@@ -99,14 +104,7 @@ def show(ctx: click.Context, occurrence: str, as_json: bool) -> int:
 
 
 @click.command()
-@click.option(
-    "--limit",
-    type=click.IntRange(1, _LONGEST_PAGE),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="At most so many.",
-)
+@_limit_option()
 @json_option("Print alertd's answer: lines, newest first.")
 @click.pass_context
 def audit(ctx: click.Context, limit: int, as_json: bool) -> int:

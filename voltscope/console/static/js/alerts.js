@@ -1,12 +1,13 @@
 // Alerts: what fires, when it did, what was, what is kept quiet and who did that; alertd is asked.
 
-import { el, notice, refill } from "/static/js/dom.js";
+import { el, refill } from "/static/js/dom.js";
 import { query } from "/static/js/api.js";
 import { auditView } from "/static/js/alerts-audit.js";
 import { historyView } from "/static/js/alerts-history.js";
 import { nowView } from "/static/js/alerts-now.js";
 import { standingView } from "/static/js/alerts-standing.js";
 import { timelineView } from "/static/js/alerts-timeline.js";
+import { refreshed } from "/static/js/refreshed.js";
 
 export const title = "Alerts";
 
@@ -27,28 +28,12 @@ export function mount(root, { session, parameters, go }) {
   const ways = VIEWS.map(([key, word]) => el("a", { href: `/alerts${query({ view: key === "now" ? "" : key })}`, "data-route": true, "aria-current": key === name ? "page" : null, dataset: { key: `view-${key}` } }, word));
   const view = make({ session, parameters, signal, go });
   root.append(el("h1", { class: "visually-hidden" }, "Alerts"), el("div", { class: "views", role: "navigation", "aria-label": "Views of alerts" }, ways), troubles, view.node, fresh);
-  let timer;
 
   async function read() {
-    clearTimeout(timer);
-    try {
-      await view.read();
-      refill(troubles);
-      fresh.textContent = `As of ${new Date().toLocaleTimeString()}, read again every ${view.every / 1000} s.`;
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      refill(troubles, notice(error));
-      fresh.textContent = "Not up to date.";
-    }
-    if (!document.hidden && !signal.aborted) timer = setTimeout(read, view.every);
+    await view.read();
+    refill(troubles);
+    return Date.now();
   }
 
-  const onVisible = () => document.hidden || read();
-  document.addEventListener("visibilitychange", onVisible);
-  read();
-  return () => {
-    stop.abort();
-    clearTimeout(timer);
-    document.removeEventListener("visibilitychange", onVisible);
-  };
+  return refreshed(read, view.every, { stop, troubles, fresh });
 }

@@ -5,6 +5,7 @@ import { agentTable } from "/static/js/agents-table.js";
 import { el, notice, refill } from "/static/js/dom.js";
 import { count, visible } from "/static/js/format.js";
 import { CONDITIONS, fleetTable, matches, sorted } from "/static/js/fleet-table.js";
+import { refreshed } from "/static/js/refreshed.js";
 
 export const title = "Fleet";
 
@@ -32,7 +33,6 @@ export function mount(root, { session, parameters, go }) {
   );
   search.value = looking.q;
   let seen = null;
-  let timer;
 
   /** Where a platform's row leads: this console's own overview, or its agents above the table. */
   const way = (one) => (one.site === session.site && one.instance === session.instance ? "/" : address({ site: one.site, instance: one.instance }));
@@ -82,21 +82,13 @@ export function mount(root, { session, parameters, go }) {
   }
 
   async function read() {
-    clearTimeout(timer);
-    try {
-      const [fleet, platform] = await Promise.all([get("/api/fleet", signal), chosen ? get(`/api/fleet/instance${query(chosen)}`, signal) : null]);
-      seen = fleet;
-      refill(troubles, fleet.prometheus.error ? notice(fleet.prometheus.error) : null, platform?.prometheus.error && !fleet.prometheus.error ? notice(platform.prometheus.error, "warning") : null);
-      refill(summary, tiles());
-      refill(agents, ...(platform ? around(platform) : []));
-      draw();
-      fresh.textContent = `As of ${new Date(fleet.at * 1000).toLocaleTimeString()}, read again every ${EVERY_MS / 1000} s.`;
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      refill(troubles, notice(error));
-      fresh.textContent = "Not up to date.";
-    }
-    if (!document.hidden && !signal.aborted) timer = setTimeout(read, EVERY_MS);
+    const [fleet, platform] = await Promise.all([get("/api/fleet", signal), chosen ? get(`/api/fleet/instance${query(chosen)}`, signal) : null]);
+    seen = fleet;
+    refill(troubles, fleet.prometheus.error ? notice(fleet.prometheus.error) : null, platform?.prometheus.error && !fleet.prometheus.error ? notice(platform.prometheus.error, "warning") : null);
+    refill(summary, tiles());
+    refill(agents, ...(platform ? around(platform) : []));
+    draw();
+    return fleet.at * 1000;
   }
 
   function around(platform) {
@@ -106,12 +98,5 @@ export function mount(root, { session, parameters, go }) {
   }
   agents.addEventListener("keydown", (event) => event.key === "Escape" && chosen && go(address({})));
 
-  const onVisible = () => document.hidden || read();
-  document.addEventListener("visibilitychange", onVisible);
-  read();
-  return () => {
-    stop.abort();
-    clearTimeout(timer);
-    document.removeEventListener("visibilitychange", onVisible);
-  };
+  return refreshed(read, EVERY_MS, { stop, troubles, fresh });
 }

@@ -4,6 +4,7 @@ import { get, query } from "/static/js/api.js";
 import { LINE_CPU, LINE_MEMORY, agentTable } from "/static/js/agents-table.js";
 import { el, mark, notice, refill } from "/static/js/dom.js";
 import { bytes, count, duration, percent, visible } from "/static/js/format.js";
+import { refreshed } from "/static/js/refreshed.js";
 import { sparkline } from "/static/js/sparkline.js";
 import { STATES, urgency } from "/static/js/states.js";
 import { row, table } from "/static/js/tables.js";
@@ -26,24 +27,15 @@ export function mount(root, { session }) {
     top, troubles, agents, el("div", { class: "columns" }, historians, devices), fresh,
   );
   const stop = new AbortController();
-  let timer;
 
   async function read() {
-    clearTimeout(timer);
-    try {
-      const [seen, alerts] = await Promise.all([get("/api/overview", stop.signal), session.alertd ? alerting() : null]);
-      refill(troubles, ...problems(seen));
-      refill(top, ...tiles(seen), alerts);
-      refill(agents, ...agentTable(seen.agents, { may_capture: session.may_capture }));
-      refill(historians, ...historianTable(seen.historians));
-      refill(devices, ...deviceTable(seen.devices));
-      fresh.textContent = `As of ${new Date(seen.at * 1000).toLocaleTimeString()}, read again every ${EVERY_MS / 1000} s.`;
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      refill(troubles, notice(error));
-      fresh.textContent = "Not up to date.";
-    }
-    if (!document.hidden && !stop.signal.aborted) timer = setTimeout(read, EVERY_MS);
+    const [seen, alerts] = await Promise.all([get("/api/overview", stop.signal), session.alertd ? alerting() : null]);
+    refill(troubles, ...problems(seen));
+    refill(top, ...tiles(seen), alerts);
+    refill(agents, ...agentTable(seen.agents, { may_capture: session.may_capture }));
+    refill(historians, ...historianTable(seen.historians));
+    refill(devices, ...deviceTable(seen.devices));
+    return seen.at * 1000;
   }
 
   /** A tile that leads to the alerts of this site; alertd may be away alone. */
@@ -54,14 +46,7 @@ export function mount(root, { session }) {
     return tile("Alerts", el("a", { class: "marks", href: `/alerts${query({ site: session.site })}`, "data-route": true, dataset: { key: "alerts" } }, said));
   }
 
-  const onVisible = () => document.hidden || read();
-  document.addEventListener("visibilitychange", onVisible);
-  read();
-  return () => {
-    stop.abort();
-    clearTimeout(timer);
-    document.removeEventListener("visibilitychange", onVisible);
-  };
+  return refreshed(read, EVERY_MS, { stop, troubles, fresh });
 }
 
 function problems(seen) {
