@@ -87,7 +87,7 @@ def _now() -> Row:
                 now(_are("== 0")),
                 unit="short",
                 none=NOBODY,
-                colours=palette.steps(palette.CRITICAL, (1, palette.GOOD)),
+                colours=palette.steps(palette.NEUTRAL, (1, palette.GOOD)),
             ),
             value(
                 "Agents running",
@@ -127,7 +127,7 @@ def _platforms() -> Row:
                     Column("site", "Site", links=(ROW_PLATFORM,)),
                     Column("instance", "Instance", links=(ROW_PLATFORM,)),
                     Column("Value #B", "Since", "dateTimeFromNow"),
-                    Column("Value #C", "Alerts", "none", colours=palette.worse(critical=1), width=80),
+                    Column("Value #C", "Alerts", "none", colours=palette.worse(warning=1), width=80),
                     Column("Value #E", "Broken agents", "none", colours=palette.worse(critical=1), width=120),
                     Column("Value #D", "Running", "none", width=90),
                     Column("Value #G", "Up for", "dtdurations", decimals=0),

@@ -51,9 +51,9 @@ def _over_time() -> Row:
         (
             over_time(
                 "Sampled, by reason",
-                "Time seen on stacks within the step, by why it was sampled: continuously, on demand, by a trigger, by "
-                "an alert. Threads that run are also those that wait for a processor: on a full machine that is more "
-                "than the kernel counts beside it.",
+                "Time seen on stacks, by why: sampled all the time, on demand, by a trigger or by an alert. Grafana 12 "
+                "draws it as cores. Threads that run are also those that wait for a processor: on a full machine that "
+                "is more than the kernel counts beside it.",
                 sampled("reason"),
                 unit="ns",
                 none=NONE,

@@ -243,6 +243,8 @@ def bars(
     panel.thresholds(builders.ThresholdsConfig().steps(list(colours))).min(0)
     panel.color_scheme(builders.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     panel.orientation(common.VizOrientation.HORIZONTAL).display_mode(common.BarGaugeDisplayMode.BASIC)
+    # a single bar would fill the panel, and have no name
+    panel.sizing(common.BarGaugeSizing.MANUAL).max_viz_height(40).display_name("${__series.name}")
     panel.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
     if maximum is not None:
         panel.max(maximum)
