@@ -1,15 +1,18 @@
-"""A thread with one thing to do, which sleeps until it is woken and is gone soon after it was told to stop."""
+"""A thread with one thing to do, which sleeps until it is woken, and ends when it is told to stop."""
 
 from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-
-_STOP_S = 3.0
+from typing import ClassVar
 
 
 class Worker(ABC):
-    """`_wake` guards what the thread waits for: who changes that notifies it."""
+    """`_wake` guards what the thread waits for: who changes that notifies it. `patience_s`: how long `stop` waits for
+    what is under way, None for ever.
+    """
+
+    patience_s: ClassVar[float | None] = 3.0
 
     def __init__(self, name: str) -> None:
         """`name`: of the thread."""
@@ -22,11 +25,11 @@ class Worker(ABC):
         self._thread.start()
 
     def stop(self) -> None:
-        """Return when the thread is gone, or after 3 s; what is under way then may still come to its end."""
+        """Return when the thread is gone, or after `patience_s`; what is under way then may still come to its end."""
         with self._wake:
             self.stopping = True
-            self._wake.notify()
-        self._thread.join(_STOP_S)
+            self._wake.notify_all()
+        self._thread.join(self.patience_s)
 
     @abstractmethod
     def _run(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +40,7 @@ from voltscope.engine.lock import DirectoryLock
 from voltscope.errors import ConfigError, VoltscopeError
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
 from voltscope.web.access import ACKNOWLEDGER
+from voltscope.web.program import serve
 
 if TYPE_CHECKING:
     from voltscope.alerting.mqtt import MqttPublisher
@@ -208,16 +208,7 @@ def run(config: AlertdConfig, data_dir: Path | None = None, site_file: Path | No
     """Serve until SIGTERM or SIGINT; call it from the main thread. Raises as Alertd does."""
     keep_small()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    ends = {signal.SIGTERM, signal.SIGINT}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before any thread starts: none of them may take one
-    try:
-        alertd = Alertd(config, data_dir, site_file)
-        alertd.start()
-        _log.info("alertd at %s", alertd.url)
-        signal.sigwait(ends)
-        alertd.stop()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    serve(lambda: Alertd(config, data_dir, site_file), "alertd")
 
 
 def _publisher(config: AlertdConfig, data_dir: Path) -> MqttPublisher | None:

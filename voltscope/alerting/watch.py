@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +16,7 @@ from voltscope.alerting.settings import AlertdConfig
 from voltscope.alerting.silencing import put_right
 from voltscope.alerting.watchdog import Verdict
 from voltscope.errors import AlertmanagerDown, AlertmanagerRefused
+from voltscope.worker import Worker
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +43,10 @@ class Seen:
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
-class Watch:
+class Watch(Worker):
     """Rounds, each `poll_s` and whenever somebody asks for one. `seen` is what the last one saw."""
+
+    patience_s = None  # what a round begins to write down it writes down whole
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class Watch:
         judged: Callable[[Verdict, str | None], None],
     ) -> None:
         """`began`: told of every occurrence that is new. `judged`: told how the watchdog stands, each round."""
+        super().__init__("watch")
         self.parts, self._config, self._clock = parts, config, clock
         self._began, self._judged = began, judged
         self.seen = Seen(clock())
@@ -65,21 +68,7 @@ class Watch:
         kept = parts.database.remembered(_WATCHED)
         self._before = float(kept) if kept else clock()  # until when somebody looked before us
         self._there: dict[str, float] = {}  # by fingerprint, when Alertmanager last had it
-        self._wake = threading.Condition()
         self._asked = self._done = 0
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Return when the round under way is over."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify_all()
-        self._thread.join()
 
     def nudge(self, wait_s: float = 0.0) -> bool:
         """Begin a round now; whether one that began after this call was over within `wait_s`."""
@@ -87,7 +76,7 @@ class Watch:
             self._asked += 1
             mine = self._asked
             self._wake.notify_all()
-            return self._wake.wait_for(lambda: self._done >= mine or self._stopping, wait_s)
+            return self._wake.wait_for(lambda: self._done >= mine or self.stopping, wait_s)
 
     def verdict(self) -> Verdict:
         """How the watchdog stands now."""
@@ -107,6 +96,7 @@ class Watch:
         except (AlertmanagerDown, AlertmanagerRefused) as error:
             self._unreachable(str(error))
             return
+        alerts = self._kept_once(alerts)
         now = self._clock()
         settled = now - running_since >= self._config.settle_s
         occurrences = self._note(alerts, silences, now, settled)
@@ -117,7 +107,7 @@ class Watch:
             self.seen = replace(self.seen, applied=outcome.applied, problems=outcome.problems)
             self._tell_flapping(running_since, now)
             if outcome.changed:  # who asks what became of a request is told how it is now
-                alerts = {one.fingerprint: one for one in parts.alertmanager.alerts()}
+                alerts = self._kept_once({one.fingerprint: one for one in parts.alertmanager.alerts()})
                 self.seen = replace(self.seen, alerts=alerts, silences=_alive(parts.alertmanager.silences()))
         except (AlertmanagerDown, AlertmanagerRefused) as error:
             self._unreachable(str(error))
@@ -130,7 +120,7 @@ class Watch:
         while True:
             with self._wake:
                 asked = self._asked
-                if self._stopping:
+                if self.stopping:
                     return
             try:
                 self.look()
@@ -142,7 +132,7 @@ class Watch:
             with self._wake:
                 self._done = asked
                 self._wake.notify_all()
-                self._wake.wait_for(lambda: self._stopping or self._asked > self._done, self._config.poll_s)
+                self._wake.wait_for(lambda: self.stopping or self._asked > self._done, self._config.poll_s)
 
     def _unreachable(self, error: str) -> None:
         now, before = self._clock(), self.seen
@@ -155,6 +145,11 @@ class Watch:
             before, since=now if before.error is None else before.since, error=error, settled=False, applied=frozenset()
         )
         self._judged(self.verdict(), error)
+
+    def _kept_once(self, alerts: Mapping[str, CurrentAlert]) -> dict[str, CurrentAlert]:
+        """With the words that history has of them: of thousands of alerts these take the most memory by far."""
+        known = self.parts.history.going_on()
+        return {fingerprint: _sharing(one, known.get(fingerprint)) for fingerprint, one in alerts.items()}
 
     def _note(
         self, alerts: Mapping[str, CurrentAlert], silences: list[Silence], now: float, settled: bool
@@ -222,6 +217,18 @@ class Watch:
         if now - self._noted >= _NOTE_S:
             self.parts.database.remember(_WATCHED, repr(now).encode())
             self._noted = now
+
+
+def _sharing(one: CurrentAlert, known: Occurrence | None) -> CurrentAlert:
+    if known is None:
+        return one
+    labels, annotations = one.alert.labels, one.alert.annotations
+    same = replace(
+        one.alert,
+        labels=known.labels if known.labels == labels else labels,
+        annotations=known.annotations if known.annotations == annotations else annotations,
+    )
+    return replace(one, alert=same)
 
 
 def _alive(silences: list[Silence]) -> tuple[Silence, ...]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 from collections.abc import Iterable
 from pathlib import Path
 
 from voltscope.console.app import Console
 from voltscope.site import CONSOLE_PORT, Site
 from voltscope.web import Server
-
-_log = logging.getLogger(__name__)
+from voltscope.web.program import serve
 
 
 class ConsoleServer:
@@ -59,13 +56,4 @@ def run(
     Raises CredentialsError when the site has no usable credential file and VoltscopeError when the address
     cannot be listened on.
     """
-    server = ConsoleServer(site, host, port, names=names, certificate=certificate, key=key)
-    ends = {signal.SIGTERM, signal.SIGINT}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before any thread starts: none of them may take one
-    try:
-        server.start()
-        _log.info("console at %s", server.url)
-        signal.sigwait(ends)
-        server.stop()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    serve(lambda: ConsoleServer(site, host, port, names=names, certificate=certificate, key=key), "console")
