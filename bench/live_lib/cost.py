@@ -94,9 +94,9 @@ def _twins(place: Place, number: int, python: Path, other: Path | None = None) -
 
 def _beside(place: Place, watched: Target, plain: Target) -> tuple[Beside, float]:
     """The two while one is watched, and the processors its other threads used."""
-    seconds = (BLOCKS + 8) * BLOCK_S
+    seconds = 2 * BLOCKS * BLOCK_S  # blocks are longer than their sleep, and the last one is to be watched as well
     stream = Probe.of(place.home, watched.pid).stream(
-        "watch", seconds=seconds, rate=USUAL_RATE, every=EVERY_S, switches=True, most=MOST
+        "watch", seconds=seconds, rate=USUAL_RATE, every=EVERY_S, switches=True, most=MOST, changes=True
     )
     begun = threading.Event()
 

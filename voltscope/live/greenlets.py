@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from voltscope.live.readings import greenlets as read_greenlets
 from voltscope.live.samplers.base import Frame
 from voltscope.live.samplers.probe import unavailable
 from voltscope.live.source import Wish
-from voltscope.live.views import Block, Greenlets, Place, Switches, View
+from voltscope.live.views import Block, Greenlet, Greenlets, Place, Switches, View
 from voltscope.profiling.targets import Target
 
 USUAL_RATE, EVERY_S, MOST = 5.0, 0.25, 2000
@@ -44,7 +45,9 @@ class ProbeGreenlets:
         probe = Probe.of(self._home, target.pid)
         rate = wish.rate or USUAL_RATE
         return _ProbeWatch(
-            probe.stream("watch", seconds=wish.seconds, rate=rate, every=EVERY_S, switches=wish.switches, most=MOST)
+            probe.stream(
+                "watch", seconds=wish.seconds, rate=rate, every=EVERY_S, switches=wish.switches, most=MOST, changes=True
+            )
         )
 
 
@@ -84,12 +87,44 @@ class _Told(msgspec.Struct):
     left_out: int
     greenlets: Any
     switches: _Switched | None = None
+    # of a probe that tells changes alone; one of an earlier version tells all each time
+    numbered: int = 0
+    again: list[tuple[int, int]] = []
+    clock: float = 0.0
+    whole: bool = True
+    gone: list[int] = []
+
+
+class _Standing:
+    """The greenlets that have been told, as they are now: what an update does not name stands where it stood."""
+
+    def __init__(self) -> None:
+        self._told: dict[int, tuple[Greenlet, float]] = {}
+
+    def take(self, told: _Told) -> tuple[Greenlet, ...]:
+        """All of them, after an update. Raises ProbeFailed."""
+        if told.whole:
+            self._told.clear()
+        for one in read_greenlets(told.greenlets):
+            self._told[one.number] = one, told.clock
+        for number in told.gone:
+            self._told.pop(number, None)
+        return tuple(_later(one, told.clock - clock) for one, clock in self._told.values())
+
+
+def _later(one: Greenlet, seconds: float) -> Greenlet:
+    if not seconds:
+        return one
+    waits_s = None if one.waits_s is None else round(one.waits_s + seconds, 6)
+    return msgspec.structs.replace(one, waits_s=waits_s, age_s=round(one.age_s + seconds, 3))
 
 
 class _ProbeWatch:
     def __init__(self, stream: ProbeStream) -> None:
         self._stream = stream
         self._folded, self._samples = Folded(), 0
+        self._paths: list[str] = []
+        self._standing = _Standing()
         self._buckets: dict[float | None, int] = {}
         self._blocks: dict[tuple[float, str], Block] = {}
 
@@ -107,9 +142,14 @@ class _ProbeWatch:
     def _added(self, told: _Told) -> Greenlets:
         for stack, count in told.folded.items():
             self._folded.add(stack, count)
+        self._paths += islice(told.folded, told.numbered)
+        for number, count in told.again:
+            if number not in range(len(self._paths)):
+                raise ProbeFailed(f"the probe tells of stack {number}, which it has not told.")
+            self._folded.add(self._paths[number], count)
         self._samples += told.samples
         return Greenlets(
-            at=told.at, count=told.count, left_out=told.left_out, greenlets=tuple(read_greenlets(told.greenlets)),
+            at=told.at, count=told.count, left_out=told.left_out, greenlets=self._standing.take(told),
             folded=dict(self._folded.stacks), samples=self._samples, switches=self._switches(told.switches),
         )  # fmt: skip
 

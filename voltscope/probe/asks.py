@@ -117,7 +117,7 @@ def told(registry: Registry, most: int, rested: Callable[[], None] = rest) -> tu
         all_known.sort(key=lambda known: _patience(known, now), reverse=True)
     texts: list[str] = []
     for part in in_slices(all_known[:most], _TEXTS_A_SLICE):
-        texts += [known.text(now, ready) for known in part]
+        texts += [known.text(now, known.identity in ready) for known in part]
         rested()
     return texts, max(0, len(all_known) - most)
 

@@ -27,19 +27,26 @@ class Known:
 
     `since`: when it was parked (perf_counter), `exact` when that was seen; else since when each look found it there.
     `root`: what its stacks are rooted at in folded form. `first`: when it was first seen. `identity`: its `id`.
+    `ready`: whether its loop was to switch to it when it was told. `counted`: its root and where it stands, in folded
+    form as JSON, where that counts: a hub's does while it is what its thread runs. `changed`: at which of the
+    registry's changes it got to be as it is. `parked`: its places where a walk that finds the same has nothing new to
+    tell. `named_at`: where it stood when its name was looked at.
     """
 
     __slots__ = (
         "_head",
-        "_named_at",
-        "_path",
+        "changed",
+        "counted",
         "exact",
         "first",
         "identity",
         "kind",
         "name",
+        "named_at",
         "number",
+        "parked",
         "places",
+        "ready",
         "ref",
         "root",
         "since",
@@ -53,52 +60,54 @@ class Known:
         self.number = number
         self.kind = kind_of(greenlet)
         self.first = self.since = perf_counter()
-        self.exact = False
+        self.exact = self.ready = False
+        self.changed = 0
         self.state = NEW
         self.places: Places = []
+        self.parked: Places | None = None
         self.stack: Stack = EMPTY
         self.spawned = names.stack(_spawning(greenlet))
         site = _site(self.spawned.frames)
         self.root = sys.intern("spawned at " + folded(site) if site else NO_SITE[self.kind])
-        self._path: str | None = None
-        self._named_at = EMPTY
+        self.counted: str | None = None
+        self.named_at = EMPTY
         self.name = self._head = ""
         self.rename(greenlet)
 
     def rename(self, greenlet: Any) -> None:
         """Its name as it is now: programs name greenlets after spawning them."""
-        self._named_at = self.stack
+        self.named_at = self.stack
         name = _name(greenlet, self)
         if name != self.name:
             self.name, self._head = name, f'{{"number":{self.number},"name":{json.dumps(name)},"state":"'
 
     def may_be_renamed(self, now: float) -> bool:
         """Whether it is new, or stands elsewhere than when its name was looked at."""
-        return self.stack is not self._named_at or now - self.first < YOUNG_S
+        return self.stack is not self.named_at or now - self.first < YOUNG_S
 
     def stands(self, state: str, places: Places, names: Names, now: float) -> None:
         """It was found in that state at these places."""
         if places != self.places:
-            self.places, self.stack, self._path = places, names.stack(places), None
-            self.since, self.exact = now, False
-        elif state != self.state:
-            self.since, self.exact = now, False
-        self.state = state
+            self.places, self.stack = places, names.stack(places)
+        elif state == self.state:
+            return
+        self.since, self.exact, self.state = now, False, state
+        self.parked = places if state == WAITING and self.kind != MAIN else None
+        counts = bool(places) and (self.kind != HUB or state == RUNNING)
+        self.counted = names.path(self.root, self.stack) if counts else None
 
-    def path(self, names: Names) -> str:
-        """Its root and where it stands, in folded form as JSON."""
-        if self._path is None:
-            self._path = names.path(self.root, self.stack)
-        return self._path
+    def told(self) -> tuple[object, ...]:
+        """All that is told of it, but for what grows with time."""
+        return self.state, self.since, self.exact, self.ready, self.name, self.stack
 
     def waits(self, now: float) -> float | None:
         """Seconds since it was parked; None when it is not."""
         return max(0.0, now - self.since) if self.state == WAITING else None
 
-    def text(self, now: float, ready: set[int]) -> str:
-        """A GREENLET of the protocol, as JSON. `ready`: identities of those the loop will switch to."""
+    def text(self, now: float, ready: bool) -> str:
+        """A GREENLET of the protocol, as JSON. `ready`: whether its loop will switch to it."""
         waits = self.waits(now)
-        state = READY if waits is not None and self.identity in ready else self.state
+        state = READY if waits is not None and ready else self.state
         return (
             f'{self._head}{state}","waits_s":{"null" if waits is None else f"{waits:.6f}"},'
             f'"at_least":{"false" if self.exact else "true"},"age_s":{now - self.first:.3f},'

@@ -8,14 +8,15 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterable
 from itertools import chain, compress
+from operator import attrgetter
 from time import perf_counter
 from types import BuiltinMethodType, MethodType
 from typing import Any
 from weakref import ref
 
-from voltscope.probe.greenlets import HUB, MAIN, NEW, RUNNING, WAITING, Known
+from voltscope.probe.greenlets import HUB, MAIN, NEW, RUNNING, WAITING, YOUNG_S, Known
 from voltscope.probe.quiet import SLICE, rest
-from voltscope.probe.walk import Names, in_slices, of_greenlet, of_running
+from voltscope.probe.walk import Names, Places, in_slices, of_greenlets, of_running
 
 # 200 greenlets are walked in 0.5 ms, 50 new ones named in 0.5 ms.
 GREENLETS_A_SLICE, NEW_A_SLICE = 200, 50
@@ -23,6 +24,8 @@ GREENLETS_A_SLICE, NEW_A_SLICE = 200, 50
 FRESH_S = 1.0
 # Who looks again and again does so less often where it holds the agent up for longer than this.
 SHORT_HOLD_S = 0.005
+
+_counted = attrgetter("counted")
 
 
 class Registry:
@@ -33,6 +36,9 @@ class Registry:
         self._known: dict[int, Known] = {}
         self._hubs: dict[int, Known] = {}
         self._next = 1
+        # How often something told of a greenlet has changed; lists that get the numbers of those that are forgotten.
+        self.changes = 0
+        self.leavers: list[list[int]] = []
         self._scanned, self._held = float("-inf"), 0.0
 
     def __len__(self) -> int:
@@ -97,8 +103,12 @@ class Registry:
 
     def _add(self, greenlet: Any) -> None:
         if greenlet is not None and self.known(greenlet) is None and not _ended(greenlet):
+            former = self._known.get(id(greenlet))
+            if former is not None:
+                self._forget(former)
             known = self._known[id(greenlet)] = Known(greenlet, self._next, self.names)
             self._next += 1
+            self._changed(known)
             if known.kind == HUB:
                 self._hubs[id(greenlet)] = known
 
@@ -123,45 +133,90 @@ class Registry:
         rename: bool = True,
         tally: Counter[str] | None = None,
         texts: list[str] | None = None,
+        after: int = -1,
     ) -> int:
         """Look where each stands, in slices; those that have ended are forgotten, and their number is the answer.
 
         `parked`: since when greenlets wait, by identity, from those who saw them switch. `tally`: counts the paths of
         all; a hub counts only where it is what its thread runs. `texts`: gets all of them as the protocol has them,
-        while what they are made of is at hand: that takes half of the time it takes afterwards.
+        while what they are made of is at hand: that takes half of the time it takes afterwards. `after`: those alone
+        that have changed since `changes` was that.
         """
-        threads = self._threads()
-        clocks = list(parked)
-        ready = set[int]() if texts is None else self.ready()
-        forgotten, ended = 0, []
-        for part in in_slices(list(self._known.items()), GREENLETS_A_SLICE):
+        threads, clocks = self._threads(), list(parked)
+        ready = None if texts is None else self.ready()
+        ended: list[Any] = []
+        forgotten = 0
+        for number, part in enumerate(in_slices(list(self._known.values()), GREENLETS_A_SLICE)):
+            if number:
+                rest()
             with SLICE:
                 now = perf_counter()
-                for identity, known in part:
-                    greenlet = known.ref()
-                    if greenlet is None or not self._stands(greenlet, known, threads, clocks, now):
-                        self._forget(identity, known)
-                        forgotten += 1
-                        if greenlet is not None:
-                            ended.append(greenlet)
-                        continue
-                    if rename or (texts is not None and known.may_be_renamed(now)):
-                        known.rename(greenlet)
-                    if tally is not None and known.places and (known.kind != HUB or known.state == RUNNING):
-                        tally[known.path(self.names)] += 1
-                    if texts is not None:
-                        texts.append(known.text(now, ready))
-                greenlet = None
-            rest()
+                gone = self._look_at(part, threads, _merged(clocks), ready, rename, now, ended)
+                if gone:
+                    forgotten += len(gone)
+                    part = [known for known in part if known not in gone]
+                if tally is not None:
+                    tally.update(filter(None, map(_counted, part)))
+                if texts is not None:
+                    texts += [known.text(now, known.ready) for known in part if known.changed > after]
         if ended:
             self._give_back(ended)
         return forgotten
 
-    def _forget(self, identity: int, known: Known) -> None:
+    def _look_at(
+        self,
+        part: list[Known],
+        threads: dict[int, int],
+        clock: dict[int, float],
+        ready: set[int] | None,
+        rename: bool,
+        now: float,
+        ended: list[Any],
+    ) -> list[Known]:
+        """Note where these stand, and which are `ready`, if that is asked for; those that are gone. `ended` gets what
+        has ended and is still there.
+        """
+        gone = []
+        old = now - YOUNG_S
+        for known, places in zip(part, of_greenlets([known.ref for known in part]), strict=True):
+            identity = known.identity
+            # Most stand where they stood. What would be touched for each has long left the processor's caches.
+            if (
+                places == known.parked
+                and not rename
+                and clock.get(identity) == (known.since if known.exact else None)
+                and (
+                    ready is None
+                    or ((identity in ready) is known.ready and known.stack is known.named_at and known.first < old)
+                )
+            ):
+                continue
+            before, greenlet = known.told(), known.ref()
+            if greenlet is None or not self._stands(greenlet, known, places, threads, clock, now):
+                self._forget(known)
+                gone.append(known)
+                if greenlet is not None:
+                    ended.append(greenlet)
+                continue
+            if rename or (ready is not None and known.may_be_renamed(now)):
+                known.rename(greenlet)
+            if ready is not None:
+                known.ready = identity in ready
+            if known.told() != before:
+                self._changed(known)
+        return gone
+
+    def _changed(self, known: Known) -> None:
+        self.changes += 1
+        known.changed = self.changes
+
+    def _forget(self, known: Known) -> None:
         """Unless another thread of ours has found a new greenlet at its address since."""
-        if self._known.get(identity) is known:
-            del self._known[identity]
-            self._hubs.pop(identity, None)
+        if self._known.get(known.identity) is known:
+            del self._known[known.identity]
+            self._hubs.pop(known.identity, None)
+            for numbers in self.leavers:
+                numbers.append(known.number)
 
     def _give_back(self, ended: list[Any]) -> None:
         """Let a hub let go of what has ended: ours may be the last reference, and what hangs on it is the agent's."""
@@ -171,18 +226,20 @@ class Registry:
                 return
 
     def _stands(
-        self, greenlet: Any, known: Known, threads: dict[int, int], clocks: list[dict[int, float]], now: float
+        self,
+        greenlet: Any,
+        known: Known,
+        places: Places,
+        threads: dict[int, int],
+        clock: dict[int, float],
+        now: float,
     ) -> bool:
         """Note where it stands; False when it has ended."""
         if known.kind == MAIN and id(greenlet) not in threads:
             return False  # of a thread without a hub, such as our own
-        places = of_greenlet(greenlet)
         if places:
-            if places != known.places or known.state != WAITING:
-                known.stands(WAITING, places, self.names, now)
-            since = None
-            for clock in clocks:
-                since = clock.get(known.identity, since)
+            known.stands(WAITING, places, self.names, now)
+            since = clock.get(known.identity)
             known.exact = since is not None
             if since is not None:
                 known.since = since
@@ -207,6 +264,16 @@ class Registry:
                 for callback in list(getattr(hub.loop, "_callbacks", ())):
                     found.add(id(_switched_to(getattr(callback, "callback", None))))
         return found
+
+
+def _merged(clocks: list[dict[int, float]]) -> dict[int, float]:
+    """All of them as one; the last one's word counts."""
+    if len(clocks) == 1:
+        return clocks[0]
+    found: dict[int, float] = {}
+    for clock in clocks:
+        found.update(clock)
+    return found
 
 
 def _subclasses(kind: type) -> set[type]:

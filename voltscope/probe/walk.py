@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, chain, repeat, starmap, takewhile, tee
 from operator import attrgetter, methodcaller, truth
 from types import CodeType, FrameType
 from typing import Any
+from weakref import ref
 
 from voltscope.probe.quiet import ONCE
 
@@ -21,18 +22,19 @@ MOST_KEPT = 20_000
 # Of text of stacks: an agent with deep ones has ever new ones while it is sampled, some 5 kB each.
 MOST_TEXT = 8_000_000
 _place = attrgetter("f_code", "f_lineno")
-_frame = attrgetter("gr_frame")
 _BACK = ("f_back",) * (DEEPEST - 1)
 
 
-def of_greenlet(greenlet: Any) -> Places:
-    """Code and line of each frame of a parked greenlet, innermost first; empty when it runs, has ended or not begun.
+def of_greenlets(greenlets: Iterable[ref[Any]]) -> list[Places]:
+    """Code and line of each frame of parked greenlets, innermost first; empty of one that runs, has ended, is gone or
+    not begun.
 
     One call into C without a byte of bytecode: a greenlet that ran on meanwhile would take its frames away from under
     us (from Python 3.12 on, walking a resumed greenlet's frames by `f_back` can crash). No frame is kept: a frame
-    keeps the local variables alive.
+    keeps the local variables alive. Nor is a greenlet: ours might be the last reference.
     """
-    return list(_walk(map(_frame, (greenlet,))))
+    frames = map(getattr, map(methodcaller("__call__"), greenlets), repeat("gr_frame"), repeat(None))
+    return list(_walks(zip(frames)))
 
 
 def of_thread(frame: FrameType) -> Places:
@@ -49,9 +51,7 @@ def of_threads(but: set[int]) -> dict[int, Places]:
     """The same of all threads except those with the identities `but`."""
     found: list[Any] = []
     threads, frames, all_frames = tee(starmap(sys._current_frames, ONCE), 3)
-    starts = map(repeat, chain.from_iterable(map(dict.values, frames)), repeat(1))
-    standing: Any = map(takewhile, repeat(truth), map(accumulate, map(chain, starts, repeat(_BACK)), repeat(getattr)))
-    walks: Any = map(list, map(map, repeat(_place), standing))  # as _walk, of each
+    walks = _walks(map(repeat, chain.from_iterable(map(dict.values, frames)), repeat(1)))
     # One call again, which lets the frames go at its end: kept for longer they would end with us, and what hangs on
     # them. Their threads run on as soon as there is bytecode.
     found.extend(
@@ -68,6 +68,12 @@ def count_threads() -> int:
 def _walk(first: Iterator[Any]) -> Iterator[tuple[CodeType, int]]:
     """From the innermost frame, the one `first` gives, if any. Nothing is looked at before the first is asked for."""
     return map(_place, takewhile(truth, accumulate(chain(first, _BACK), getattr)))
+
+
+def _walks(firsts: Iterable[Iterable[Any]]) -> Iterator[Places]:
+    """As _walk, of many; each of `firsts` gives one innermost frame, or None."""
+    standing: Any = map(takewhile, repeat(truth), map(accumulate, map(chain, firsts, repeat(_BACK)), repeat(getattr)))
+    return map(list, map(map, repeat(_place), standing))
 
 
 class Stack:

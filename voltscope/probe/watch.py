@@ -9,14 +9,16 @@ from time import perf_counter, thread_time
 
 from voltscope.probe.asks import Shared, told
 from voltscope.probe.blocks import MOST_BLOCKS, POLL_S, Blocks
+from voltscope.probe.changes import Told
 from voltscope.probe.quiet import rest
 from voltscope.probe.registry import FRESH_S
 from voltscope.probe.sample import Channel
 from voltscope.probe.spawns import Spawns
 from voltscope.probe.switches import BOUNDS, Switches
 
-# What a watch may take of a processor: with up to 100 greenlets, with 1,000 and more.
-SHARE_OF_FEW, SHARE_OF_MANY, FEW, MANY = 0.0035, 0.005, 100, 1000
+# What its thread may take of a processor: with up to 100 greenlets, with 1,000 and more. The agent loses half as much
+# again by handing over the interpreter and by what is no longer in the processor's caches.
+SHARE_OF_FEW, SHARE_OF_MANY, FEW, MANY = 0.002, 0.0035, 100, 1000
 # Greenlets that gevent does not spawn, and hubs of new threads, are found by looking through all objects again.
 RESCAN_S = 10.0
 MOST_HUBS = 8
@@ -27,15 +29,17 @@ RENAME_S = 5.0
 class Watch:
     """One watch: made, run once, and undone whatever happens."""
 
-    def __init__(self, channel: Channel, shared: Shared, rate: float, switches: bool, most: int) -> None:
+    def __init__(self, channel: Channel, shared: Shared, rate: float, switches: bool, most: int, changes: bool) -> None:
+        """`changes`: tell only what has changed since it was told."""
         self._channel, self._shared, self._registry = channel, shared, shared.registry
         self._rate, self._timed, self._most = rate, switches, most
+        self._told = Told(self._registry) if changes else None
         self._spawns = Spawns()
         self._hubs: dict[int, tuple[Switches, Blocks]] = {}
         self._spawning: Switches | None = None
         self._paths: Counter[str] = Counter()
         self._samples = self._moved = 0
-        self._looking = self._rename_at = perf_counter()
+        self._looking = self._rename_at = self._looked_at = perf_counter()
 
     def run(self, seconds: float, every: float) -> str:
         """Watch for so long; the reason why it ended."""
@@ -105,7 +109,12 @@ class Watch:
         rename = texts is not None and now >= self._rename_at
         if rename:
             self._rename_at = now + RENAME_S
-        self._moved += self._registry.look(self._shared.clocks(), rename, self._paths, texts)
+        after = -1
+        if self._told is not None and texts is not None:
+            self._told.looking()
+            after = self._told.after
+        self._looked_at = now
+        self._moved += self._registry.look(self._shared.clocks(), rename, self._paths, texts, after)
         self._samples += 1
 
     def _share(self) -> float:
@@ -117,14 +126,16 @@ class Watch:
         rate = round(self._samples / max(now - self._looking, 1e-9), 3)
         paths, samples, moved = self._paths, self._samples, self._moved
         self._paths, self._samples, self._moved, self._looking = Counter(), 0, 0, now
-        parts = [f"{path}:{times}" for path, times in paths.items()]
-        rest()
-        if len(texts) > self._most:  # those that wait longest come first
+        left_out, whole = 0, len(self._registry) > self._most
+        if whole:  # those that wait longest come first
+            rest()
             texts, left_out = told(self._registry, self._most)
+        if self._told is None:
+            parts = f'"folded":{{{",".join([f"{path}:{times}" for path, times in paths.items()])}}},'
         else:
-            left_out = 0
+            parts = self._told.folded(paths) + self._told.text(self._looked_at, whole)
         self._channel.update(
-            f'{{"at":{time.time()},"samples":{samples},"rate":{rate},"folded":{{{",".join(parts)}}},'
+            f'{{"at":{time.time()},"samples":{samples},"rate":{rate},{parts}'
             f'"greenlets":[{",".join(texts)}],"count":{len(self._registry)},"left_out":{left_out},'
             f'"moved":{moved},"switches":{self._switches() if self._timed else "null"}}}'
         )
@@ -143,6 +154,8 @@ class Watch:
         return f'{{"buckets":{buckets},"blocks":[{longest}],"timed_s":{round(traced, 3)}}}'
 
     def _undo(self) -> None:
+        if self._told is not None:
+            self._told.end()
         self._spawns.end()
         if self._spawning is not None:
             self._spawning.in_hub(self._spawns.remove)
@@ -153,7 +166,14 @@ class Watch:
 
 
 def watch(
-    channel: Channel, shared: Shared, seconds: float, rate: float, every: float, switches: bool, most: int
+    channel: Channel,
+    shared: Shared,
+    seconds: float,
+    rate: float,
+    every: float,
+    switches: bool,
+    most: int,
+    changes: bool,
 ) -> str:
     """Watch all greenlets for so long; the reason why it ended."""
-    return Watch(channel, shared, rate, switches, most).run(seconds, every)
+    return Watch(channel, shared, rate, switches, most, changes).run(seconds, every)
