@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 
 from voltscope.cli.live_places import function_of, position, said
+from voltscope.cli.live_watching import NewestPicture
 from voltscope.cli.terminal import NOTHING, Cell, Column, number, shown, table
-from voltscope.live.views import CallGraph, Node, Update
+from voltscope.live.views import CallGraph, Node
 
 _COLUMNS = [
     Column("FUNCTION"),
@@ -20,22 +21,11 @@ _BESIDE = 2
 _PRINTED = 40
 
 
-class CallGraphPicture:
+class CallGraphPicture(NewestPicture[CallGraph]):
     """The newest update, which tells the graph since the session began."""
 
-    def __init__(self) -> None:
-        self._now: CallGraph | None = None
-
-    def take(self, update: Update) -> None:
-        """Show this from now on."""
-        assert isinstance(update, CallGraph)  # noqa: S101  a session has one view
-        self._now = update
-
-    def lines(self, columns: int | None, rows: int | None) -> list[str]:
+    def _drawn(self, now: CallGraph, columns: int | None, rows: int | None) -> list[str]:
         """The functions that took most time, as many as there is room for."""
-        now = self._now
-        if now is None:
-            return []
         head = f"{number(now.samples)} samples in {now.seconds:.0f} s, the numbers beside names are {shown(now.unit)}"
         if not now.nodes:
             return [f"{head}. Nothing ran that could be seen."]
@@ -44,10 +34,6 @@ class CallGraphPicture:
         hidden = now.left_out + max(0, len(body) - room)
         more = [f"… and {number(hidden)} more functions"] if hidden else []
         return [head, "", *table(_COLUMNS, body[:room], columns), *more]
-
-    def end(self) -> list[str]:
-        """Nothing is held back."""
-        return []
 
     def dot(self, agent: str) -> str:
         """The graph as Graphviz reads it (graphviz.org/doc/info/lang.html): `dot -Tsvg`."""

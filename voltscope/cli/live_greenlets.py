@@ -8,8 +8,9 @@ from datetime import datetime
 import click
 
 from voltscope.cli.live_places import in_hub, said, spawned_at, waits_at
+from voltscope.cli.live_watching import NewestPicture
 from voltscope.cli.terminal import Cell, Column, bar, brief, number, shown, table
-from voltscope.live.views import Block, Greenlet, Greenlets, Place, Switches, Update
+from voltscope.live.views import Block, Greenlet, Greenlets, Place, Switches
 
 _COLUMNS = [
     Column("WHERE"),
@@ -26,22 +27,11 @@ _BAR = 24
 _BLOCKS = 5
 
 
-class GreenletsPicture:
+class GreenletsPicture(NewestPicture[Greenlets]):
     """The newest update, which tells all there is."""
 
-    def __init__(self) -> None:
-        self._now: Greenlets | None = None
-
-    def take(self, update: Update) -> None:
-        """Show this from now on."""
-        assert isinstance(update, Greenlets)  # noqa: S101  a session has one view
-        self._now = update
-
-    def lines(self, columns: int | None, rows: int | None) -> list[str]:
+    def _drawn(self, now: Greenlets, columns: int | None, rows: int | None) -> list[str]:
         """At most `columns` wide; with `rows`, the table is cut so that what blocked the hub is seen too."""
-        now = self._now
-        if now is None:
-            return []
         below = _switches(now.switches, columns) if now.switches else []
         states = Counter(_state(each) for each in now.greenlets)
         told = ", ".join(f"{number(states[state])} {state}" for state in _ORDER if states[state])
@@ -51,10 +41,6 @@ class GreenletsPicture:
         room = None if rows is None else max(1, rows - len(below) - 4)
         more = [f"… and {len(body) - room} more places"] if room is not None and len(body) > room else []
         return [head, "", *(table(_COLUMNS, body[:room], columns) if body else []), *more, *below]
-
-    def end(self) -> list[str]:
-        """Nothing is held back."""
-        return []
 
 
 def _groups(greenlets: tuple[Greenlet, ...]) -> list[list[Cell]]:

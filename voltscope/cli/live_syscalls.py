@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from voltscope.cli.live_watching import NewestPicture
 from voltscope.cli.terminal import NOTHING, Cell, Column, bar, brief, number, shown, table
-from voltscope.live.views import Syscall, Syscalls, Update
+from voltscope.live.views import Syscall, Syscalls
 
 _BAR = 20
 _COLUMNS = [
@@ -21,22 +22,11 @@ _TIMES = [
 ]
 
 
-class SyscallsPicture:
+class SyscallsPicture(NewestPicture[Syscalls]):
     """The newest update, which counts since the session began."""
 
-    def __init__(self) -> None:
-        self._now: Syscalls | None = None
-
-    def take(self, update: Update) -> None:
-        """Show this from now on."""
-        assert isinstance(update, Syscalls)  # noqa: S101  a session has one view
-        self._now = update
-
-    def lines(self, columns: int | None, rows: int | None) -> list[str]:
+    def _drawn(self, now: Syscalls, columns: int | None, rows: int | None) -> list[str]:
         """All calls, or as many as there is room for."""
-        now = self._now
-        if now is None:
-            return []
         rate = sum(call.recent for call in now.calls)
         errors = [call.errors for call in now.calls if call.errors is not None]
         failed = f", {number(sum(errors))} failed" if errors else ""
@@ -52,10 +42,6 @@ class SyscallsPicture:
         body = [_row(call, most)[: len(columns_of)] for call in now.calls]
         more = [f"… and {len(body) - room} more"] if room is not None and len(body) > room else []
         return [head, "", *table(columns_of, body[:room], columns), *more]
-
-    def end(self) -> list[str]:
-        """Nothing is held back."""
-        return []
 
 
 def _row(call: Syscall, most: float) -> list[Cell]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import click
 
@@ -22,6 +23,8 @@ from voltscope.live.views import Update, View
 
 if TYPE_CHECKING:
     from voltscope.site import Site
+
+UpdateT = TypeVar("UpdateT")
 
 # From here on nobody should begin by mistake.
 SLOW = 2.0
@@ -57,6 +60,29 @@ class Picture(Protocol):
 
     def end(self) -> list[str]:
         """No more comes: lines that were held back."""
+
+
+class NewestPicture(ABC, Generic[UpdateT]):
+    """A `Picture` of the newest update, which tells all there is."""
+
+    def __init__(self) -> None:
+        self._now: UpdateT | None = None
+
+    def take(self, update: Update) -> None:
+        """Show this from now on."""
+        self._now = cast("UpdateT", update)  # a session has one view
+
+    def lines(self, columns: int | None, rows: int | None) -> list[str]:
+        """See Picture."""
+        return [] if self._now is None else self._drawn(self._now, columns, rows)
+
+    @abstractmethod
+    def _drawn(self, now: UpdateT, columns: int | None, rows: int | None) -> list[str]:
+        """As `lines`."""
+
+    def end(self) -> list[str]:
+        """Nothing is held back."""
+        return []
 
 
 def watch(site: Site, asked: Asked, picture: Picture, whole: Callable[[], str] | None = None) -> int:
