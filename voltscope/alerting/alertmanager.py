@@ -32,7 +32,7 @@ class Matcher(msgspec.Struct, frozen=True):
     is_equal: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CurrentAlert:
     """An alert that Alertmanager has. `alert`: with annotations bounded, and labels where they are large.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
 from voltscope.alerting.acknowledgements import OURSELVES
@@ -33,7 +32,7 @@ class Flapping:
         self._database, self._standings, self._settings = database, standings, settings
         self._never = {ALERT, watchdog, *settings.never}
         self._at = now  # of the last look
-        self._starts: dict[str, deque[float]] = {}
+        self._starts: dict[str, list[float]] = {}  # few each: a deque takes 700 bytes
         self._changed: dict[str, float] = {}  # when anything last changed, of those that flap
         self.reload()
         database.undone.append(self.reload)  # after the standings' own
@@ -44,7 +43,7 @@ class Flapping:
         rows = self._database.rows("SELECT fingerprint, at FROM start WHERE at >= ? ORDER BY at", (oldest,))
         self._starts = {}
         for fingerprint, at in rows:
-            self._starts.setdefault(fingerprint, deque()).append(at)
+            self._starts.setdefault(fingerprint, []).append(at)
         # nobody knows what happened while we were away: it has been calm from now on
         going_on = [one.fingerprint or "" for one in self._standings.open("flapping")]
         self._changed = {one: self._changed.get(one, self._at) for one in going_on}
@@ -102,10 +101,9 @@ class Flapping:
         with self._database.write() as connection:
             connection.execute("DELETE FROM start WHERE fingerprint = ? AND at < ?", (one.fingerprint, oldest))
             connection.execute("INSERT INTO start VALUES (?, ?)", (one.fingerprint, now))
-        starts = self._starts.setdefault(one.fingerprint, deque())
+        starts = [at for at in self._starts.get(one.fingerprint, ()) if at >= oldest]
         starts.append(now)
-        while starts[0] < oldest:
-            starts.popleft()
+        self._starts[one.fingerprint] = starts
         if one.fingerprint in self._changed:
             self._changed[one.fingerprint] = now
         elif len(starts) >= self._settings.starts:

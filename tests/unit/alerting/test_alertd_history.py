@@ -47,6 +47,26 @@ def test_an_occurrence_has_a_beginning_an_end_and_what_was_said(alertd: Start) -
     assert rig.client.get("/api/alerts")["alerts"] == []
 
 
+def test_what_an_alert_says_is_told_as_it_is_now_and_kept_once(alertd: Start) -> None:
+    rig = alertd()
+    alert = rig.rules.fire(CRASHED, {"summary": "platform.historian crashed"})
+    watch = rig.alertd.watch
+
+    def is_kept_once() -> bool:
+        seen, known = watch.seen.alerts.get(alert), watch.parts.history.going_on().get(alert)
+        return seen is not None and known is not None and seen.alert.annotations is known.annotations
+
+    wait_for(is_kept_once, "the round after the first")
+    assert watch.seen.alerts[alert].alert.labels is watch.parts.history.going_on()[alert].labels
+    rig.rules.fire(CRASHED, {"summary": "platform.historian crashed twice"})
+
+    def summary() -> str | None:
+        told = rig.client.alert(alert)
+        return told["annotations"]["summary"] if told else None
+
+    wait_for(lambda: summary() == "platform.historian crashed twice", "what is said of it now")
+
+
 def test_alerts_go_on_with_their_occurrence_after_a_restart(alertd: Start) -> None:
     rig = alertd()
     goes_on, ends = rig.rules.fire(CRASHED), rig.rules.fire(DRIVER)
