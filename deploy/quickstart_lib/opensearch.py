@@ -97,3 +97,10 @@ def _run(arguments: list[str]) -> None:
             "Maven fetches 53 MB: mirrors and proxies are named in ~/.m2/settings.xml.",
             output=said,
         )
+
+
+if __name__ == "__main__":
+    try:
+        install(cache())  # before tests that have a time limit
+    except StepFailed as error:
+        raise SystemExit(f"{error.why} {error.remedy} {error.output[-1000:]}") from error

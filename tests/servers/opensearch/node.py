@@ -101,7 +101,3 @@ def _free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
-
-
-if __name__ == "__main__":
-    classpath()  # before tests that have a time limit
