@@ -221,10 +221,7 @@ def _publisher(config: AlertdConfig, data_dir: Path) -> MqttPublisher | None:
 
 def _access(config: AlertdConfig) -> Access:
     """Who may do what. Raises ConfigError, also for keys that do not go together."""
-    if (config.certificate is None) != (config.key is None):
-        raise ConfigError("certificate", "one of certificate and key", "both, or neither")
-    if config.certificate is not None and config.web_config_file is not None:
-        raise ConfigError("certificate", "with web_config_file", "one of them: the file's tls_server_config")
+    config.check_listening()
     try:
         return Access(Path(config.credentials).expanduser() if config.credentials else None)
     except VoltscopeError as error:

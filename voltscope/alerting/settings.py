@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from voltscope.configuration import Config
+from voltscope.listening import Listening, ListenPort
 from voltscope.outbound.keys import Port, ServerKeys, TlsKeys
 from voltscope.site import ALERTD_PORT
 
@@ -132,26 +133,18 @@ class MqttSettings(TlsKeys, frozen=True, kw_only=True):
             raise ValueError("username and password_file go together")
 
 
-class AlertdConfig(Config, frozen=True, kw_only=True):
+class AlertdConfig(Listening, frozen=True, kw_only=True):
     """Everything there is to set; `{}` is a configuration.
 
-    `host`, `port`: where HTTP listens (0: any free port); `names`: host names allowed besides loopback's.
-    `credentials`: the credential file, without which nobody may acknowledge. `certificate`, `key`: PEM files that turn
-    TLS on; `web_config_file`: an exporter-toolkit web configuration file, which says that and more. `data_dir`: where
-    acknowledgements and history are kept, ~/.local/share/voltscope/alertd when None. `sites`: site files, whose
-    profilers and logs evidence is taken from; the one of `voltscope --site` when there is none. `poll_s`: how often
-    Alertmanager is asked. `settle_s`: how long Alertmanager runs before what it does not know is over: Prometheus sends
-    what fires once a minute. `quiet_receivers`: names of Alertmanager's that reach nobody but us. `keep_days`,
-    `keep_occurrences`: how much history is kept.
+    Without `credentials` nobody may acknowledge. `data_dir`: where acknowledgements and history are kept,
+    ~/.local/share/voltscope/alertd when None. `sites`: site files, whose profilers and logs evidence is taken from; the
+    one of `voltscope --site` when there is none. `poll_s`: how often Alertmanager is asked. `settle_s`: how long
+    Alertmanager runs before what it does not know is over: Prometheus sends what fires once a minute.
+    `quiet_receivers`: names of Alertmanager's that reach nobody but us. `keep_days`, `keep_occurrences`: how much
+    history is kept.
     """
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = ALERTD_PORT
-    names: tuple[str, ...] = ()
-    credentials: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-    web_config_file: str | None = None
+    port: ListenPort = ALERTD_PORT
     data_dir: str | None = None
     sites: tuple[str, ...] = ()
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()

@@ -20,9 +20,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from voltscope.configuration import Config, load
+from voltscope.configuration import load
 from voltscope.engine.service import EngineContext
 from voltscope.errors import ConfigError, UnknownCollector, UnknownMethod, VoltscopeError
+from voltscope.listening import Listening, ListenPort
 from voltscope.metrics import landing
 from voltscope.metrics.collectors import collectors
 from voltscope.metrics.exposition import Exposition, count_start
@@ -35,22 +36,14 @@ _SCRAPE_MARGIN_S = 0.5
 _SHORTEST_S = 0.1
 
 
-class ExporterConfig(Config, frozen=True, kw_only=True):
+class ExporterConfig(Listening, frozen=True, kw_only=True):
     """The exporter's configuration. Times in seconds; paths absolute or relative to the engine's data directory.
 
-    `names`: host names, besides loopback's, under which clients may ask. `credentials`: the file of those who may
-    read; needed when `host` is not loopback. `disabled_collectors`: names of collectors not to run.
-    `web_config_file`: a web configuration file of Prometheus's exporter-toolkit: TLS, users, headers, rate limit.
-    `facts_fresh_s`: facts older than this count as stale even when nothing went wrong.
+    `credentials` or `web_config_file` is needed when `host` is not loopback. `disabled_collectors`: names of collectors
+    not to run. `facts_fresh_s`: facts older than this count as stale even when nothing went wrong.
     """
 
-    host: str = "127.0.0.1"
-    port: int = EXPORTER_PORT
-    names: tuple[str, ...] = ()
-    credentials: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-    web_config_file: str | None = None
+    port: ListenPort = EXPORTER_PORT
     disabled_collectors: tuple[str, ...] = ()
     facts_timeout_s: float = 2.0
     facts_fresh_s: float = 30.0
@@ -58,8 +51,6 @@ class ExporterConfig(Config, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raises ConfigError for values the schema's types allow and we do not."""
-        if not 0 <= self.port <= 65535:
-            raise ConfigError("port", str(self.port), "0 (any free one) to 65535")
         for key in ("facts_timeout_s", "facts_fresh_s", "collector_timeout_s"):
             if not 0 < getattr(self, key) <= 300:
                 raise ConfigError(key, str(getattr(self, key)), "more than 0, at most 300 seconds")
@@ -67,10 +58,7 @@ class ExporterConfig(Config, frozen=True, kw_only=True):
         for name in self.disabled_collectors:
             if name not in known:
                 raise ConfigError("disabled_collectors", repr(name), ", ".join(known))
-        if (self.certificate is None) != (self.key is None):
-            raise ConfigError("certificate", "only one of certificate and key", "both or neither")
-        if self.certificate is not None and self.web_config_file is not None:
-            raise ConfigError("certificate", "with web_config_file", "one of them: the file's tls_server_config")
+        self.check_listening()
         if not is_loopback(self.host) and self.credentials is None and self.web_config_file is None:
             raise ConfigError(
                 "credentials", "nothing", f"a credential file or a web_config_file, as {self.host} is not loopback"

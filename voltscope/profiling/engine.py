@@ -72,16 +72,13 @@ class ProfilerEngine:
             access = Access(Path(new.credentials) if new.credentials else None)
         except VoltscopeError as error:
             raise ConfigError("credentials", repr(new.credentials), str(error)) from error
-        if (new.certificate is None) != (new.key is None):
-            raise ConfigError("certificate", "one of certificate and key", "both, or neither")
-        if new.certificate is not None and new.web_config_file is not None:
-            raise ConfigError("certificate", "with web_config_file", "one of them: the file's tls_server_config")
+        new.check_listening()
         self._web_config(new)
         for server in (new.index, new.grafana, new.pyroscope):
             if server is not None:
                 _check_files(server)
         if self._recorder is not None and self._archive is not None:
-            if self._config is None or _surface(self._config) != _surface(new):
+            if self._config is None or self._config.listening() != new.listening():
                 self._listen_anew(new, access)
             self._recorder.apply(new.limits, new.site)
             self._archive.retain(new.retention)
@@ -282,18 +279,6 @@ def _audit_file(path: Path) -> AuditFile:
         raise VoltscopeError(f"cannot write the audit {path}: {error}.", "Check its owner and its disk.") from error
     file.begin()
     return file
-
-
-def _surface(config: ProfilerConfig) -> tuple[object, ...]:
-    return (
-        config.host,
-        config.port,
-        config.names,
-        config.credentials,
-        config.certificate,
-        config.key,
-        config.web_config_file,
-    )
 
 
 def _check_files(settings: ServerKeys) -> None:

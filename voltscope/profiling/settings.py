@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from voltscope.configuration import Config
+from voltscope.listening import Listening, ListenPort
 from voltscope.outbound.keys import IndexName, ServerKeys
 from voltscope.profiling.archive import Retention
 from voltscope.profiling.backends.base import Kind
@@ -110,28 +111,20 @@ class TriggerSettings(Config, frozen=True, kw_only=True):
         return self.kind or (Kind.CPU if self.when == "cpu" else Kind.WALL)
 
 
-class ProfilerConfig(Config, frozen=True, kw_only=True):
+class ProfilerConfig(Listening, frozen=True, kw_only=True):
     """Everything there is to set.
 
-    `site`: label of captures. `host`, `port`: where HTTP listens (0: any free port); `names`: host names allowed
-    besides loopback's. `credentials`: the credential file, without which nobody may start a capture over HTTP.
-    `certificate`, `key`: PEM files that turn TLS on; `web_config_file`: an exporter-toolkit web configuration file,
-    which says that and more. `max_seconds`, `max_rate` (Hz), `max_concurrent`,
-    `max_waiting`, `max_per_requester`, `max_per_minute` (of one requester): limits of captures. `keep_captures`,
-    `keep_megabytes`, `keep_days`: how much is kept; `keep_continuous_days`, `keep_continuous_megabytes`: of continuous
-    profiles. `index`: a store of documents that finished captures are indexed in as well. `continuous`: what is sampled
-    all the time, `pyroscope`: where that is sent to as well. `grafana`: whose dashboards are annotated. `triggers`:
-    captures taken by themselves; `alert_seconds`: how long those last that an alert asks for.
+    `site`: label of captures. Without `credentials` nobody may start one over HTTP. `max_seconds`, `max_rate` (Hz),
+    `max_concurrent`, `max_waiting`, `max_per_requester`, `max_per_minute` (of one requester): limits of captures.
+    `keep_captures`, `keep_megabytes`, `keep_days`: how much is kept; `keep_continuous_days`,
+    `keep_continuous_megabytes`: of continuous profiles. `index`: a store of documents that finished captures are
+    indexed in as well. `continuous`: what is sampled all the time, `pyroscope`: where that is sent to as well.
+    `grafana`: whose dashboards are annotated. `triggers`: captures taken by themselves; `alert_seconds`: how long those
+    last that an alert asks for.
     """
 
     site: str | None = None
-    host: str = "127.0.0.1"
-    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = PROFILER_PORT
-    names: tuple[str, ...] = ()
-    credentials: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-    web_config_file: str | None = None
+    port: ListenPort = PROFILER_PORT
     max_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 300
     max_rate: Annotated[int, msgspec.Meta(ge=1, le=10000)] = 1000
     max_concurrent: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
