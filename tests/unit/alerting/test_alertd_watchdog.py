@@ -6,15 +6,14 @@ import email
 import email.policy
 import json
 import signal
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from aiosmtpd.controller import Controller
 from alertd_rig import CRASHED, Rig, free_port, request, wait_for
+from servers.answering import AnsweringServer, Asked, Reply
 
 from voltscope.alerting.alert import Alert
 from voltscope.alerting.alertmanager import CurrentAlert
@@ -40,25 +39,14 @@ class Told(list[dict[str, Any]]):
 def told() -> Iterator[Told]:
     found = Told()
 
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if not found.refuses:
-                found.append(json.loads(body))
-            self.send_response(500 if found.refuses else 200)
-            self.end_headers()
+    def answer(asked: Asked) -> Reply:
+        if not found.refuses:
+            found.append(json.loads(asked.body))
+        return Reply(500 if found.refuses else 200)
 
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Hook)
-    found.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with AnsweringServer(answer) as server:
+        found.url = f"{server.url}/hook"
+        yield found
 
 
 def test_whoever_looks_from_outside_sees_it(alertd: Start) -> None:
