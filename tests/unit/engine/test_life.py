@@ -1,5 +1,6 @@
 """The MUSTs of docs/engine-link.md that concern life and death: real processes, killed at any point."""
 
+import contextlib
 import json
 import os
 import random
@@ -60,6 +61,13 @@ def supervise(tmp_path, monkeypatch):
         supervisor.stop()
 
 
+def stands_still(pid):
+    """Whether every thread is stopped, by proc(5); one may go on for a while on a busy machine."""
+    threads = Path(f"/proc/{pid}/task").glob("*/stat")
+    with contextlib.suppress(OSError):  # a thread that ended
+        return all(file.read_text().rpartition(")")[2].split()[0] == "T" for file in threads)
+
+
 def answers(supervisor):
     """Whether the engine answers; its pid when it does."""
     try:
@@ -112,6 +120,7 @@ def test_m8_an_engine_that_stands_still_holds_up_nobody_and_is_replaced(supervis
     supervisor = supervise()
     first = until(lambda: answers(supervisor))
     os.kill(first, signal.SIGSTOP)
+    until(lambda: stands_still(first))
 
     def ask():
         with pytest.raises((LinkClosed, LinkTimeout)):
