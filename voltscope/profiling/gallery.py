@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from voltscope.errors import BadRequest
 from voltscope.profiling.backends.base import Kind
-from voltscope.profiling.difference import changes, draw, fold
+from voltscope.profiling.changes import changes
+from voltscope.profiling.difference import draw, fold
 from voltscope.profiling.heading import Heading, of_difference
 from voltscope.profiling.picture import Picture, captured, spanned
 from voltscope.profiling.profiles import Labels, Profiles, Wanted

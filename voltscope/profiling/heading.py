@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from voltscope.profiling.backends.base import Kind
 from voltscope.profiling.capture import Capture, iso_utc
+from voltscope.profiling.changes import Change
 from voltscope.profiling.stacks import Stacks, amount, own_shares, samples_in, share
-
-if TYPE_CHECKING:
-    from voltscope.profiling.difference import Change
 
 _NOTHING = {
     Kind.CPU: "nothing ran while we looked",

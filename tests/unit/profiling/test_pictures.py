@@ -22,7 +22,8 @@ from voltscope.engine.service import EngineContext, FactsAnswer
 from voltscope.profiling.archive import Archive
 from voltscope.profiling.backends.base import Kind
 from voltscope.profiling.capture import iso_utc
-from voltscope.profiling.difference import change, changes, fold
+from voltscope.profiling.changes import change, changes
+from voltscope.profiling.difference import fold
 from voltscope.profiling.engine import ProfilerEngine
 from voltscope.profiling.picture import captured, spanned
 from voltscope.profiling.pprof import pprof
