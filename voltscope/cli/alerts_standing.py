@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -65,10 +66,13 @@ def silence(ctx: click.Context, matchers: tuple[dict[str, Any], ...], seconds: f
 @click.command()
 @click.argument("of_site", metavar="SITE")
 @click.option("--instance", metavar="NAME", help="Only this platform of it.")
-@click.option("--start", type=Moment(), metavar="WHEN", help="Since when: 2026-11-21T22:00. Default: now.")
+@click.option("--start", type=Moment("timezone"), metavar="WHEN", help="Since when: 2026-11-21T22:00. Default: now.")
 @click.option("--for", "seconds", type=Duration(), required=True, metavar="TIME", help="How long: 30m, 2h, 3d.")
 @click.option("--weekly", is_flag=True, help="Each week at that time, until it is ended.")
-@click.option("--timezone", metavar="NAME", help="Whose clock weekly means, such as Europe/Berlin. Default: alertd's.")
+@click.option(
+    "--timezone", metavar="NAME", is_eager=True,
+    help="Whose clock both go by, such as Europe/Berlin. Default: this host's; each week alertd's.",
+)  # fmt: skip
 @_why()
 @json_option("Print the maintenance as one JSON object.")
 @click.pass_context
@@ -89,7 +93,8 @@ def maintenance(
         "/api/maintenance", site=of_site, instance=instance, start=begin, end=begin + seconds, why=why,
         weekly=weekly or None, timezone=timezone,
     )  # fmt: skip
-    when = f"from {_local(made['start'])} until {_local(made['end'])}{', each week' if weekly else ''}"
+    first, last = (_local(made[name], timezone) for name in ("start", "end"))
+    when = f"from {first} until {last}{f' ({timezone})' if timezone else ''}{', each week' if weekly else ''}"
     return _told(made, as_json, f"Maintenance of {_of(made)} {when}.")
 
 
@@ -170,5 +175,5 @@ def _row(kind: str, one: dict[str, Any]) -> list[Cell]:
     ]
 
 
-def _local(at: float) -> str:
-    return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}"
+def _local(at: float, timezone: str | None = None) -> str:
+    return f"{datetime.fromtimestamp(at, ZoneInfo(timezone) if timezone else None):%Y-%m-%d %H:%M}"

@@ -6,6 +6,7 @@ import re
 import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
@@ -24,6 +25,10 @@ class Moment(_FloatType):
 
     name = "moment"
 
+    def __init__(self, clock: str | None = None) -> None:
+        """`clock`: an eager parameter of the command that may name the time zone of times without one."""
+        self._clock = clock
+
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
@@ -35,7 +40,11 @@ class Moment(_FloatType):
                 moment = time.time() - _seconds(text)
                 return datetime.fromtimestamp(moment, timezone.utc).timestamp()  # not before the years there are
             # Python 3.10 reads neither a final Z nor a blank for the T
-            return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).timestamp()
+            found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
+            zone = ctx.params.get(self._clock) if ctx is not None and self._clock else None
+            return (found.replace(tzinfo=ZoneInfo(zone)) if zone and found.tzinfo is None else found).timestamp()
+        except ZoneInfoNotFoundError:
+            self.fail(f"no time zone is called {zone!r}; one is Europe/Berlin.", param, ctx)
         except (ValueError, OverflowError, OSError):
             self.fail(
                 f"{text!r} is neither a duration such as 15m, 1h or 2d nor a time such as 2026-11-21T14:30.",

@@ -114,6 +114,20 @@ def test_silences_maintenance_and_sites_given_up_are_made_listed_and_ended(cli: 
     ok(cli("silence", "nonsense", "--for", "1h", "--why", "x"), 2)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_maintenance_begins_by_the_clock_that_it_is_planned_by(cli: Run, order: int) -> None:
+    asked = [("--start", "2027-01-09T22:00"), ("--timezone", "Europe/Berlin"), ("--for", "4h"), ("--why", "new pump")]
+    words = [word for pair in asked[::order] for word in pair]
+    made = of_json(cli("maintenance", "campus", "--json", *words))
+    assert (made["start"], made["end"]) == (1_799_528_400.0, 1_799_542_800.0), "21:00 and 01:00 UTC"
+    assert "from 2027-01-09 22:00 until 2027-01-10 02:00 (Europe/Berlin)" in ok(cli("maintenance", "campus", *words))
+    zoned = of_json(cli("maintenance", "campus", "--json", *words, "--start", "2027-01-09T22:00Z"))
+    assert zoned["start"] == made["start"] + 3600
+    refused = cli("maintenance", "campus", *words, "--timezone", "Europe/Nowhere")
+    ok(refused, 2)
+    assert "Europe/Nowhere" in refused.stderr
+
+
 def test_history_has_what_was_and_show_tells_it_whole(cli: Run, rig: Rig, crashed: str) -> None:
     assert "goes on" in ok(cli("history"))
     rig.rules.resolve(crashed)
