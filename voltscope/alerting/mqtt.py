@@ -88,18 +88,13 @@ class MqttPublisher:
             self._make_room()
         self._tell(lambda: None)
 
-    def firing(self) -> dict[str, str]:
-        """What is retained: topics, each with the alert's fingerprint."""
-        with self._lock:
-            rows = self._database.execute("SELECT topic FROM firing").fetchall()
-        return {topic: topic.rpartition("/")[2] for (topic,) in rows}
-
-    def take_back(self, topics: Iterable[str]) -> None:
-        """These are over, whoever else was not told so. Raises AlertStoreError."""
+    def take_back(self, is_over: Callable[[str], bool]) -> None:
+        """Of what is retained, that of whose fingerprint this is true. Raises AlertStoreError."""
         with self._kept():
-            for topic in topics:
-                self._database.execute("DELETE FROM firing WHERE topic = ?", (topic,))
-                self._database.execute("INSERT INTO waiting (topic, payload) VALUES (?, ?)", (topic, b""))
+            for (topic,) in self._database.execute("SELECT topic FROM firing").fetchall():
+                if is_over(topic.rpartition("/")[2]):
+                    self._database.execute("DELETE FROM firing WHERE topic = ?", (topic,))
+                    self._database.execute("INSERT INTO waiting (topic, payload) VALUES (?, ?)", (topic, b""))
             self._make_room()
         self._tell(lambda: None)
 

@@ -151,14 +151,15 @@ class Alertd:
 
     def tidy(self) -> None:
         """Let go of old history, and take back from MQTT what is over. Raises VoltscopeError."""
-        now, seen = self._clock(), self.watch.seen
-        oldest = now - self._config.keep_days * 86400
+        oldest = self._clock() - self._config.keep_days * 86400
         self._history.retain(oldest, self._config.keep_occurrences)
         self._standings.retain(oldest)
-        if self._mqtt is not None and seen.settled:
-            last = {topic: self._history.last(fingerprint) for topic, fingerprint in self._mqtt.firing().items()}
-            ended = {topic: one.ended for topic, one in last.items() if one is not None}
-            self._mqtt.take_back(topic for topic, at in ended.items() if at is not None and now - at > _UNTOLD_S)
+        if self._mqtt is not None and self.watch.seen.settled:
+            self._mqtt.take_back(self._is_long_over)
+
+    def _is_long_over(self, fingerprint: str) -> bool:
+        last = self._history.last(fingerprint)
+        return last is not None and last.ended is not None and self._clock() - last.ended > _UNTOLD_S
 
     def _tidy_on(self) -> None:
         while True:

@@ -114,9 +114,9 @@ class Standings:
 
     def change(self, standing_id: str, **changes: object) -> Standing | None:
         """Change some of what is kept of one in force; None when it is not any more."""
-        with self._lock:
+        with self._lock:  # until it is written: who ends it meanwhile must not find it alive again
             now = self._open.get(standing_id)
-        return None if now is None else self.put(msgspec.structs.replace(now, **changes))
+            return None if now is None else self.put(msgspec.structs.replace(now, **changes))
 
     def end(self, standing_id: str, now: float, by: str, why: str) -> Standing | None:
         """It is over; None when it was already."""
