@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...parts import palette, variables
 from ...parts.board import Row
 from ...parts.links import ROW_AGENT, ROW_PLATFORM
-from ...parts.panels import HALF, THIRD, Column, compared, table
+from ...parts.panels import THIRD, Column, compared, table
 from ...parts.queries import MANY, fastest, grown, highest, lines, rows
 from .common import AGENT, NAME, STALE
 
@@ -44,7 +44,7 @@ def exporter() -> Row:
                 lines(highest(SCRAPE), NAME),
                 unit="s",
                 none=STALE,
-                width=HALF,
+                width=THIRD,
             ),
             # at one moment: of two hundred platforms there are thousands
             table(
@@ -59,7 +59,7 @@ def exporter() -> Row:
                 ),
                 none=STALE,
                 sort=("Took", True),
-                width=HALF,
+                width=THIRD * 2,
             ),
             compared(
                 "Age of what collectors deliver",
