@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -90,7 +91,9 @@ def test_a_second_run_does_nothing_and_ends_soon(site: dict[str, Any], quickstar
     began = time.monotonic()
     again = quickstart("--home", site["home"])
     assert again.returncode == 0, again.stdout
-    assert time.monotonic() - began < 60  # 5 s on an idle machine; nothing is installed or started
+    if first := re.search(r"^Done in (\d+) s", site.get("output", ""), re.MULTILINE):
+        # 5 s of 75 on an idle machine; nothing is installed or started
+        assert time.monotonic() - began < int(first[1]) / 2
     assert _running(site, quickstart) == before
 
 

@@ -100,7 +100,7 @@ class RunningSite:
     @contextmanager
     def client(self, who: tuple[str, str] | None = OPERATOR) -> Iterator[httpx.Client]:
         """A client with a session of `who`, obtained through the login form."""
-        with httpx.Client(base_url=self.url, headers={"Origin": self.url}, trust_env=False, timeout=20) as client:
+        with httpx.Client(base_url=self.url, headers={"Origin": self.url}, trust_env=False, timeout=60) as client:
             if who is not None:
                 answer = client.post("/login", data={"name": who[0], "secret": who[1]})
                 assert answer.status_code == 303, answer.text

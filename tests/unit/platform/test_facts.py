@@ -216,7 +216,7 @@ def test_latency_is_counted_and_a_silent_agent_counts_in_the_last_bucket(platfor
 def test_a_slow_agent_does_not_make_others_look_slow(platform, generation, home):
     platform.silent = {"listener"}
     health = gatherer(platform, generation, home, health_interval_s=10).gather().health
-    assert health["platform.historian"].seconds < 0.1 and health["listener"].seconds == 0.2
+    assert health["platform.historian"].seconds < health["listener"].seconds == 0.2
 
 
 def test_a_huge_context_and_half_surrogates_do_not_keep_the_facts(platform, generation, home):

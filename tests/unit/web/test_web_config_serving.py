@@ -129,11 +129,12 @@ def test_a_flood_of_wrong_passwords_does_not_hold_up_the_good(engine: Start) -> 
     many = 60  # more than the threads there are to answer
     with httpx.Client() as client, ThreadPoolExecutor(many) as pool:
         assert client.get(f"{url}/metrics", auth=("alice", "sesame")).status_code == 200
+        began = time.monotonic()
         flood = [pool.submit(httpx.get, f"{url}/metrics", auth=("alice", str(n)), timeout=60) for n in range(many)]
         seconds = _seconds(lambda: client.get(f"{url}/metrics", auth=("alice", "sesame")))
         assert any(not one.done() for one in flood)
-        assert seconds < 1.5
         assert {one.result().status_code for one in flood} == {401}
+        assert seconds < (time.monotonic() - began) / 2
 
 
 def test_a_new_file_is_in_force_at_once_and_open_connections_live_on(engine: Start, tmp_path: Path) -> None:
