@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter
 from time import perf_counter, thread_time
@@ -77,7 +78,7 @@ class Watch:
                     tell_at = max(tell_at + every, now + every / 2)
                 # all that this thread has used since the last look, whatever for
                 owed, paid = thread_time() - paid, thread_time()
-                look_at = now + max(1 / self._rate, owed / self._share())
+                look_at = now + self._pause(owed)
             if now >= deadline:
                 return "time"
             if self._channel.wait(min(scan_at, poll_at, look_at, deadline) - perf_counter()):
@@ -116,6 +117,15 @@ class Watch:
         self._looked_at = now
         self._moved += self._registry.look(self._shared.clocks(), rename, self._paths, texts, after)
         self._samples += 1
+
+    def _pause(self, owed: float) -> float:
+        """Until the next look, after one that took so much. Where that is longer than wished, looks come with polls:
+        each time we wake costs the agent as much as half a look at a hundred.
+        """
+        wished, due = 1 / self._rate, owed / self._share()
+        if due <= wished:
+            return wished
+        return max(wished, math.ceil(due / POLL_S) * POLL_S) if self._timed else due
 
     def _share(self) -> float:
         among = (len(self._registry) - FEW) / (MANY - FEW)
