@@ -104,7 +104,7 @@ def test_a_kill_at_each_append_changes_nothing(moment: str, tmp_path: Path, monk
 
 def test_a_spool_that_refuses_for_a_while_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(tmp_path, policing=Policing(collapse_after=2))
-    rig.append(record("one"), *[record("flood", second=5) for _ in range(50)], record("two"))
+    rig.append(record("one"), *[record("flood", second=5)] * 50, record("two"))
     rig.append("2026-11-21 03:00:00,000 (PID:77) demo.agent(12) INFO: agent x-1 has PID 78")
     refused = 0
 
