@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections import Counter
 from time import perf_counter, thread_time
@@ -17,8 +16,8 @@ from voltscope.probe.sample import Channel
 from voltscope.probe.spawns import Spawns
 from voltscope.probe.switches import BOUNDS, Switches
 
-# What its thread may take of a processor: with up to 100 greenlets, with 1,000 and more. The agent loses half as much
-# again by handing over the interpreter and by what is no longer in the processor's caches.
+# What looks may take of a processor: with up to 100 greenlets, with 1,000 and more. Polls come to that, and what the
+# agent loses by handing over the interpreter and by what is no longer in the processor's caches: half as much again.
 SHARE_OF_FEW, SHARE_OF_MANY, FEW, MANY = 0.002, 0.0035, 100, 1000
 # Greenlets that gevent does not spawn, and hubs of new threads, are found by looking through all objects again.
 RESCAN_S = 10.0
@@ -54,16 +53,14 @@ class Watch:
         scan_at = look_at = now
         poll_at = now if self._timed else float("inf")
         tell_at, deadline = now + every, now + seconds
-        paid, fresh_s = thread_time(), FRESH_S
+        fresh_s, named = FRESH_S, False
         while True:
             now = perf_counter()
             if now >= scan_at:
-                began = thread_time()
                 self._registry.scan(fresh_s)
                 fresh_s = RESCAN_S / 2
                 self._take_hubs()
                 scan_at = now + RESCAN_S
-                paid += thread_time() - began  # once in a while, and short: not what the pace is for
             looking = now >= min(look_at, deadline)
             if now >= poll_at or (looking and self._timed):  # awake is awake: the next one may wait
                 self._poll()
@@ -72,13 +69,14 @@ class Watch:
                 # told right after a look, at the one nearest to when it is due: what is told is of now
                 telling = now >= min(tell_at - 0.5 / self._rate, deadline)
                 texts = list[str]() if telling else None
+                began = thread_time()
                 self._look(texts, now)
                 if texts is not None:
                     self._tell(texts)
                     tell_at = max(tell_at + every, now + every / 2)
-                # all that this thread has used since the last look, whatever for
-                owed, paid = thread_time() - paid, thread_time()
-                look_at = now + self._pause(owed)
+                # the first one gives everything its name, which is not what the pace is for
+                owed, named = thread_time() - began if named else 0.0, True
+                look_at = now + max(1 / self._rate, owed / self._share())
             if now >= deadline:
                 return "time"
             if self._channel.wait(min(scan_at, poll_at, look_at, deadline) - perf_counter()):
@@ -117,15 +115,6 @@ class Watch:
         self._looked_at = now
         self._moved += self._registry.look(self._shared.clocks(), rename, self._paths, texts, after)
         self._samples += 1
-
-    def _pause(self, owed: float) -> float:
-        """Until the next look, after one that took so much. Where that is longer than wished, looks come with polls:
-        each time we wake costs the agent as much as half a look at a hundred.
-        """
-        wished, due = 1 / self._rate, owed / self._share()
-        if due <= wished:
-            return wished
-        return max(wished, math.ceil(due / POLL_S) * POLL_S) if self._timed else due
 
     def _share(self) -> float:
         among = (len(self._registry) - FEW) / (MANY - FEW)
