@@ -176,7 +176,7 @@ def _kind(name: str, value: float) -> Kind:
         return "clock"
     # states, limits, versions and moments stand still; what is measured does not
     small = value in (0.0, 1.0) or name.endswith(
-        ("_info", "_size_bytes", "_max_fds", "_limit_bytes", "_interval_seconds", "_exit_status")
+        ("_info", "_size_bytes", "_max_fds", "_limit_bytes", "_interval_seconds", "_exit_status", "_device_points")
     )
     return "fixed" if small or name.endswith(("_timestamp_seconds", "_start_time_seconds")) else "gauge"
 

@@ -158,18 +158,19 @@ def _rates() -> Row:
         (
             compared(
                 "Publishes",
-                "Publishes a second, by device.",
-                lines(highest(f"device:volttron_device_updates:rate5m{{{WHERE}}}", ever=False), NAME),
-                unit="cps",
+                "Of all devices of a platform, to those that should come at their intervals; of many platforms those "
+                "that had the fewest.",
+                lines(lowest(f"instance:volttron_device_updates:ratio_rate5m{{{MANY}}}"), "{{instance}}"),
+                unit="percentunit",
                 none=NONE,
                 width=THIRD,
             ),
             compared(
-                "Points",
-                "Points in the last publish of a device: fewer than before means that some could not be read.",
-                lines(lowest(f"volttron_device_points{{{WHERE}}}", ever=False), NAME),
+                "Missing points",
+                "Points that the last publish of a device lacks and one within an hour had: some could not be read.",
+                lines(f"device:volttron_device_points:missing1h{{{WHERE}}}", NAME),
                 unit="short",
-                none=NONE,
+                none="No point is missing.",
                 width=THIRD,
             ),
             compared(

@@ -25,7 +25,7 @@ Unit = str
 WIDE, HALF, THIRD, QUARTER, SIXTH = 24, 12, 8, 6, 4
 MIN_COLUMN = 90  # pixels
 # Of lines of many platforms: each point is computed for all of them, whichever are shown.
-MANY_POINTS = 120
+MANY_POINTS = 100
 
 
 def _common(

@@ -23,6 +23,7 @@ EMPTY: dict[tuple[str, ...], str] = {
     ("devices", "Firing alerts of devices"): _ALERTS,
     ("devices", "Late publishes"): _COUNTED,
     ("devices", "Missed publishes"): _COUNTED,
+    ("devices", "Missing points"): _LASTS,
     ("fleet", "Alerts by severity"): _ALERTS,
     ("fleet", "Platforms that cannot be scraped"): _LASTS,
     ("fleet", "Platforms, the worst first", "B"): _ALERTS,

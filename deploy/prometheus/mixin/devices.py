@@ -27,9 +27,15 @@ def group(t: Thresholds) -> Group:
                 "The same in intervals of the device.",
             ),
             Record(
-                "device:volttron_device_updates:rate5m",
-                "rate(volttron_device_updates_total[5m])",
-                "Publishes of a device in a second.",
+                "instance:volttron_device_updates:ratio_rate5m",
+                f"sum by ({SITE}) (rate(volttron_device_updates_total[5m]))\n"
+                f"  / sum by ({SITE}) (1 / (volttron_device_interval_seconds > 0))",
+                "Publishes of a platform's devices, to those that should come at their intervals.",
+            ),
+            Record(
+                "device:volttron_device_points:missing1h",
+                "max_over_time(volttron_device_points[1h]) - volttron_device_points > 0",
+                "Points that the last publish of a device lacks and one within the last hour had; there only then.",
             ),
             *(
                 Record(
