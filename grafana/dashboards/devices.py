@@ -139,14 +139,24 @@ def _freshness() -> Row:
         "Freshness",
         (
             history(
-                "Freshness of devices",
-                "How many of its intervals a device had been silent: below 1.5 it is fresh, from 3 on silent. Of many "
-                "those that were silent for longest.",
-                lines(highest(INTERVALS), NAME),
+                "Freshness of platforms",
+                "How many of its intervals a platform's most silent device had been silent: below 1.5 it is fresh, "
+                "from 3 on silent. Of many platforms those with the most silent ones.",
+                lines(highest(f"instance:volttron_device_silence_intervals:max{{{MANY}}}"), "{{instance}}"),
                 unit="none",
                 none=NONE,
                 colours=FRESH,
-                height=12,
+                height=8,
+            ),
+            history(
+                "Devices that were late",
+                "How many of its intervals a device had been silent, while it was late. Of many those that were "
+                "silent for longest.",
+                lines(highest(f"device:volttron_device_silence_intervals:late{{{WHERE}}}"), NAME),
+                unit="none",
+                none="Every device was fresh.",
+                colours=FRESH,
+                height=10,
             ),
         ),
     )

@@ -134,6 +134,7 @@ def test_what_is_dear_to_ask_of_many_platforms_is_recorded(promtool: str, tmp_pa
     looked_up = {"0.001": 5, "0.005": 9, "+Inf": 10}
     change = {
         series("volttron_device_updates_total", device="campus/fake"): ramp(0, 3, samples),
+        series("volttron_device_last_update_age_seconds", device="campus/fake"): flat((10, 40), (3, samples - 40)),
         series("volttron_device_points", device="campus/fake"): flat((9, 40), (5, samples - 40)),
         series("volttron_device_late_updates_total", device="campus/fake"): flat((0, samples)),
         series("volttron_device_missed_updates_total", device="campus/fake"): flat((0, 40), (2, samples - 40)),
@@ -173,6 +174,9 @@ def test_what_is_dear_to_ask_of_many_platforms_is_recorded(promtool: str, tmp_pa
     device, historian = {"device": "campus/fake"}, {"agent": "platform.historian"}
     checks = [
         recorded("device:volttron_device_silence_intervals:max", "12m", 0.6, **device),
+        recorded("instance:volttron_device_silence_intervals:max", "12m", 0.6),
+        recorded("device:volttron_device_silence_intervals:late", "9m", 2, **device),
+        recorded("device:volttron_device_silence_intervals:late", "12m"),
         recorded("instance:volttron_device_updates:ratio_rate5m", "12m", 1),
         recorded("device:volttron_device_points:missing1h", "9m"),
         recorded("device:volttron_device_points:missing1h", "12m", 4, **device),

@@ -19,6 +19,7 @@ EMPTY: dict[tuple[str, ...], str] = {
     ("agent", "Exit status"): "an agent that runs has none",
     ("agent", "Firing alerts of this agent"): _ALERTS,
     ("agent", "Left out"): _COUNTED,
+    ("devices", "Devices that were late"): _LASTS,
     ("devices", "Failed reads, over time"): _COUNTED,
     ("devices", "Firing alerts of devices"): _ALERTS,
     ("devices", "Late publishes"): _COUNTED,

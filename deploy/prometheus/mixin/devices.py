@@ -27,6 +27,16 @@ def group(t: Thresholds) -> Group:
                 "The same in intervals of the device.",
             ),
             Record(
+                "device:volttron_device_silence_intervals:late",
+                f"{INTERVALS} > 1.5",
+                "The same of a device that is late; there only then.",
+            ),
+            Record(
+                "instance:volttron_device_silence_intervals:max",
+                f"max by ({SITE}) ({INTERVALS})",
+                "The same of a platform's most silent device.",
+            ),
+            Record(
                 "instance:volttron_device_updates:ratio_rate5m",
                 f"sum by ({SITE}) (rate(volttron_device_updates_total[5m]))\n"
                 f"  / sum by ({SITE}) (1 / (volttron_device_interval_seconds > 0))",
