@@ -32,6 +32,7 @@ HOURS, QUICK_HOURS = 6.0, 0.25
 CHOSEN = Platform(10, 0)
 RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
 _SLOWEST = 10
+_ROUNDS = 3
 _GOAL = "< 2"
 _WORST = "dashboard_seconds_max"
 # How long rules are watched: the slow groups are evaluated every minute.
@@ -177,15 +178,30 @@ def _rules(server: Server, details: Details) -> dict[str, Any]:
 def _opened(server: Server, cold: bool) -> Details:
     """Each dashboard at each range: how long all it asks takes, and the slowest it asks."""
     values = {"site": CHOSEN.site, "instance": CHOSEN.instance, "agent": "agent.07"}
-    found: Details = {}
-    for name in asked():
-        found[name] = {}
-        for span, seconds in RANGES.items():
-            if cold:
-                server.restart_cold()
-            first, again = (_asked(server, name, values, seconds) for _ in range(2))
-            found[name][span] = {"cold": first, "warm": again} if cold else {"warm": again}
-    return found
+    rounds: list[dict[tuple[str, str, str], Details]] = []
+    for _ in range(_ROUNDS if cold else 1):
+        found: dict[tuple[str, str, str], Details] = {}
+        for name in asked():
+            for span, seconds in RANGES.items():
+                if cold:
+                    server.restart_cold()
+                    found[name, span, "cold"] = _asked(server, name, values, seconds)
+                found[name, span, "warm"] = _asked(server, name, values, seconds)
+        rounds.append(found)
+    return typical(rounds)
+
+
+def typical(rounds: list[dict[tuple[str, str, str], Details]]) -> Details:
+    """By dashboard, range and state, the opening in the middle of all rounds, and what each of them took.
+
+    Now and then one falls together with the rules of a minute and takes twice as long.
+    """
+    told: Details = {}
+    for name, span, state in rounds[0]:
+        openings = sorted((one[name, span, state] for one in rounds), key=lambda opening: opening["seconds"])
+        middle = {**openings[len(openings) // 2], "rounds": [opening["seconds"] for opening in openings]}
+        told.setdefault(name, {}).setdefault(span, {})[state] = middle
+    return told
 
 
 def _asked(server: Server, name: str, values: dict[str, str], seconds: int) -> Details:
@@ -227,13 +243,15 @@ def _figures(details: Details, count: int) -> Iterator[dict[str, Any]]:
         if state == "cold":
             cold[f"{slowest} at {span}"] = sums[slowest]
         each = ", ".join(f"{board} {taken:.2f}" for board, taken in sums.items())
+        longest = max(max(opened[board][span][state]["rounds"]) for board in opened)
         yield figure(
             name, sums[slowest], "s", goal,
-            f"all a dashboard asks over {span}, one after the other, panels as wide as {POINTS} points; {each}; "
-            f"{platforms}",
+            f"all a dashboard asks over {span}, one after the other, panels as wide as {POINTS} points; medians of "
+            f"{_ROUNDS} openings, the longest of all {longest:.2f}: {each}; {platforms}",
         )  # fmt: skip
     worst = max(cold, key=cold.__getitem__)
     yield figure(
         _WORST, cold[worst], "s", _GOAL,
-        f"the sum of all that the slowest dashboard asks, with nothing in memory: {worst}; {platforms}",
+        f"the sum of all that the slowest dashboard asks, with nothing in memory, the median of {_ROUNDS}: {worst}; "
+        f"{platforms}",
     )  # fmt: skip
