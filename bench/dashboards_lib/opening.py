@@ -61,6 +61,11 @@ def points(name: str) -> dict[str, int]:
     return {panel["title"]: panel["maxDataPoints"] for panel in panels(load(name)) if panel.get("maxDataPoints")}
 
 
+def closed(name: str) -> set[str]:
+    """Titles of the panels that a dashboard asks for only when their row is opened."""
+    return {panel["title"] for row in load(name)["panels"] for panel in row.get("panels", [])}
+
+
 def ask(url: str, name: str, values: Mapping[str, str], range_s: int, at: float) -> Iterator[Answer]:
     """All of a dashboard's queries, one after the other."""
     fewer = points(name)

@@ -90,4 +90,5 @@ def alerts() -> Row:
                 height=8,
             ),
         ),
+        closed=True,
     )

@@ -165,4 +165,5 @@ def receivers() -> Row:
                 height=7,
             ),
         ),
+        closed=True,
     )

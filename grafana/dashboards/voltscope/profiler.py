@@ -96,6 +96,7 @@ def profiler() -> Row:
                 height=8,
             ),
         ),
+        closed=True,
     )
 
 
