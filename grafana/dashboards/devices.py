@@ -8,7 +8,7 @@ from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_DEVICE, ROW_PLATFORM, SECONDS, Link
 from ..parts.panels import HALF, THIRD, Column, compared, history, table, value
-from ..parts.queries import MANY, highest, lines, lowest, now, rows
+from ..parts.queries import MANY, among, highest, lines, lowest, now, rows
 
 WHERE = f'{MANY},device=~"$device"'
 SILENCE = f"device:volttron_device_silence_seconds:max{{{WHERE}}}"
@@ -24,7 +24,7 @@ RECORDS = Link("The driver's log in the console", "${console}/logs?agent=platfor
 
 
 def _shown(selector: str, more: str = "") -> str:
-    return f"max by ({BY}{more}) ({selector} and on ({BY}) {MOST_SILENT})"
+    return among(MOST_SILENT, selector, BY, more)
 
 
 def dashboard() -> model.Dashboard:

@@ -53,18 +53,14 @@ def rows(expr: str, ref: str = "A") -> prometheus.Dataquery:
 LINES = 20
 
 
-def highest(selector: str, *, ever: bool = True) -> str:
-    """Gauges, of many those that were highest at any time of the range; or not `ever`, but that are at its end."""
-    return f"{selector}\n  and topk({LINES}, {_over('max', selector, ever)})"
+def highest(selector: str) -> str:
+    """Gauges, of many those that were highest at any time of the range."""
+    return _outstanding("topk", "max", selector)
 
 
-def lowest(selector: str, *, ever: bool = True) -> str:
-    """Gauges, of many those that were lowest at any time of the range; or not `ever`, but that are at its end."""
-    return f"{selector}\n  and bottomk({LINES}, {_over('min', selector, ever)})"
-
-
-def _over(how: str, selector: str, ever: bool) -> str:
-    return f"{how}_over_time({selector}[$__range] @ end())" if ever else f"{selector} @ end()"
+def lowest(selector: str) -> str:
+    """Gauges, of many those that were lowest at any time of the range."""
+    return _outstanding("bottomk", "min", selector)
 
 
 def fastest(selector: str) -> str:
@@ -79,7 +75,16 @@ def grown(selector: str) -> str:
 
 def worst(selector: str) -> str:
     """States recorded as numbers, the higher the worse: of many those that were worst on average over the range."""
-    return f"{selector}\n  and topk({LINES}, {_over('avg', selector, ever=True)})"
+    return _outstanding("topk", "avg", selector)
+
+
+def _outstanding(most: str, over_time: str, selector: str) -> str:
+    return f"{selector}\n  and {most}({LINES}, {over_time}_over_time({selector}[$__range] @ end()))"
+
+
+def among(chosen: str, selector: str, by: str, more: str = "") -> str:
+    """For a table: of those that `chosen` has, by the labels `by`, another value; with `more` of its labels."""
+    return f"max by ({by}{more}) ({selector} and on ({by}) {chosen})"
 
 
 def code(metric: str, label: str, names: Mapping[str, tuple[int, str]], where: str, by: str) -> str:

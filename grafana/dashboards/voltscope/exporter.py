@@ -6,7 +6,7 @@ from ...parts import palette, variables
 from ...parts.board import Row
 from ...parts.links import ROW_AGENT, ROW_PLATFORM
 from ...parts.panels import THIRD, Column, compared, table
-from ...parts.queries import MANY, fastest, grown, highest, lines, rows
+from ...parts.queries import MANY, among, fastest, grown, highest, lines, rows
 from .common import AGENT, NAME, STALE
 
 SCRAPE = f'scrape_duration_seconds{{job="{variables.JOB}",{MANY}}}'
@@ -155,8 +155,8 @@ def exported() -> Row:
                 "Agents that export, the slowest first",
                 f"At most {SHOWN}. Series are those that were taken over, of each agent at most 1,000.",
                 rows(f"max by ({BY}) ({SLOWEST})"),
-                rows(f"max by ({BY}) (voltscope_exported_series{{{MANY}}} and on ({BY}) {SLOWEST})", "B"),
-                rows(f"max by ({BY}) (voltscope_exported_age_seconds{{{MANY}}} and on ({BY}) {SLOWEST})", "C"),
+                rows(among(SLOWEST, f"voltscope_exported_series{{{MANY}}}", BY), "B"),
+                rows(among(SLOWEST, f"voltscope_exported_age_seconds{{{MANY}}}", BY), "C"),
                 columns=(
                     Column("agent", "Agent", links=(ROW_AGENT,)),
                     Column("Value #A", "Took", "s"),
