@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from .failure import StepFailed
+from .site_files import operator_secret
+from .state import Home
 
 
 def wait_for(value: Callable[[], Any], timeout: float, why: str, remedy: str, log: Path | None) -> Any:
@@ -58,3 +60,8 @@ def ask(
 ) -> Any:
     """The JSON that `get` is answered. Raises OSError, ValueError."""
     return json.loads(get(url, body, secret, user, method))
+
+
+def ask_grafana(home: Home, path: str, body: object = None, method: str | None = None) -> Any:
+    """As `ask`, of the home's Grafana as its operator; `path` begins with a slash."""
+    return ask(f"http://127.0.0.1:{home.ports.grafana}{path}", body, operator_secret(home), "operator", method)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .account import Account
-from .asking import ask, wait_for
+from .asking import ask, ask_grafana, wait_for
 from .site_files import operator_secret, write_owned
 from .state import Home
 
@@ -38,10 +38,10 @@ def allow_marks(home: Home, account: Account, timeout: float = _START_S) -> str:
     """The account and its token in a file of mode 0600, made where Grafana has none. Raises StepFailed."""
 
     def allowed() -> str | None:
-        if not any(one["uid"] == DASHBOARD for one in _ask(home, "/api/search?type=dash-db&tag=voltscope")):
+        if not any(one["uid"] == DASHBOARD for one in ask_grafana(home, "/api/search?type=dash-db&tag=voltscope")):
             return None  # it answers before it has read its dashboards
         number = _account(home)
-        _ask(home, f"/api/access-control/dashboards/{DASHBOARD}/users/{number}", {"permission": "Edit"})
+        ask_grafana(home, f"/api/access-control/dashboards/{DASHBOARD}/users/{number}", {"permission": "Edit"})
         if not _accepted(home):
             write_owned(token_file(home), _new_token(home, number), 0o600, account)
         return f"as {NAME}, who may do nothing else"
@@ -62,7 +62,7 @@ def marked(home: Home, timeout: float = 60) -> str:
 
     def found() -> str | None:
         asked = urllib.parse.urlencode({"dashboardUID": DASHBOARD, "tags": "capture", "limit": 1})
-        for mark in _ask(home, f"/api/annotations?{asked}"):
+        for mark in ask_grafana(home, f"/api/annotations?{asked}"):
             return str(mark["text"]).partition(":")[0]
         captures = ask(f"http://127.0.0.1:{home.ports.profiler}/api/captures", secret=operator_secret(home))["captures"]
         told = datetime.now(timezone.utc) - timedelta(days=1)  # a Grafana that is new here is told of no older ones
@@ -82,11 +82,11 @@ def marked(home: Home, timeout: float = 60) -> str:
 
 def _account(home: Home) -> int:
     """The number of the account, which has no role in Grafana and so no right by it."""
-    found = _ask(home, f"/api/serviceaccounts/search?{urllib.parse.urlencode({'query': NAME})}")["serviceAccounts"]
-    for one in found:
+    asked = urllib.parse.urlencode({"query": NAME})
+    for one in ask_grafana(home, f"/api/serviceaccounts/search?{asked}")["serviceAccounts"]:
         if one["name"] == NAME:
             return int(one["id"])
-    return int(_ask(home, "/api/serviceaccounts", {"name": NAME, "role": "None"})["id"])
+    return int(ask_grafana(home, "/api/serviceaccounts", {"name": NAME, "role": "None"})["id"])
 
 
 def _accepted(home: Home) -> bool:
@@ -106,13 +106,9 @@ def _accepted(home: Home) -> bool:
 
 def _new_token(home: Home, number: int) -> str:
     tokens = f"/api/serviceaccounts/{number}/tokens"
-    for old in _ask(home, tokens):  # lost here: nobody has it any more
-        _ask(home, f"{tokens}/{old['id']}", method="DELETE")
-    return str(_ask(home, tokens, {"name": NAME})["key"])
-
-
-def _ask(home: Home, path: str, body: object = None, method: str | None = None) -> Any:
-    return ask(_base(home) + path, body, operator_secret(home), "operator", method)
+    for old in ask_grafana(home, tokens):  # lost here: nobody has it any more
+        ask_grafana(home, f"{tokens}/{old['id']}", method="DELETE")
+    return str(ask_grafana(home, tokens, {"name": NAME})["key"])
 
 
 def _base(home: Home) -> str:

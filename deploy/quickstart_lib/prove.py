@@ -12,7 +12,7 @@ from typing import Any
 
 from . import opensearch
 from .account import Runner
-from .asking import ask, get, wait_for
+from .asking import ask, ask_grafana, get, wait_for
 from .failure import StepFailed
 from .peers import JOB
 from .site_files import operator_secret
@@ -245,19 +245,16 @@ def dashboards_shown(home: Home, timeout: float = 180) -> str:
     base = f"http://127.0.0.1:{home.ports.grafana}"
     wanted = len(list((home.source / "grafana" / "json").glob("*.json")))
 
-    def asked(path: str) -> Any:
-        return ask(base + path, secret=operator_secret(home), user="operator")
-
     def answers(source: dict[str, Any]) -> bool:
         if source["type"] == "alertmanager":  # of which Grafana asks in the browser alone, and through this
-            return "versionInfo" in asked(f"/api/datasources/proxy/uid/{source['uid']}/api/v2/status")
-        return bool(asked(f"/api/datasources/uid/{source['uid']}/health")["status"] == "OK")
+            return "versionInfo" in ask_grafana(home, f"/api/datasources/proxy/uid/{source['uid']}/api/v2/status")
+        return bool(ask_grafana(home, f"/api/datasources/uid/{source['uid']}/health")["status"] == "OK")
 
     def shown() -> str | None:
-        boards = asked("/api/search?type=dash-db&tag=voltscope")
+        boards = ask_grafana(home, "/api/search?type=dash-db&tag=voltscope")
         if len(boards) < wanted:
             return None
-        sources = asked("/api/datasources")
+        sources = ask_grafana(home, "/api/datasources")
         silent = [one["name"] for one in sources if not answers(one)]
         return None if silent else f"{len(boards)} dashboards, {', '.join(one['name'] for one in sources)}"
 
