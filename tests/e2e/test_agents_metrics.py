@@ -285,7 +285,8 @@ def test_the_platform_has_logged_no_traceback_of_ours(live):
     logs = Path(live["log"]).parent.glob("volttron.log*")
     lines = [line for log in logs for line in log.read_text(errors="replace").splitlines()]
     for identity in ("voltscope.exporter", "voltscope.logship", "voltscope.profiler", "voltscope.alerts"):
-        said = [line for line in lines if f"(PID:{live.pid(identity)})" in line]
+        mark = f"(PID:{live.pid(identity)})"
+        said = [line for line in lines if mark in line]
         begins = [place for place, line in enumerate(said) if "Traceback" in line]
         for begin, end in itertools.pairwise([*begins, len(said)]):
             frames = [line for line in said[begin:end] if 'File "' in line]
