@@ -14,9 +14,9 @@ _HEAD = """# The command line
 
 <!-- made by: python -m voltscope.cli.reference > docs/cli.md -->
 
-`voltscope` answers from a terminal what the console answers in a browser. It finds the parts of a site in the site
-file: the option `--site FILE`, else `$VOLTSCOPE_SITE`, else `~/.config/voltscope/site.json`, else the default ports
-of this machine.
+`voltscope` answers from a terminal what the console answers in a browser. It finds the parts of a site in the
+[site file](console.md#the-site-file): the option `--site FILE`, else `$VOLTSCOPE_SITE`, else
+`~/.config/voltscope/site.json`, else the default ports of this machine.
 
 ## What to rely on in scripts
 
@@ -38,7 +38,7 @@ _TAIL = """
 ## Completion
 
 `voltscope completion bash|zsh|fish` prints the script (see below). Commands, options and their values complete, and
-so do names of agents, asked of the exporter within half a second.
+so do names of agents, asked of the exporter within two seconds.
 """
 
 

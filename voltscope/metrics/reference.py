@@ -33,6 +33,30 @@ config FILE --json`; no restart). Its bridge then publishes a stamped record eac
 `datalogger/voltscope/canary/IDENTITY`, every historian with a SQLite store is looked through for it, and
 `volttron_historian_canary_age_seconds` says how old the newest one found is: bus, subscription, cache and store in one
 figure. It adds a row a minute to each historian.
+
+## Configuration
+
+Of the agent, beside `engine`: `vctl config store voltscope.exporter config FILE --json`, at any time.
+
+| key | default | meaning |
+|---|---|---|
+| `rpc_timeout_s` | 2 | how long an agent or a service of the platform has to answer |
+| `health_interval_s` | 10 | how often each agent is asked for its health; slow and silent ones less often |
+| `canary` | false | see above |
+| `interpreter`, `data_dir` | the platform's Python, `VOLTTRON_HOME/voltscope/exporter` | of the engine |
+
+Of the engine, below `engine`, or alone in the file of an engine under systemd:
+
+| key | default | meaning |
+|---|---|---|
+| `host`, `port` | `127.0.0.1`, 10933 | where HTTP listens; elsewhere only with `credentials` or `web_config_file` |
+| `names` | `[]` | host names allowed besides loopback's |
+| `credentials` | none | the [credential file](console.md#who-may-do-what) |
+| `certificate`, `key` | none | PEM files that turn TLS on |
+| `web_config_file` | none | TLS, client certificates, users, rate limit: [web configuration](web-configuration.md) |
+| `disabled_collectors` | `[]` | collectors that are not run |
+| `collector_timeout_s` | 5 | how long the collectors of a scrape may take |
+| `facts_timeout_s`, `facts_fresh_s` | 2, 30 | how long the agent may take to tell its facts, and when they are stale |
 """
 
 _ALERTD = """
