@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from servers.opensearch.node import classpath
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / "deploy" / "quickstart"
+# Of each log of a site on which a test failed.
+_SHOWN_BYTES = 8_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,7 +32,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             if not any(item.iter_markers("timeout")):
-                item.add_marker(pytest.mark.timeout(600))
+                item.add_marker(pytest.mark.timeout(900))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows the ends of the site's logs: its home is gone when somebody reads of it."""
+    report = yield
+    site = getattr(item, "funcargs", {}).get("site")
+    if report.failed and site:
+        for log in (Path(site["log"]), *sorted((Path(site["home"]) / "log").glob("*.*"))):
+            with contextlib.suppress(OSError):
+                report.sections.append((f"end of {log.name}", _end(log)))
+    return report
+
+
+def _end(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _SHOWN_BYTES))
+        return file.read().decode(errors="replace")
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +59,7 @@ def quickstart() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(QUICKSTART), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=900)
+        return subprocess.run(command, capture_output=True, text=True, timeout=840)
 
     return run
 
