@@ -20,7 +20,8 @@ from voltscope.live.source import Wish
 from voltscope.live.views import Block, Greenlet, Greenlets, Place, Switches, View
 from voltscope.profiling.targets import Target
 
-USUAL_RATE, EVERY_S, MOST = 5.0, 0.25, 2000
+EVERY_S, MOST = 0.25, 2000
+USUAL_RATE = 1 / EVERY_S  # each look is told
 _MOST_BLOCKS = 20
 # Every document holds all stacks so far.
 _MOST_FOLDED_BYTES = 1_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from time import perf_counter, thread_time
+from time import perf_counter, process_time, thread_time
 
 from voltscope.probe.asks import Shared, told
 from voltscope.probe.blocks import MOST_BLOCKS, POLL_S, Blocks
@@ -19,6 +19,9 @@ from voltscope.probe.switches import BOUNDS, Switches
 # What looks may take of a processor: with up to 100 greenlets, with 1,000 and more. Polls come to that, and what the
 # agent loses by handing over the interpreter and by what is no longer in the processor's caches: half as much again.
 SHARE_OF_FEW, SHARE_OF_MANY, FEW, MANY = 0.002, 0.0035, 100, 1000
+# An agent that idles loses nothing by a look, which takes more of it: all it touches has left the processor's caches.
+# Of one that uses less than that of a processor, looks may take as much more.
+IDLE = 1 / 3
 # Greenlets that gevent does not spawn, and hubs of new threads, are found by looking through all objects again.
 RESCAN_S = 10.0
 MOST_HUBS = 8
@@ -39,7 +42,8 @@ class Watch:
         self._spawning: Switches | None = None
         self._paths: Counter[str] = Counter()
         self._samples = self._moved = 0
-        self._looking = self._rename_at = self._looked_at = perf_counter()
+        self._looking = self._rename_at = self._looked_at = self._busy_at = perf_counter()
+        self._busy_s = process_time()
 
     def run(self, seconds: float, every: float) -> str:
         """Watch for so long; the reason why it ended."""
@@ -117,8 +121,17 @@ class Watch:
         self._samples += 1
 
     def _share(self) -> float:
+        """Of a processor, that looks may take until the next one."""
         among = (len(self._registry) - FEW) / (MANY - FEW)
-        return SHARE_OF_FEW + (SHARE_OF_MANY - SHARE_OF_FEW) * min(1.0, max(0.0, among))
+        share = SHARE_OF_FEW + (SHARE_OF_MANY - SHARE_OF_FEW) * min(1.0, max(0.0, among))
+        return share / min(1.0, max(IDLE, self._busy()))
+
+    def _busy(self) -> float:
+        """The share of a processor that this process has used since it was last asked for."""
+        now, used = perf_counter(), process_time()
+        busy = (used - self._busy_s) / max(now - self._busy_at, 1e-9)
+        self._busy_at, self._busy_s = now, used
+        return busy
 
     def _tell(self, texts: list[str]) -> None:
         now = perf_counter()
