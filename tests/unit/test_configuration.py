@@ -1,6 +1,7 @@
 """Configuration errors name the key, what was found and what is allowed."""
 
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -56,6 +57,11 @@ def test_no_site_file_means_defaults_below_volttron_home(tmp_path, monkeypatch):
     monkeypatch.delenv("VOLTSCOPE_SITE", raising=False)
     monkeypatch.setenv("VOLTTRON_HOME", str(tmp_path / "vh"))
     assert find_site() == Site(volttron_home=str(tmp_path / "vh"))
+
+
+def test_every_key_of_the_site_file_is_documented():
+    document = (Path(__file__).parents[2] / "docs/console.md").read_text()
+    assert [key for key in Site.__struct_fields__ if f"`{key}`" not in document] == []
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]"])

@@ -11,6 +11,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
 from voltscope.metrics import reference
+from voltscope.metrics.engine import ExporterConfig
 from voltscope.metrics.exposition import declared
 from voltscope.metrics.families import LABEL_LIMIT, Samples, gauge, label_value
 
@@ -97,3 +98,8 @@ def test_names_follow_the_rules() -> None:
 def test_the_reference_is_what_the_code_says() -> None:
     path = Path(__file__).parents[3] / "docs" / "metrics.md"
     assert path.read_text(encoding="utf-8") == reference.text(), "run: python -m voltscope.metrics.reference"
+
+
+def test_the_reference_has_every_key_of_the_configuration() -> None:
+    missing = [key for key in ExporterConfig.__struct_fields__ if f"`{key}`" not in reference.text()]
+    assert missing == []
