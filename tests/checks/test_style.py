@@ -15,6 +15,7 @@ PROGRAMS = [
     "deploy/build",
     "grafana/generate",
     "grafana/check",
+    "logstash/check",
     "logstash/generate",
     "logstash/kibana-import",
     "logstash/kibana/generate",
@@ -23,8 +24,10 @@ PROGRAMS = [
         for name in (
             "alerting",
             "crash-matrix",
+            "dashboards",
             "faults",
             "footprint",
+            "live",
             "logs",
             "metrics",
             "powercut",
@@ -36,7 +39,7 @@ PROGRAMS = [
 ]
 
 
-@pytest.mark.timeout(300)  # mypy without its cache on two busy cores
+@pytest.mark.timeout(900)  # mypy without its cache on two busy cores
 @pytest.mark.parametrize(
     "arguments",
     [
