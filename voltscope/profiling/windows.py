@@ -184,10 +184,14 @@ class Windows:
         return row[0] if row else 0
 
     def move(self, receiver: str, number: int) -> None:
-        """`receiver` has the windows up to this number. Raises VoltscopeError."""
+        """`receiver` has the windows up to this number, whoever says so late. Raises VoltscopeError."""
         try:
             with self._lock, self._db:
-                self._db.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (receiver, number))
+                self._db.execute(
+                    "INSERT INTO position VALUES (?, ?) "
+                    "ON CONFLICT (receiver) DO UPDATE SET number = max(number, excluded.number)",
+                    (receiver, number),
+                )
         except sqlite3.Error as error:
             raise VoltscopeError(f"cannot write {self._path}: {error}.", "Check the disk.") from error
 

@@ -109,6 +109,16 @@ def test_a_frame_that_many_stacks_share_is_in_memory_once(windows: Windows) -> N
     assert len({id(one[0]) for one in merged}) == 1
 
 
+def test_a_sender_that_is_stopped_and_ends_late_sets_no_other_one_back(windows: Windows) -> None:
+    """Else what its successor has sent meanwhile would be sent again, and count twice."""
+    assert windows.position("http://pyroscope.example") == 0
+    for number, reached in ((1, 1), (5, 5), (2, 5), (6, 6)):
+        windows.move("http://pyroscope.example", number)
+        assert windows.position("http://pyroscope.example") == reached
+    windows.move("http://other.example", 2)
+    assert windows.position("http://other.example") == 2
+
+
 def test_a_size_limit_is_kept_to(tmp_path: Path) -> None:
     windows = Windows(tmp_path, WindowRetention(megabytes=0.3))
     for minute in range(600):
