@@ -16,7 +16,7 @@ from voltscope.probe.greenlets import NEW, READY, RUNNING, WAITING, Known
 from voltscope.probe.quiet import rest
 from voltscope.probe.registry import Registry
 from voltscope.probe.switches import Switches
-from voltscope.probe.walk import Names, count_threads, in_slices, of_threads
+from voltscope.probe.walk import Names, count_threads, in_slices, of_threads, sendable
 from voltscope.version import __version__
 
 PROTOCOL = 1
@@ -98,9 +98,8 @@ def count(shared: Shared = SHARED) -> dict[str, Any]:
 def dump(most: int, shared: Shared = SHARED) -> str:
     """Where all threads and greenlets stand, as JSON."""
     registry = shared.registry
-    registry.scan(
-        0.0
-    )  # a dump is of all there are now: what was found a second ago lacked 6 in 1,000 (bench/live's soak)
+    # A dump is of all there are now: what was found a second ago lacked 6 in 1,000 (bench/live's soak).
+    registry.scan(0.0)
     moved = registry.look(shared.clocks())
     texts, left_out = told(registry, most)
     return (
@@ -141,7 +140,7 @@ def _thread_name(thread: int, active: dict[int, Any]) -> str:
     if thread == start.main_thread:
         return "MainThread"
     name = getattr(active.get(thread), "_name", None)
-    return name if type(name) is str else f"Thread-{thread}"
+    return sendable(name) if type(name) is str else f"Thread-{thread}"
 
 
 def allow(pid: int) -> dict[str, Any]:

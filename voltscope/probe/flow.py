@@ -14,7 +14,7 @@ from voltscope.probe import quiet
 from voltscope.probe.asks import Refused, Shared
 from voltscope.probe.calls import Event, Monitor, Profile, Recorder
 from voltscope.probe.sample import Channel
-from voltscope.probe.walk import function, in_slices
+from voltscope.probe.walk import function, in_slices, named
 
 # 45 bytes each: some 200 kB a frame, encoded in 10 ms, of which the agent may interrupt each.
 _STEPS_AN_UPDATE = 5_000
@@ -59,7 +59,7 @@ class Flow:
             if place.co_filename.startswith(_OURS):
                 self._places[key] = None
                 return None
-            frame = (function(place), place.co_filename, place.co_firstlineno)
+            frame = named(place, None)
         else:
             frame = (place, "<built-in>", 0)
         number = self._places[key] = len(self._places)

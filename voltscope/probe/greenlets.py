@@ -10,7 +10,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 from weakref import ref
 
-from voltscope.probe.walk import EMPTY, Frame, Names, Places, Stack, folded, function, of_thread
+from voltscope.probe.walk import EMPTY, Frame, Names, Places, Stack, folded, function, of_thread, sendable
 
 RUNNING, WAITING, READY, NEW = "running", "waiting", "ready", "new"
 HUB, MAIN, GEVENT, RAW = "hub", "main", "gevent", "raw"
@@ -157,7 +157,7 @@ def _name(greenlet: Any, known: Known) -> str:
     own = getattr(greenlet, "__dict__", {})
     given = own.get("name")
     if type(given) is str and given:
-        return given[:LONGEST_NAME]
+        return sendable(given[:LONGEST_NAME])
     if known.stack.frames:
         return known.stack.frames[-1][0][:LONGEST_NAME]
     return _function(own.get("_run", own.get("run")))[:LONGEST_NAME] or known.name or "not begun"

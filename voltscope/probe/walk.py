@@ -148,7 +148,12 @@ class Names:
 
 def named(code: CodeType, line: int | None) -> Frame:
     """A frame of a line of that code; where the interpreter knows no line, the one it is defined in."""
-    return function(code), code.co_filename, line or code.co_firstlineno
+    return function(code), sendable(code.co_filename), line or code.co_firstlineno
+
+
+def sendable(text: str) -> str:
+    """Without what JSON has no form for: a path that is no UTF-8 has halves of surrogate pairs in its place."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def function(code: CodeType) -> str:
