@@ -234,9 +234,16 @@ class Registry:
         clock: dict[int, float],
         now: float,
     ) -> bool:
-        """Note where it stands; False when it has ended."""
+        """Note where it stands; False when it has ended. `places`: where it was parked when it was walked, if so."""
         if known.kind == MAIN and id(greenlet) not in threads:
             return False  # of a thread without a hub, such as our own
+        if not places and _begun(greenlet):
+            running = of_running(threads.get(id(_root(greenlet))))
+            # It may have been parked since it was walked: then what its thread runs is another one.
+            (places,) = of_greenlets((known.ref,))
+            if not places and not _ended(greenlet):
+                known.stands(RUNNING, running, self.names, now)
+                return True
         if places:
             known.stands(WAITING, places, self.names, now)
             since = clock.get(known.identity)
@@ -246,10 +253,7 @@ class Registry:
             return True
         if _ended(greenlet):
             return False
-        if _begun(greenlet):
-            known.stands(RUNNING, of_running(threads.get(id(_root(greenlet)))), self.names, now)
-        else:
-            known.stands(NEW, [], self.names, now)
+        known.stands(NEW, [], self.names, now)
         return True
 
     def _threads(self) -> dict[int, int]:

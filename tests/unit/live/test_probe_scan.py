@@ -7,10 +7,11 @@ from time import perf_counter
 from typing import Any
 
 import greenlet
+import msgspec
 
 from voltscope.probe import quiet
 from voltscope.probe.calls import CALL, Recorder
-from voltscope.probe.greenlets import Known
+from voltscope.probe.greenlets import WAITING, Known
 from voltscope.probe.registry import Registry
 from voltscope.probe.walk import Names
 
@@ -78,6 +79,41 @@ def test_names_of_ever_new_stacks_take_no_more_memory_than_they_may() -> None:
         held = sum(len(stack.folded) + len(stack.text) for stack in names._stacks.values())
         assert held <= 100_000 + 3000
     assert names.stack([(code, 1)]).frames == first.frames
+
+
+def test_names_that_no_json_can_carry_keep_nobody_from_being_told() -> None:
+    """Bytes that are no UTF-8 stand in Python's text as halves of surrogate pairs."""
+    names = Names()
+    stack = names.stack([(compile("", "/opt/caf\udce9/agent.py", "exec"), 7)])
+    assert msgspec.json.decode(stack.text) == [["<module>", "/opt/caf?/agent.py", 7]]
+    assert msgspec.json.decode(names.path("root", stack)) == "root;<module> (/opt/caf?/agent.py:7)"
+    met = _Named(greenlet.getcurrent().switch)
+    met.name = "Zähler \udce9"
+    told = msgspec.json.decode(Known(met, 1, names).text(perf_counter(), False))
+    assert told["name"] == "Zähler ?"
+
+
+class _Named(greenlet.greenlet):
+    """With attributes, as gevent's."""
+
+    name: str
+
+
+def test_one_that_was_parked_since_it_was_walked_does_not_stand_where_its_thread_runs() -> None:
+    """Between the walk of many and the look at one of them the agent may have had a turn."""
+    own = greenlet.getcurrent()
+
+    def waits() -> None:
+        own.switch()
+
+    registry, parked = Registry(), greenlet.greenlet(waits)
+    parked.switch()
+    known, threads = Known(parked, 1, registry.names), {id(own): threading.get_ident()}
+    assert registry._stands(parked, known, [], threads, {}, perf_counter())
+    function, *_ = known.stack.frames[0]
+    assert (known.state, function.rpartition(".")[2]) == (WAITING, "waits")
+    parked.switch()
+    assert not registry._stands(parked, known, [], threads, {}, perf_counter())
 
 
 def test_a_greenlet_at_the_address_of_one_that_ended_is_kept() -> None:
