@@ -55,7 +55,6 @@ class Blocks:
         if marker != self._marker:
             self._close()
             self._marker, self._began = marker, marker if traced else now
-            return
         if now - self._began < SUSPECT_S:
             return
         with SLICE:

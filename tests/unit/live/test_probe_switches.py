@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from time import perf_counter, sleep
 
 import greenlet
 import pytest
 
-from voltscope.probe.switches import TRACED_A_SECOND, Switches
+from voltscope.probe.blocks import Blocks
+from voltscope.probe.registry import Registry
+from voltscope.probe.switches import BLOCK_S, TRACED_A_SECOND, Switches
 
 
 class _Hub:
@@ -84,3 +88,28 @@ def test_a_hub_that_is_quick_does_not_keep_it_from_beginning_anew(other: greenle
         other.switch()
         assert not switches.on
     switches.end()
+
+
+def test_the_first_look_at_what_blocks_the_hub_sees_its_stack(other: greenlet.greenlet) -> None:
+    """The tracer knows since when it runs: at a second look it may be over."""
+    hub = _Hub()
+    hub.thread_ident = threading.get_ident()
+    switches = Switches(hub)
+    blocks = Blocks(switches, Registry())
+    switches.begin()
+    hub.turn()
+    blocks.poll()
+    other.switch()
+
+    def look() -> None:
+        sleep(2 * BLOCK_S)
+        blocks.poll()
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    looker.join()  # what blocks
+    (block,) = blocks.told()
+    assert 2 * BLOCK_S <= block.seconds <= perf_counter() - switches.last
+    assert any(function.rpartition(".")[2] == "join" for function, *_ in block.stack.frames)
+    switches.end()
+    hub.turn()
