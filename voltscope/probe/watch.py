@@ -116,7 +116,7 @@ class Watch:
         if self._told is not None and texts is not None:
             self._told.looking()
             after = self._told.after
-        self._looked_at = now
+        self._looked_at = perf_counter()
         self._moved += self._registry.look(self._shared.clocks(), rename, self._paths, texts, after)
         self._samples += 1
 

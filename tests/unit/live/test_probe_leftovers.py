@@ -17,7 +17,7 @@ TELLS = """
 import gc, json, os, sys, threading
 import gevent.os, greenlet
 
-OURS = {"Spawns", "Switches", "Watch", "Recorder", "Profile", "Monitor", "Flow"}
+OURS = {"Spawns", "Switches", "Watch", "Recorder", "Profile", "Monitor", "Flow", "Told"}
 
 def ours():
     gc.collect()
