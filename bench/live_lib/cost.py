@@ -20,7 +20,7 @@ from live_lib.pairing import BLOCK_S, Beside, beside
 from live_lib.place import Place
 from live_lib.profiler import Session
 from live_lib.targets import START_S, Target, agent_environment, target
-from voltscope.live.greenlets import EVERY_S, MOST, USUAL_RATE
+from voltscope.live.greenlets import watching
 from voltscope.live.probes import Probe
 
 BLOCKS = 400
@@ -95,9 +95,7 @@ def _twins(place: Place, number: int, python: Path, other: Path | None = None) -
 def _beside(place: Place, watched: Target, plain: Target) -> tuple[Beside, float]:
     """The two while one is watched, and the processors its other threads used."""
     seconds = 2 * BLOCKS * BLOCK_S  # blocks are longer than their sleep, and the last one is to be watched as well
-    stream = Probe.of(place.home, watched.pid).stream(
-        "watch", seconds=seconds, rate=USUAL_RATE, every=EVERY_S, switches=True, most=MOST, changes=True
-    )
+    stream = watching(Probe.of(place.home, watched.pid), seconds)
     begun = threading.Event()
 
     def listen() -> None:

@@ -12,8 +12,7 @@ from metrics_lib.figures import figure
 
 from live_lib.place import Place
 from live_lib.targets import START_S, Target, target
-from voltscope.live.greenlets import EVERY_S
-from voltscope.live.greenlets import MOST as WATCHED
+from voltscope.live.greenlets import watching
 from voltscope.live.probes import Probe
 
 SECONDS, QUICK_S, RATE, PAUSE_S = 60.0, 5.0, 200, 0.05
@@ -48,9 +47,7 @@ def measure(place: Place, quick: bool) -> Iterator[dict[str, Any]]:
 @contextlib.contextmanager
 def _watched(place: Place, agent: Target) -> Iterator[None]:
     """As a view of its greenlets does, over and over: both look at the same greenlets."""
-    stream = Probe.of(place.home, agent.pid).stream(
-        "watch", seconds=3600, rate=20, every=EVERY_S, switches=True, most=WATCHED
-    )
+    stream = watching(Probe.of(place.home, agent.pid), 3600, rate=20)
     listener = threading.Thread(target=lambda: all(True for _ in stream))
     listener.start()
     try:

@@ -16,7 +16,7 @@ from metrics_lib.figures import figure
 from metrics_lib.live import installed, running_site
 
 from voltscope.errors import ProbeAbsent, VoltscopeError
-from voltscope.live.greenlets import EVERY_S, MOST, USUAL_RATE
+from voltscope.live.greenlets import watching
 from voltscope.live.probes import Probe, ProbeStream
 
 if TYPE_CHECKING:
@@ -80,9 +80,7 @@ class Soak:
     def _watch(self, agent: str, pid: int) -> None:
         try:
             while not self._over.is_set():
-                stream = Probe.of(self._site.home, pid).stream(
-                    "watch", seconds=STREAM_S, rate=USUAL_RATE, every=EVERY_S, switches=True, most=MOST
-                )
+                stream = watching(Probe.of(self._site.home, pid), STREAM_S)
                 self._streams[agent] = stream
                 for _ in stream:
                     self._updates[agent] += 1

@@ -44,12 +44,12 @@ class ProbeGreenlets:
 
     def watch(self, target: Target, wish: Wish) -> _ProbeWatch:
         probe = Probe.of(self._home, target.pid)
-        rate = wish.rate or USUAL_RATE
-        return _ProbeWatch(
-            probe.stream(
-                "watch", seconds=wish.seconds, rate=rate, every=EVERY_S, switches=wish.switches, most=MOST, changes=True
-            )
-        )
+        return _ProbeWatch(watching(probe, wish.seconds, wish.rate or USUAL_RATE, wish.switches))
+
+
+def watching(probe: Probe, seconds: float, rate: float = USUAL_RATE, switches: bool = True) -> ProbeStream:
+    """The probe's stream behind the view. Raises ProbeAbsent and ProbeFailed."""
+    return probe.stream("watch", seconds=seconds, rate=rate, every=EVERY_S, switches=switches, most=MOST, changes=True)
 
 
 class Folded:
