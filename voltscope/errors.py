@@ -32,7 +32,7 @@ VoltscopeError
 │   ├── StoreError          the embedded log store cannot be opened or written
 │   ├── SpoolError          the spool of logs cannot be opened, read or written
 │   │   └── SpoolFull       it may not grow, and a receiver still needs what is oldest
-│   ├── ReceiverError       a receiver of logs does not take them
+│   ├── ReceiverError       a receiver of logs, or of what else is sent somewhere, does not take it
 │   ├── UnknownReceiver     no receiver of that name, or none that can be read back
 │   ├── RecordGone          the record asked for is not there any more
 │   └── SavedSearchError    a search cannot be saved, or those saved not be read
@@ -303,7 +303,9 @@ class SpoolFull(SpoolError):
 
 
 class ReceiverError(LogError):
-    """A receiver of logs cannot be reached or stopped taking records. `permanent`: sending again cannot help."""
+    """A receiver of logs, or another server that something is sent to or asked of, cannot be reached or does not take
+    it. `permanent`: sending again cannot help.
+    """
 
     code, status = "log-receiver", 502
 

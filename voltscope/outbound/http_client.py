@@ -57,8 +57,9 @@ class HttpClient:
         self._somewhere(self._opened)
 
     def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
-        """`path` begins with a slash. Raises ReceiverError naming what became of each URL when none answers; its cause
-        is what became of the last.
+        """`path`, which begins with a slash, is behind the URL's own; an empty one asks for that as it stands.
+
+        Raises ReceiverError naming what became of each URL when none answers; its cause is what became of the last.
         """
         return self._somewhere(lambda url: self._asked(url, method, path, body, headers or {}))
 
@@ -75,7 +76,7 @@ class HttpClient:
                 failures.append(f"{url.scheme}://{url.netloc}: {_reason(error, self._timeout_s)}")
                 self._urls.append(self._urls.pop(0))
         raise ReceiverError(
-            f"the store does not take {self._what}: {'; '.join(failures)}.",
+            f"the server does not take {self._what}: {'; '.join(failures)}.",
             "Is it running and reachable? Nothing is lost meanwhile.",
         ) from last
 
@@ -89,8 +90,9 @@ class HttpClient:
         self, url: urllib.parse.SplitResult, method: str, path: str, body: bytes, headers: Mapping[str, str]
     ) -> Answer:
         connection = self._opened(url)
+        target = url.path.rstrip("/") + path if path else url.path
         try:
-            connection.request(method, url.path.rstrip("/") + path, body, {**self._headers, **headers})
+            connection.request(method, target, body, {**self._headers, **headers})
         except (BrokenPipeError, ConnectionResetError):
             # who finds a request too long says so, and hangs up before it has come to an end
             if connection.sock is None:

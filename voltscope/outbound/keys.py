@@ -50,14 +50,23 @@ class ServerKeys(TlsKeys, frozen=True, kw_only=True):
     token_file: str | None = None
 
     def __post_init__(self) -> None:
-        for url in self.urls:
-            parts = urllib.parse.urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        whole = [urllib.parse.urlsplit(url) for url in self.urls]
+        for url in whole:
+            if not _is_address(url):
                 raise ValueError("urls are http(s)://host:port, and a path where there is one")
-            if parts.username is not None or parts.password is not None:
+            if url.username is not None or url.password is not None:
                 raise ValueError("no credentials in urls: they are for username and password_file, or api_key_file")
-        self.check_tls(any(url.startswith("https") for url in self.urls))
+        self.check_tls(any(url.scheme == "https" for url in whole))
         if (self.username is None) != (self.password_file is None):
             raise ValueError("username and password_file go together")
         if sum(name is not None for name in (self.username, self.api_key_file, self.token_file)) > 1:
             raise ValueError("only one of username, api_key_file and token_file")
+
+
+def _is_address(url: urllib.parse.SplitResult) -> bool:
+    try:
+        port = url.port
+    except ValueError:  # no number, or too large a one
+        return False
+    asked = url.query or url.fragment
+    return url.scheme in ("http", "https") and bool(url.hostname) and port != 0 and not asked
