@@ -106,7 +106,7 @@ class Console:
             ],
             access,
             open_reads=False,
-            names=[name.lower() for name in names],
+            names=names,
             identify=self._user,
             # pages answer for themselves: who is not logged in is sent to the login page, not shown JSON
             public=(*PAGES, "/login", "/logout", "/-/healthy", "/static/"),

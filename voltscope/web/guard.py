@@ -55,7 +55,15 @@ def guarded(
     """
     app = Starlette(routes=list(routes), exception_handlers={VoltscopeError: _as_json, Exception: _as_json})
     return GuardedApp(
-        app, access, open_reads, (*LOOPBACK_NAMES, *names), identify, tuple(public), tuple(questions), posts, max_body
+        app,
+        access,
+        open_reads,
+        (*LOOPBACK_NAMES, *(name.lower() for name in names)),
+        identify,
+        tuple(public),
+        tuple(questions),
+        posts,
+        max_body,
     )
 
 
