@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import math
 import os
-import ssl
 import threading
 import time
 from collections.abc import Collection, Mapping
@@ -30,6 +29,7 @@ from voltscope.metrics.exposition import Exposition, count_start
 from voltscope.site import EXPORTER_PORT
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
 from voltscope.web.landing import CSP
+from voltscope.web.tls import listener_context
 
 # What is left of Prometheus's own scrape time limit for rendering and the way back.
 _SCRAPE_MARGIN_S = 0.5
@@ -197,7 +197,7 @@ class ExporterEngine:
             ],
             access,
             open_reads=is_loopback(config.host),
-            names=[name.lower() for name in config.names],
+            names=config.names,
             identify=identified,
         )
         return app if web is None else WebConfigured(app, web, access)
@@ -302,8 +302,8 @@ def _check_certificate(certificate: Path | None, key: Path | None) -> None:
     if certificate is None or key is None:
         return
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
+        listener_context(certificate, key)
+    except (OSError, ValueError) as error:
         raise ConfigError(
             "certificate", f"{certificate} with {key}: {error}", "a PEM certificate and its key"
         ) from error

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from voltscope.errors import VoltscopeError
 from voltscope.web.connections import BoundedListener, protocol
+from voltscope.web.tls import listener_context
 
 
 class _InThread(uvicorn.Server):
@@ -66,20 +67,9 @@ class Server:
             lifespan="off",
             ws="none",
             timeout_graceful_shutdown=2,
-            ssl_certfile=str(self._certificate) if self._certificate else None,
-            ssl_keyfile=str(self._key) if self._key else None,
         )
-        try:
-            config.load()
-        except OSError as error:  # ssl.SSLError is one
-            raise VoltscopeError(
-                f"cannot use the certificate {self._certificate} with the key {self._key}: {error}.",
-                "Both must be PEM files that we may read.",
-            ) from error
-        if self._tls is not None:
-            config.ssl = self._tls
-        elif isinstance(config.ssl, ssl.SSLContext):
-            config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        config.load()
+        config.ssl = self._context()  # not uvicorn's own: some of its versions offer the oldest suites alone
         listener = self._bind()
         config.http_protocol_class = protocol(listener)
         server = _InThread(config)
@@ -93,6 +83,17 @@ class Server:
             self._server.should_exit = True
             self._thread.join(timeout=10)
             self._server = self._thread = None
+
+    def _context(self) -> ssl.SSLContext | None:
+        if self._tls is not None or self._certificate is None:
+            return self._tls
+        try:
+            return listener_context(self._certificate, self._key)
+        except (OSError, ValueError) as error:
+            raise VoltscopeError(
+                f"cannot use the certificate {self._certificate} with the key {self._key}: {error}.",
+                "Both must be PEM files that we may read.",
+            ) from error
 
     def _bind(self) -> BoundedListener:
         listener = BoundedListener(socket.AF_INET6 if ":" in self._host else socket.AF_INET)

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from voltscope.errors import ConfigError
@@ -40,7 +41,6 @@ def server_context(tls: TlsServerConfig) -> ssl.SSLContext:
         _path(tls.cert_file, tls.cert) as certificate,
         _path(tls.key_file, tls.key) as key,
     ):
-        # a password would be asked for at a terminal that no engine has
         context.load_cert_chain(certificate, key, password=_no_password)
     context.verify_mode = _VERIFY.get(tls.client_auth_type, ssl.CERT_NONE)
     if context.verify_mode != ssl.CERT_NONE:
@@ -48,6 +48,17 @@ def server_context(tls: TlsServerConfig) -> ssl.SSLContext:
             context.load_verify_locations(cafile=tls.client_ca_file or None, cadata=tls.client_ca or None)
     if tls.client_allowed_sans:
         context.sslobject_class = _checking(frozenset(tls.client_allowed_sans), tls.requires_client)
+    return context
+
+
+def listener_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
+    """A context of this certificate alone, TLS 1.2 or newer; `key` None: it is in the same file.
+
+    Raises OSError and ValueError for what cannot be used, an encrypted key too.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key, password=_no_password)
     return context
 
 
@@ -118,4 +129,5 @@ def _path(file: str, inline: str) -> Iterator[str]:
 
 
 def _no_password() -> str:
+    """Without it OpenSSL asks at the terminal an engine was started from, and waits for an answer."""
     raise ValueError("the key is encrypted, and there is nobody to ask for its password")
