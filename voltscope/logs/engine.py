@@ -35,7 +35,7 @@ _FACTS_EVERY_S, _FACTS_SOON_S = 60.0, 3.0
 _KEEP_HOUSE_EVERY_S, _KEEP_HOUSE_SOON_S = 10.0, 0.5
 _COMPLAIN_EVERY_S = 60.0
 _PAUSE_S = 2.0  # after a failure
-_STOP_S = 5.0
+_STOP_S = 3.0  # with what receivers get less than an engine has
 _MB = 1024 * 1024
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from voltscope.errors import ConfigError
 from voltscope.logs.reconcile import Reconciler
 from voltscope.logs.settings import Receiver
-from voltscope.logs.shipper import Shipper
+from voltscope.logs.shipper import Shipper, stop_all
 from voltscope.logs.spool import Spool
 from voltscope.logs.transports.base import Transport, transport_for
 
@@ -27,20 +28,28 @@ class Receiving:
         self._reconciler: Reconciler | None = None
 
     def prepare(self, receivers: Sequence[Receiver]) -> Prepared:
-        """Transports to those that are new, and what verifies all. Raises ConfigError for files that cannot be read."""
+        """Transports to those that are new, and what verifies all.
+
+        Raises ConfigError for files that cannot be read, and for two receivers of one name: they would share a cursor,
+        and after a restart one would miss what only the other took.
+        """
         fresh = {
             receiver: transport_for(receiver, self._folder) for receiver in receivers if receiver not in self._shippers
         }
         kept = {receiver: self._shippers[receiver].transport for receiver in receivers if receiver in self._shippers}
-        reconciler = Reconciler(self._folder, receivers, self._spool.id, self._spool.cursor)
-        return {**kept, **fresh}, reconciler
+        transports = {**kept, **fresh}
+        names = [transport.name for transport in transports.values()]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError("receivers", f"two that are {name}", "each receiver once")
+        return transports, Reconciler(self._folder, receivers, self._spool.id, self._spool.cursor)
 
     def apply(self, prepared: Prepared) -> None:
         """Stop those that are no longer wanted, start those that are new."""
         transports, reconciler = prepared
         self._spool.serve([transport.name for transport in transports.values()])
-        for receiver in [receiver for receiver in self._shippers if receiver not in transports]:
-            self._shippers.pop(receiver).stop()
+        gone = [receiver for receiver in self._shippers if receiver not in transports]
+        stop_all([self._shippers.pop(receiver) for receiver in gone])
         for receiver, transport in transports.items():
             if receiver not in self._shippers:
                 self._shippers[receiver] = Shipper(self._spool, transport)
@@ -66,8 +75,5 @@ class Receiving:
         return reconciler.status() if reconciler is not None else []
 
     def stop(self) -> None:
-        """Stop all of them; returns when their threads are gone."""
-        for shipper in self._shippers.values():
-            shipper.end()
-        for shipper in self._shippers.values():
-            shipper.stop()
+        """Stop all of them, those that say nothing within five seconds."""
+        stop_all(list(self._shippers.values()))

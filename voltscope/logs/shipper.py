@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from voltscope.errors import VoltscopeError
@@ -44,14 +44,9 @@ class Shipper:
         """Begin sending."""
         self._thread.start()
 
-    def end(self) -> None:
-        """Stop after the batch under way; returns at once."""
-        self._stop.set()
-
     def stop(self) -> None:
         """Stop after the batch under way; a receiver that says nothing is not waited for longer than five seconds."""
-        self._stop.set()
-        self._thread.join(_STOP_S)
+        stop_all([self])
 
     def status(self) -> dict[str, Any]:
         """Name, promise, circuit, counts and times, as plain values; `behind`: records it has yet to take."""
@@ -130,3 +125,12 @@ class Shipper:
             if not self.transport.joins or after == until:
                 break
         return found
+
+
+def stop_all(shippers: Sequence[Shipper]) -> None:
+    """Stop each after its batch under way; all receivers that say nothing are together waited for five seconds."""
+    for shipper in shippers:
+        shipper._stop.set()
+    until = time.monotonic() + _STOP_S
+    for shipper in shippers:
+        shipper._thread.join(max(0.0, until - time.monotonic()))
