@@ -132,7 +132,10 @@ def test_the_watchdog_always_fires(promtool: str, tmp_path: Path) -> None:
 def test_what_is_dear_to_ask_of_many_platforms_is_recorded(promtool: str, tmp_path: Path) -> None:
     samples = 81
     looked_up = {"0.001": 5, "0.005": 9, "+Inf": 10}
+    slow = {"device": "campus/slow"}  # five minutes say nothing of it
     change = {
+        series("volttron_device_interval_seconds", **slow): flat((900, samples)),
+        series("volttron_device_updates_total", **slow): flat((3, samples)),
         series("volttron_device_updates_total", device="campus/fake"): ramp(0, 3, samples),
         series("volttron_device_last_update_age_seconds", device="campus/fake"): flat((10, 40), (3, samples - 40)),
         series("volttron_device_points", device="campus/fake"): flat((9, 40), (5, samples - 40)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
+import yaml
 from dashboard_queries import FILES, ROOT, queries
 
 from voltscope.alerting.metrics import FAMILIES as ALERTD
@@ -77,3 +78,10 @@ def test_only_labels_that_a_metric_has_are_selected() -> None:
             for inside in re.findall(rf"\b{metric}(?:_bucket)?\{{([^}}]*)\}}", expr):
                 labels = set(re.findall(r"(\w+)=", inside.replace("=~", "=").replace("!=", "=")))
                 assert labels <= known[metric] | {"site", "instance", "job"}, f"{metric}{{{inside}}}"
+
+
+def test_federation_takes_along_what_the_fleet_asks_for() -> None:
+    (job,) = yaml.safe_load((ROOT / "deploy/prometheus/examples/federation.yml").read_text())["scrape_configs"]
+    taken = [re.sub(r'^\{__name__=~"(.+)"\}$', r"\1", one).partition("{")[0] for one in job["params"]["match[]"]]
+    asked = {name for query in queries("fleet") for name in re.findall(r"([\w:]+)\{", query.expr)}
+    assert {name for name in asked if not any(re.fullmatch(one, name) for one in taken)} == set()

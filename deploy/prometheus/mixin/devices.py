@@ -7,6 +7,8 @@ from .thresholds import Thresholds
 
 SILENCE = "device:volttron_device_silence_seconds:max"
 INTERVALS = "device:volttron_device_silence_intervals:max"
+OFTEN_S = 100
+OFTEN = f"0 < volttron_device_interval_seconds <= {OFTEN_S}"
 
 
 def group(t: Thresholds) -> Group:
@@ -38,9 +40,10 @@ def group(t: Thresholds) -> Group:
             ),
             Record(
                 "instance:volttron_device_updates:ratio_rate5m",
-                f"sum by ({SITE}) (rate(volttron_device_updates_total[5m]))\n"
-                f"  / sum by ({SITE}) (1 / (volttron_device_interval_seconds > 0))",
-                "Publishes of a platform's devices, to those that should come at their intervals.",
+                f"sum by ({SITE}) (rate(volttron_device_updates_total[5m]) and {OFTEN})\n"
+                f"  / sum by ({SITE}) (1 / ({OFTEN}))",
+                "Publishes of a platform's devices, to those that should come at their intervals; of devices with "
+                f"intervals up to {OFTEN_S} s, for five minutes of a slower one have none or too many.",
             ),
             Record(
                 "device:volttron_device_points:missing1h",
