@@ -50,15 +50,26 @@ def chosen(name: str, values: Mapping[str, str], range_s: int) -> dict[str, str]
     return {**values, **found, "__range": f"{range_s}s", "__rate_interval": f"{4 * STEP_S}s"}
 
 
-def step(range_s: int, points: int = POINTS) -> int:
-    """Seconds between two points of a panel that shows so many."""
-    wanted = max(_LEAST_S, range_s / points)
+def step(range_s: int, points: int = POINTS, least_s: int = _LEAST_S) -> int:
+    """Seconds between two points of a panel that shows so many, which are to be `least_s` apart."""
+    wanted = max(least_s, range_s / points)
     return next(rounded for limit, rounded in _STEPS if wanted <= limit)
 
 
 def points(name: str) -> dict[str, int]:
     """By panel, where it shows fewer points than its width has."""
     return {panel["title"]: panel["maxDataPoints"] for panel in panels(load(name)) if panel.get("maxDataPoints")}
+
+
+def least(name: str) -> dict[str, int]:
+    """By panel, how many seconds its points are to be apart at least, where it or what it asks says so."""
+    said = {
+        panel["title"]: one["interval"]
+        for panel in panels(load(name))
+        for one in (panel, *panel.get("targets", []))
+        if one.get("interval")
+    }
+    return {title: int(text[:-1]) * {"s": 1, "m": 60}[text[-1]] for title, text in said.items()}
 
 
 def closed(name: str) -> set[str]:
@@ -68,7 +79,7 @@ def closed(name: str) -> set[str]:
 
 def ask(url: str, name: str, values: Mapping[str, str], range_s: int, at: float) -> Iterator[Answer]:
     """All of a dashboard's queries, one after the other."""
-    fewer = points(name)
+    fewer, apart = points(name), least(name)
     given = chosen(name, values, range_s)
     for query in queries(name):
         expr = filled(query.expr, given)
@@ -78,7 +89,9 @@ def ask(url: str, name: str, values: Mapping[str, str], range_s: int, at: float)
         elif query.kind == "instant":
             path, parameters = "query", {"query": expr, "time": at, "stats": "all"}
         else:
-            every = 60 if query.panel.startswith("mark ") else step(range_s, fewer.get(query.panel, POINTS))
+            mark = query.panel.startswith("mark ")
+            wanted = fewer.get(query.panel, POINTS), apart.get(query.panel, _LEAST_S)
+            every = 60 if mark else step(range_s, *wanted)
             # as Grafana does, so that points stay where they were when it asks again
             span = {key: moment // every * every for key, moment in span.items()}
             path, parameters = "query_range", {"query": expr, "step": every, "stats": "all", **span}

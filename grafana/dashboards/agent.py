@@ -9,12 +9,14 @@ from ..parts.board import Row, board
 from ..parts.panels import HALF, QUARTER, THIRD, buckets, flame_graph, over_time, records, timeline, value
 from ..parts.queries import (
     AGENT,
+    ALERTS_OF_AGENT,
     ELASTICSEARCH,
     PROFILE_TYPE,
     PYROSCOPE,
     RECORDS,
     code,
     flame,
+    happened,
     lines,
     now,
 )
@@ -22,6 +24,7 @@ from ..parts.queries import records as found
 
 DOWN = "The agent's process is not seen."
 UNASKED = "The agent does not run, or was not asked yet."
+ASKED_EVERY = "1m"  # at least: who is slow or silent is asked less often
 SPOKEN = f"volttron_log_records_total{{{AGENT}}}"
 
 
@@ -47,7 +50,7 @@ def dashboard() -> model.Dashboard:
             links.CONSOLE_LIVE,
             links.KIBANA_AGENT,
         ),
-        marks=(marks.restarts(AGENT), marks.alerts(AGENT), marks.captures("$agent", "$instance")),
+        marks=(marks.restarts(AGENT), marks.alerts(ALERTS_OF_AGENT), marks.captures("$agent", "$instance")),
     )
 
 
@@ -130,7 +133,7 @@ def _now() -> Row:
                 width=HALF,
                 height=5,
             ),
-            firing.firing(AGENT, "Firing alerts of this agent", height=5),
+            firing.firing(ALERTS_OF_AGENT, "Firing alerts of this agent and its platform", height=5),
         ),
     )
 
@@ -148,6 +151,7 @@ def _work() -> Row:
                         f"(rate(volttron_agent_rpc_latency_seconds_bucket{{{AGENT}}}[$__rate_interval])))",
                         name,
                         ref,
+                        every=ASKED_EVERY,
                     )
                     for share, name, ref in ((0.5, "half", "A"), (0.9, "9 of 10", "B"), (0.99, "99 of 100", "C"))
                 ),
@@ -226,7 +230,7 @@ def _work() -> Row:
             over_time(
                 "Alerts it sends",
                 "Alerts the agent published on the bus within the step, by key.",
-                lines(f"increase(volttron_alerts_total{{{AGENT}}}[$__rate_interval]) > 0", "{{key}}"),
+                lines(happened(f"volttron_alerts_total{{{AGENT}}}"), "{{key}}"),
                 unit="short",
                 none="The agent sent no alert in this time.",
                 bars=True,

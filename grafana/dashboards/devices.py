@@ -8,7 +8,7 @@ from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import ROW_DEVICE, ROW_PLATFORM, SECONDS, Link
 from ..parts.panels import HALF, THIRD, Column, compared, history, table, value
-from ..parts.queries import MANY, among, highest, lines, lowest, now, rows
+from ..parts.queries import MANY, among, happened, highest, lines, lowest, now, rows
 
 WHERE = f'{MANY},device=~"$device"'
 SILENCE = f"device:volttron_device_silence_seconds:max{{{WHERE}}}"
@@ -17,7 +17,7 @@ INTERVALS = f"device:volttron_device_silence_intervals:max{{{WHERE}}}"
 SHOWN = 100
 MOST_SILENT = f"topk({SHOWN}, {INTERVALS})"
 BY = "site, instance, device"
-NAME = "{{device}}"
+NAME = "{{instance}} {{device}}"
 NONE = "No platform driver with devices is seen here."
 FRESH = palette.steps(palette.GOOD, (1.5, palette.WARNING), (3, palette.CRITICAL))
 RECORDS = Link("The driver's log in the console", "${console}/logs?agent=platform.driver&" + SECONDS, new_tab=True)
@@ -116,7 +116,7 @@ def _now() -> Row:
                 rows(_shown(f"volttron_device_points{{{WHERE}}}"), "D"),
                 rows(_shown(f"volttron_device_info{{{WHERE}}}", ", driver_type"), "E"),
                 columns=(
-                    Column("device", "Device", links=(ROW_DEVICE,)),
+                    Column("device", "Device", links=(ROW_DEVICE,), width=280),
                     Column("Value #A", "Intervals", "none", colours=FRESH, decimals=1, width=100),
                     Column("Value #B", "Silent for", "dtdurations", decimals=0),
                     Column("Value #C", "Every", "dtdurations", decimals=0),
@@ -168,8 +168,8 @@ def _rates() -> Row:
         (
             compared(
                 "Publishes",
-                "Of all devices of a platform, to those that should come at their intervals; of many platforms those "
-                "that had the fewest.",
+                "Of all devices of a platform that are asked every 100 s or more often, to those that should come at "
+                "their intervals; of many platforms those that had the fewest.",
                 lines(lowest(f"instance:volttron_device_updates:ratio_rate5m{{{MANY}}}"), "{{instance}}"),
                 unit="percentunit",
                 none=NONE,
@@ -187,7 +187,7 @@ def _rates() -> Row:
                 "Failed reads, over time",
                 "Records of the driver within the step that tell of a failed scrape.",
                 lines(
-                    f"sum by (device) (increase(volttron_device_scrape_errors_total{{{WHERE}}}[$__rate_interval])) > 0",
+                    f"sum by ({BY}) ({happened(f'volttron_device_scrape_errors_total{{{WHERE}}}')})",
                     NAME,
                 ),
                 unit="short",

@@ -12,6 +12,8 @@ from ..parts.queries import FLEET, OURS, lines, now, rows
 
 UP = f'up{{job="{variables.JOB}",{FLEET}}}'
 FIRING = f'ALERTS{{{FLEET},{OURS},alertstate="firing"'
+OF_ONE = f'{FIRING},instance!=""'  # those of all of a site have none
+VANISHED = f'0 * {FIRING},alertname="VolttronSiteVanished"}}'
 BY = "max by (site, instance)"
 NOBODY = "No exporter is scraped: is Prometheus the right one, and the job named “voltscope”?"
 CONDITION = {
@@ -21,18 +23,26 @@ CONDITION = {
     "platform down": (3, palette.CRITICAL),
     "not scraped": (4, palette.CRITICAL),
 }
-# The worst that is known of a platform; one whose exporter does not answer has no more to tell.
+# The worst that is known of a platform; one whose exporter does not answer, or is gone, has no more to tell.
 STATE = f"""{BY} (
   ({UP} == 0) + 4
+  or {VANISHED} + 4
   or (volttron_platform_up{{{FLEET}}} == 0) + 3
-  or {FIRING},severity="critical"}} + 1
-  or {FIRING},severity="warning"}} + 0
+  or {OF_ONE},severity="critical"}} + 1
+  or {OF_ONE},severity="warning"}} + 0
   or {UP} - 1
+)"""
+# When its oldest alert began; where one of the whole site stands for those of its platforms, when that did.
+SINCE = f"""1000 * min by (site, instance) (
+  ALERTS_FOR_STATE{{{FLEET},{OURS},severity=~"critical|warning"}} and ignoring(alertstate) {OF_ONE}}}
+  or 0 * ({UP} == 0) + on (site) group_left () max by (site) (
+    ALERTS_FOR_STATE{{{FLEET},alertname="VolttronSiteDown"}} and ignoring(alertstate) {FIRING}}}
+  )
 )"""
 
 
 def _are(condition: str) -> str:
-    return f"count({STATE} {condition}) or vector(0)"
+    return f"count({STATE} {condition}) or 0 * count({UP})"
 
 
 def dashboard() -> model.Dashboard:
@@ -59,7 +69,7 @@ def _now() -> Row:
             ),
             value(
                 "Lost or down",
-                "Platforms whose exporter cannot be scraped, or says that the platform is down.",
+                "Platforms whose exporter cannot be scraped, or vanished, or says that the platform is down.",
                 now(_are(">= 3")),
                 unit="short",
                 none=NOBODY,
@@ -109,12 +119,8 @@ def _platforms() -> Row:
                 "Platforms, the worst first",
                 "A row a platform. Since: when the oldest of its critical alerts and warnings began.",
                 rows(STATE),
-                rows(
-                    "1000 * min by (site, instance) (ALERTS_FOR_STATE"
-                    f'{{{FLEET},{OURS},severity=~"critical|warning"}} and ignoring(alertstate) {FIRING}}})',
-                    "B",
-                ),
-                rows(f'count by (site, instance) ({FIRING},severity=~"critical|warning"}})', "C"),
+                rows(SINCE, "B"),
+                rows(f'count by (site, instance) ({OF_ONE},severity=~"critical|warning"}})', "C"),
                 rows(f'{BY} (instance:volttron_agents:count{{{FLEET},state="running"}})', "D"),
                 rows(
                     f'sum by (site, instance) (instance:volttron_agents:count{{{FLEET},state=~"crashed|zombie|hung"}})',
@@ -138,7 +144,8 @@ def _platforms() -> Row:
                 sort=("State", True),
                 height=14,
             ),
-            firing.firing(FLEET, height=10),
+            # which has no site: all of them vanished
+            firing.firing(FLEET, "Firing alerts", 'alertname="VolttronExporterAbsent"', height=10),
         ),
     )
 

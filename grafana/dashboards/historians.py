@@ -11,6 +11,8 @@ from ..parts.panels import QUARTER, THIRD, Column, compared, table, value
 from ..parts.queries import MANY, highest, lines, lowest, now, rows
 
 WHERE = f'{MANY},agent=~"$historian"'
+# Where all are chosen, any agent is: they are those that have a cache or a store.
+THEY = f'{{__name__=~"volttron_historian_backlog_bytes|volttron_historian_database_readable",{WHERE}}}'
 NAME = "{{instance}} {{agent}}"
 NONE = "No historian is seen here."
 NO_STORE = "No historian here keeps a SQLite store."
@@ -42,7 +44,8 @@ def dashboard() -> model.Dashboard:
                 several=True,
             ),
         ),
-        marks=(marks.alerts(WHERE),),
+        # those of what they do: asking over time which agents they are would be dear
+        marks=(marks.alerts(f'{WHERE},alertname=~"Volttron(Historian|Forwarder|Canary).+"'),),
     )
 
 
@@ -79,7 +82,7 @@ def _now() -> Row:
                 none=NONE,
                 sort=("Newest row", True),
             ),
-            firing.firing(WHERE, "Firing alerts of historians", height=6),
+            firing.firing(WHERE, "Firing alerts of historians", of=THEY, height=6),
         ),
     )
 

@@ -8,7 +8,7 @@ from ..parts import firing, variables
 from ..parts.board import Row, board
 from ..parts.links import CONSOLE, to_dashboard
 from ..parts.panels import graph
-from ..parts.queries import ONE, rows
+from ..parts.queries import ALERTS_OF_ONE, ONE, rows
 
 # Names of colours, which is what the panel takes; as near to the palette as there are.
 COLOURS = {
@@ -84,7 +84,9 @@ def _topics() -> list[str]:
 
 
 def _devices() -> list[str]:
-    silence = f"device:volttron_device_silence_seconds:max{{{ONE}}} / volttron_device_interval_seconds{{{ONE}}}"
+    # not as it is recorded: an edge to a device that the rules have not seen yet would take the whole graph down
+    silent = f"(volttron_device_last_update_age_seconds{{{ONE}}} or volttron_device_watched_seconds{{{ONE}}})"
+    silence = f"{silent} / volttron_device_interval_seconds{{{ONE}}}"
     return [
         _set(
             _copy(f"({silence} {when})", "device", id="device/$1", title="$1"),
@@ -145,7 +147,7 @@ def dashboard() -> model.Dashboard:
                         none="No exporter was scraped for this platform.",
                         link=OPEN,
                     ),
-                    firing.firing(ONE),
+                    firing.firing(ALERTS_OF_ONE),
                 ),
             ),
         ),

@@ -8,12 +8,13 @@ from ..parts import firing, marks, palette, variables
 from ..parts.board import Row, board
 from ..parts.links import CONSOLE, CONSOLE_LOGS_OF_ALL, KIBANA_PLATFORM, ROW_AGENT_HERE, SERIES_AGENT
 from ..parts.panels import HALF, QUARTER, THIRD, Column, bars, over_time, table, timeline, value
-from ..parts.queries import ONE, code, lines, now, rows
+from ..parts.queries import ALERTS_OF_ONE, ONE, code, happened, lines, now, rows
 
 # With a job of another name for exporters everything but `up` is the same.
 UP = f'up{{job="{variables.JOB}",{ONE}}}'
 CPU = "agent:volttron_process_cpu_seconds:rate5m"
 MEMORY = "agent:volttron_process_memory_bytes:max"
+ERRORS = f'volttron_log_records_total{{{ONE},level=~"error|critical"}}'
 DAY_S = 86_400
 STALE = "No exporter was scraped for this platform."
 
@@ -26,7 +27,7 @@ def dashboard() -> model.Dashboard:
         (_now(), _agents(), _answers(), _bus(), _machine(), _setup()),
         choose=(variables.prometheus(), variables.site(), variables.instance()),
         to=(CONSOLE, CONSOLE_LOGS_OF_ALL, KIBANA_PLATFORM),
-        marks=(marks.restarts(ONE), marks.alerts(ONE)),
+        marks=(marks.restarts(ONE), marks.alerts(ALERTS_OF_ONE)),
     )
 
 
@@ -50,13 +51,13 @@ def _now() -> Row:
                 ),
                 colours=palette.fixed(palette.NEUTRAL),
             ),
-            firing.number(ONE),
+            firing.number(ALERTS_OF_ONE),
             value(
                 "Agents down",
                 "Agents that should run and do not: enabled, in another state than running.",
                 now(
                     f'count(volttron_agent_state{{{ONE},state!="running"}} == 1 '
-                    f"and on (agent) volttron_agent_enabled{{{ONE}}} == 1) or vector(0)"
+                    f"and on (agent) volttron_agent_enabled{{{ONE}}} == 1) or 0 * max(volttron_platform_up{{{ONE}}})"
                 ),
                 unit="short",
                 none=STALE,
@@ -88,7 +89,7 @@ def _now() -> Row:
                 colours=palette.fixed(),
                 name=True,
             ),
-            firing.firing(ONE),
+            firing.firing(ALERTS_OF_ONE),
         ),
     )
 
@@ -137,8 +138,7 @@ def _answers() -> Row:
                 "Errors in the log",
                 "Records of level error and critical within the step, by agent.",
                 lines(
-                    "sum by (agent) (increase(volttron_log_records_total"
-                    f'{{{ONE},level=~"error|critical"}}[$__rate_interval])) > 0',
+                    f"sum by (agent) ({happened(ERRORS)})",
                     "{{agent}}",
                 ),
                 unit="short",

@@ -37,6 +37,7 @@ def board(
     refresh: str = "1m",
 ) -> model.Dashboard:
     """The dashboard `voltscope-NAME`."""
+    several = any(one.multi for one in choose)
     addresses = [variables.console()]
     if any(link.url.startswith("${kibana}") for link in to):
         addresses.append(variables.kibana())
@@ -44,7 +45,7 @@ def board(
         uid=f"voltscope-{name}",
         title=f"voltscope: {title}",
         description=about,
-        tags=[links.TAG],
+        tags=[links.TAG, links.SEVERAL] if several else [links.TAG],
         # the browser's: people at sites look at their own clock
         timezone="browser",
         editable=True,
@@ -57,7 +58,7 @@ def board(
         panels=_placed(rows),
         templating=model.DashboardDashboardTemplating(list_val=[*choose, *addresses]),
         annotations=container(marks),
-        links=[links.among_dashboards(), *(links.of_dashboard(link) for link in to)],
+        links=[links.among_dashboards(several), *(links.of_dashboard(link) for link in to)],
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from grafana_foundation_sdk.models import dashboard as model
 
 TAG = "voltscope"
+# Of dashboards where several platforms, or all, may be chosen.
+SEVERAL = "voltscope-several"
 TIME = "${__url_time_range}"
 SECONDS = "since=${__from:date:seconds}&until=${__to:date:seconds}"
 KIBANA_TIME = "_g=(time:(from:'${__from:date:iso}',to:'${__to:date:iso}'))"
@@ -63,26 +65,20 @@ ROW_DEVICE = to_dashboard(
     instance="__fields.Instance",
     device="__fields.Device",
 )
-CONSOLE_AGENT = Link(
-    "Agent in the console",
-    "${console}/agent?agent=${agent:percentencode}&site=${site:percentencode}&instance=${instance:percentencode}&"
-    + SECONDS,
-    new_tab=True,
-)
-CONSOLE_LOGS = Link(
-    "Log records in the console", "${console}/logs?agent=${agent:percentencode}&" + SECONDS, new_tab=True
-)
+# Records, profiles and live views are of the console's own platform: it says so when the address names another.
+_HERE = "site=${site:percentencode}&instance=${instance:percentencode}"
+_AGENT = "agent=${agent:percentencode}&" + _HERE
+CONSOLE_AGENT = Link("Agent in the console", f"${{console}}/agent?{_AGENT}&{SECONDS}", new_tab=True)
+CONSOLE_LOGS = Link("Log records in the console", f"${{console}}/logs?{_AGENT}&{SECONDS}", new_tab=True)
 CONSOLE_PROFILES = Link(
-    "Flame graphs in the console", "${console}/flamegraphs?view=range&agent=${agent:percentencode}&" + SECONDS, True
+    "Flame graphs in the console", f"${{console}}/flamegraphs?view=range&{_AGENT}&{SECONDS}", new_tab=True
 )
-CONSOLE_CAPTURE = Link("Capture now", "${console}/flamegraphs?agent=${agent:percentencode}", new_tab=True)
+CONSOLE_CAPTURE = Link("Capture now", f"${{console}}/flamegraphs?{_AGENT}", new_tab=True)
 CONSOLE_COMPARE = Link(
-    "Compare in the console",
-    "${console}/flamegraphs?view=compare&agent=${agent:percentencode}&back=${before}&" + SECONDS,
-    new_tab=True,
+    "Compare in the console", f"${{console}}/flamegraphs?view=compare&{_AGENT}&back=${{before}}&{SECONDS}", new_tab=True
 )
-CONSOLE_LIVE = Link("Live view", "${console}/live?agent=${agent:percentencode}", new_tab=True)
-CONSOLE_LOGS_OF_ALL = Link("Log records in the console", "${console}/logs?" + SECONDS, new_tab=True)
+CONSOLE_LIVE = Link("Live view", f"${{console}}/live?{_AGENT}", new_tab=True)
+CONSOLE_LOGS_OF_ALL = Link("Log records in the console", f"${{console}}/logs?{_HERE}&{SECONDS}", new_tab=True)
 # what is chosen, in the console's language: ("a" OR "b"), or * for all
 CONSOLE_RECORDS = Link(
     "Search in the console",
@@ -112,14 +108,18 @@ KIBANA_RECORDS = to_kibana(
 )
 
 
-def among_dashboards() -> model.DashboardLink:
-    """The menu of our dashboards, which takes time range and variables along."""
+def among_dashboards(several: bool) -> model.DashboardLink:
+    """The menu of our dashboards, which takes time range and variables along.
+
+    `several`: from one where several platforms may be chosen, to those alone: where there is to be one, Grafana keeps
+    an All that it is given, and finds nothing. Rows and series lead to one platform.
+    """
     return model.DashboardLink(
         title="voltscope",
         type_val=model.DashboardLinkType.DASHBOARDS,
         icon="external link",
-        tooltip="The other dashboards, for the same platform and time",
-        tags=[TAG],
+        tooltip=f"The other dashboards, for the same platform{'s' if several else ''} and time",
+        tags=[SEVERAL if several else TAG],
         as_dropdown=True,
         include_vars=True,
         keep_time=True,

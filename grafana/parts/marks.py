@@ -27,7 +27,7 @@ def alerts(where: str) -> model.AnnotationQuery:
         "Alerts",
         "max by (alertname, instance, agent, device) "
         f'(ALERTS{{{where},{OURS},alertstate="firing",severity=~"critical|warning"}})',
-        "{{alertname}} {{agent}}{{device}}",
+        "{{alertname}} {{instance}} {{agent}}{{device}}",
         palette.CRITICAL,
     )
 

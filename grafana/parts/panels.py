@@ -26,6 +26,8 @@ WIDE, HALF, THIRD, QUARTER, SIXTH = 24, 12, 8, 6, 4
 MIN_COLUMN = 90  # pixels
 # Of lines of many platforms: each point is computed for all of them, whichever are shown.
 MANY_POINTS = 100
+# What happened within a step is counted over four scrapes at least: with shorter steps it would be drawn several times.
+COUNTED_OVER = "1m"
 
 
 def _common(
@@ -56,8 +58,7 @@ def _built(builder: Any) -> model.Panel:
 def value(
     title: str,
     about: str,
-    target: Target,
-    *,
+    *targets: Target,
     unit: Unit,
     none: str,
     colours: Sequence[model.Threshold],
@@ -65,15 +66,24 @@ def value(
     links: Sequence[Link] = (),
     decimals: int | None = None,
     name: bool = False,
+    each: Mapping[str, Sequence[model.Threshold]] | None = None,
     width: int = SIXTH,
     height: int = 4,
 ) -> model.Panel:
-    """One number, or word, of now. `name`: the series' name is what is shown."""
-    panel = _common(stat.Panel(), title, about, [target], unit=unit, none=none, width=width, height=height, links=links)
+    """One number, or word, of now.
+
+    `name`: the series' name is what is shown; `each`: several numbers with their names, and the colours of each.
+    """
+    panel = _common(stat.Panel(), title, about, targets, unit=unit, none=none, width=width, height=height, links=links)
     panel.thresholds(builders.ThresholdsConfig().steps(palette.neutral_without_data(colours)))
     panel.color_scheme(builders.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     panel.color_mode(common.BigValueColorMode.VALUE).graph_mode(common.BigValueGraphMode.NONE)
     panel.text_mode(common.BigValueTextMode.NAME if name else common.BigValueTextMode.VALUE)
+    if each:
+        panel.text_mode(common.BigValueTextMode.VALUE_AND_NAME)
+        for series, steps in each.items():
+            found = {"mode": "absolute", "steps": palette.neutral_without_data(steps)}
+            panel.override_by_name(series, [model.DynamicConfigValue("thresholds", found)])
     panel.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
     if mappings:
         panel.mappings(list(mappings))
@@ -116,6 +126,8 @@ def over_time(
     panel.span_nulls(False)
     if bars:
         panel.draw_style(common.GraphDrawStyle.BARS)
+        if source is PROMETHEUS:
+            panel.interval(COUNTED_OVER)
     if stacked or bars:
         panel.stacking(common_builders.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
     if lowest is not None:
@@ -197,8 +209,8 @@ def history(
     )
     panel.thresholds(builders.ThresholdsConfig().steps(list(colours))).row_height(0.85).col_width(0.95).fill_opacity(85)
     panel.color_scheme(builders.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
-    # without decimals, of which a cell would show the first half
-    panel.show_value(common.VisibilityMode.AUTO).decimals(0).legend(_legend())
+    # cells are too narrow for a number, which the tooltip has
+    panel.show_value(common.VisibilityMode.NEVER).decimals(1).legend(_legend())
     panel.tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
     # as many cells as can be told apart on a wide screen
     return _built(panel.max_data_points(60))
@@ -215,7 +227,7 @@ def buckets(
     """A histogram over time."""
     # the panel's unit is that of a cell, which is a number of answers; and cells are to be seen
     panel = _common(heatmap.Panel(), title, about, [target], unit="short", none=none, width=width, height=height)
-    made = _built(panel.calculate(False).max_data_points(120))
+    made = _built(panel.calculate(False).max_data_points(120).interval(COUNTED_OVER))
     options: Any = made.options
     options.color.mode = HeatmapColorMode.SCHEME
     options.color.scheme = "Cividis"

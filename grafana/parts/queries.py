@@ -23,6 +23,9 @@ ONE = 'site="$site",instance="$instance"'
 AGENT = f'{ONE},agent="$agent"'
 # Alerts of ours, as all sites may be chosen: others that Prometheus has need not have a site.
 OURS = 'site!=""'
+# What concerns one platform or agent: an alert of all of a site has no instance, one of all of a platform no agent.
+ALERTS_OF_ONE = 'site="$site",instance=~"|$instance"'
+ALERTS_OF_AGENT = f'{ALERTS_OF_ONE},agent=~"|$agent",device=""'
 
 # By which label values profiles and log records are found.
 PROFILES = '{site="$site",instance="$instance",service_name="$agent"}'
@@ -32,9 +35,16 @@ RECORDS = "labels.site:$site AND labels.instance:$instance AND service.name:$age
 Format = Literal["time_series", "table", "heatmap"]
 
 
-def lines(expr: str, legend: str, ref: str = "A", form: Format = "time_series") -> prometheus.Dataquery:
-    """Over time."""
+def lines(
+    expr: str, legend: str, ref: str = "A", form: Format = "time_series", every: str = ""
+) -> prometheus.Dataquery:
+    """Over time. `every`: how often what is counted happens, where that is less often than a scrape.
+
+    Points are as far apart at least, and $__rate_interval is four times that.
+    """
     found = prometheus.Dataquery().expr(expr).range().legend_format(legend).format(PromQueryFormat(form))
+    if every:
+        found.interval(every)
     return found.ref_id(ref).datasource(PROMETHEUS)
 
 
@@ -71,6 +81,18 @@ def fastest(selector: str) -> str:
 def grown(selector: str) -> str:
     """Counters as what they grew within the step, of many those that grew most over the range."""
     return f"increase({selector}[$__rate_interval])\n  and topk({LINES}, increase({selector}[$__range] @ end()))"
+
+
+def happened(selector: str) -> str:
+    """Counters as what they grew within the step, of series that begin with the first event: that one is no increase.
+
+    Where nobody looked before, all there is may be old; and one that was away for some scrapes is not new.
+    """
+    return (
+        f"(increase({selector}[$__rate_interval]) > 0\n"
+        f"  or {selector} > 0 unless last_over_time({selector}[1h] offset $__rate_interval)\n"
+        "    and on (site, instance) last_over_time(volttron_platform_up[5m] offset 5m))"
+    )
 
 
 def worst(selector: str) -> str:

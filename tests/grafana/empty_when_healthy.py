@@ -17,7 +17,7 @@ EMPTY: dict[tuple[str, ...], str] = {
     ("*", "mark Restarts"): "no agent was restarted",
     ("agent", "Alerts it sends"): _COUNTED,
     ("agent", "Exit status"): "an agent that runs has none",
-    ("agent", "Firing alerts of this agent"): _ALERTS,
+    ("agent", "Firing alerts of this agent and its platform"): _ALERTS,
     ("agent", "Left out"): _COUNTED,
     ("devices", "Devices that were late"): _LASTS,
     ("devices", "Failed reads, over time"): _COUNTED,

@@ -1,8 +1,12 @@
-"""What platforms let Prometheus scrape: one with everything, one with nothing optional, one where all is wrong."""
+"""What platforms let Prometheus scrape: one with everything, one with nothing optional, one where all is wrong.
+
+Of three more nothing is known but that they were to be scraped: two whose whole site is down, and one that vanished.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 # The frozen platform of the exporter's tests: what its collectors make of facts, /proc and databases, to the byte.
@@ -10,8 +14,11 @@ FROZEN = Path(__file__).resolve().parents[1] / "data/metrics/metrics-modular.txt
 HEALTHY = {"site": "north", "instance": "plant1"}
 BROKEN = {"site": "south", "instance": "plant2"}
 PLAIN = {"site": "west", "instance": "plant3"}
+DOWN = [{"site": "outback", "instance": name} for name in ("plant4", "plant5")]
+VANISHED = {"site": "remote", "instance": "plant6"}
 STEP_S = 30
 SAMPLES = 60
+_VANISHED_AFTER = 40  # samples: it is looked for five minutes back
 
 # This machine's disk and pace, which the frozen platform leaves open.
 _OPEN = {
@@ -165,6 +172,14 @@ voltscope_collector_success{collector="agents"} 0
 voltscope_collector_age_seconds{collector="agents"} 20
 voltscope_exported_age_seconds{agent="listener"} 90
 """
+# What happened for the first time: its series begins with it, shortly before the end.
+_FIRST = """
+volttron_alerts_total{agent="listener",key="historian_cache_full"} 1
+volttron_device_scrape_errors_total{agent="voltscope.logship",device="devices/campus/building/fake"} 1
+volttron_log_records_total{agent="platform.driver",level="critical"} 1
+volttron_log_secrets_total{rule="token"} 1
+"""
+_FIRST_SAMPLES = 4
 # Gauges that run away, from half an hour ago to now.
 _RUNNING_OUT = {"volttron_disk_free_bytes": (6e10, 1e9), "volttron_device_points": (9, 4)}
 
@@ -209,26 +224,47 @@ def plain() -> dict[str, float]:
 
 
 def broken() -> dict[str, float]:
-    return healthy() | series(_FAULTS)
+    return healthy() | series(_FAULTS) | series(_FIRST)
+
+
+Values = list[float | None]  # oldest first; None where there is none
+
+
+def _values(one: str, value: float, ill: bool) -> Values:
+    """Of a series: counters grow from 0 to their value."""
+    name = one.partition("{")[0]
+    if ill and one in series(_FIRST):
+        return [*[None] * (SAMPLES - _FIRST_SAMPLES), *[value] * _FIRST_SAMPLES]
+    shares = [(number + 1) / SAMPLES for number in range(SAMPLES)]
+    if re.search(r"_(total|bucket|sum|count)$", name):
+        return [value * share for share in shares]
+    first, last = _RUNNING_OUT.get(name, (value, value)) if ill else (value, value)
+    return [first + (last - first) * share for share in shares]
+
+
+def _platforms() -> Iterator[tuple[dict[str, str], dict[str, Values]]]:
+    """Labels of each, and its series."""
+    for labels, found in ((HEALTHY, healthy()), (PLAIN, plain()), (BROKEN, broken())):
+        yield labels, {one: _values(one, value, labels is BROKEN) for one, value in found.items()}
+    for labels in DOWN:
+        yield labels, {"up": [0.0] * SAMPLES}
+    yield VANISHED, {"up": [*[1.0] * _VANISHED_AFTER, *[None] * (SAMPLES - _VANISHED_AFTER)]}
 
 
 def open_metrics(until: float) -> str:
-    """The platforms as OpenMetrics with timestamps, the last at `until`; counters grow from 0 to their value."""
+    """The platforms as OpenMetrics with timestamps, the last at `until`."""
     written: dict[str, list[str]] = {}
-    for labels, found in ((HEALTHY, healthy()), (PLAIN, plain()), (BROKEN, broken())):
-        for one, value in found.items():
+    for labels, found in _platforms():
+        for one, values in found.items():
             name, _, inside = one.partition("{")
             given = ",".join(f'{label}="{text}"' for label, text in ({"job": "voltscope"} | labels).items())
             rest = inside.removesuffix("}").replace('job="voltscope"', "")
             # as Prometheus does with a label that it sets itself
             rest = re.sub(r'\b(site|instance)="', r'exported_\1="', rest)
             full = f"{name}{{{','.join(part for part in (given, rest) if part)}}}"
-            first, last = _RUNNING_OUT.get(name, (value, value)) if labels is BROKEN else (value, value)
-            counts = re.search(r"_(total|bucket|sum|count)$", name)
-            for number in range(SAMPLES):
-                share = (number + 1) / SAMPLES
-                now = value * share if counts else first + (last - first) * share
+            for number, value in enumerate(values):
                 at = until - STEP_S * (SAMPLES - 1 - number)
-                written.setdefault(name, []).append(f"{full} {now:.9g} {at:.3f}")
+                if value is not None:
+                    written.setdefault(name, []).append(f"{full} {value:.9g} {at:.3f}")
     # untyped: a counter's family would have to be named without its _total
     return "".join("\n".join([f"# TYPE {name} unknown", *lines]) + "\n" for name, lines in written.items()) + "# EOF\n"

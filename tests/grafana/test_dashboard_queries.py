@@ -7,7 +7,7 @@ import re
 import pytest
 from dashboard_queries import FILES, filled, load, panels, queries
 from empty_when_healthy import EMPTY, OPTIONAL, reason
-from platform_series import BROKEN, HEALTHY, PLAIN
+from platform_series import BROKEN, DOWN, HEALTHY, PLAIN, VANISHED
 from prometheus_server import Prometheus
 
 # One agent for all: it has a probe, a log and profiles.
@@ -65,18 +65,100 @@ def test_the_landscape_has_every_agent_and_device_once_and_no_loose_end(
     assert wanted <= {end for edge in edges for end in (edge["source"], edge["target"])}, "nothing stands alone"
 
 
-def test_the_fleet_puts_the_broken_platform_first_and_says_since_when(prometheus: Prometheus) -> None:
-    asked = {query.ref: query.expr for query in queries("fleet") if query.panel == "Platforms, the worst first"}
-    fleet = {"site": ".+"}
+def expression(name: str, panel: str, ref: str = "A") -> str:
+    (found,) = (query.expr for query in queries(name) if query.where == (name, panel, ref))
+    return found
 
-    def by_site(ref: str) -> dict[str, float]:
-        found = prometheus.ask("query", query=filled(asked[ref], fleet))
-        return {one["metric"]["site"]: float(one["value"][1]) for one in found}
 
-    assert by_site("A") == {"north": 0, "west": 0, "south": 4}  # well, and not scraped
-    since = by_site("B")["south"] / 1000
-    assert prometheus.began - 60 < since, "as Prometheus saw it begin"
-    assert by_site("C")["south"] > 10
+FLEET = {"site": ".*"}
+LOST = [*DOWN, VANISHED]
+
+
+def test_the_fleet_puts_the_broken_platforms_first_and_says_since_when(prometheus: Prometheus) -> None:
+    def by_instance(ref: str) -> dict[str, float]:
+        asked = expression("fleet", "Platforms, the worst first", ref)
+        found = prometheus.ask("query", query=filled(asked, FLEET))
+        return {one["metric"]["instance"]: float(one["value"][1]) for one in found}
+
+    broken, *lost = (one["instance"] for one in (BROKEN, *LOST))
+    # well, and not scraped: of a whole site, or vanished, as well
+    assert by_instance("A") == {HEALTHY["instance"]: 0, PLAIN["instance"]: 0, broken: 4, **dict.fromkeys(lost, 4)}
+    since = by_instance("B")
+    assert since.keys() == {broken, *lost}
+    assert all(prometheus.began - 60 < moment / 1000 for moment in since.values()), "as Prometheus saw it begin"
+    assert by_instance("C")[broken] > 10
+
+
+def test_the_fleet_counts_each_platform_once(prometheus: Prometheus) -> None:
+    counted = {}
+    for panel in ("Platforms", "Lost or down", "Critical", "Warning", "Well"):
+        ((_, value),) = (
+            one["value"] for one in prometheus.ask("query", query=filled(expression("fleet", panel), FLEET))
+        )
+        counted[panel] = int(value)
+    # what vanished is not to be scraped any more
+    assert counted == {"Platforms": 5, "Lost or down": 4, "Critical": 0, "Warning": 0, "Well": 2}
+
+
+NOWHERE = {"site": "nowhere", "instance": "none"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_number_of_what_is_not_known_is_no_zero(prometheus: Prometheus, name: str) -> None:
+    numbers = {panel["title"] for panel in panels(load(name)) if panel["type"] == "stat"}
+    told = [
+        one.where
+        for one in queries(name)
+        if one.panel in numbers and prometheus.answers(one, CHOSEN | NOWHERE | {"agent": "nobody"})
+    ]
+    # rules are loaded, and none of them fires for it
+    assert told == ([("platform", "Alerts", "A"), ("platform", "Alerts", "B")] if name == "platform" else [])
+
+
+def firing(prometheus: Prometheus, name: str, panel: str, chosen: dict[str, str]) -> list[dict[str, str]]:
+    return [one["metric"] for one in prometheus.ask("query", query=filled(expression(name, panel), CHOSEN | chosen))]
+
+
+def test_every_alert_has_a_row_that_says_which(prometheus: Prometheus) -> None:
+    rows = firing(prometheus, "platform", "Firing alerts", BROKEN)
+    alerts = prometheus.ask("query", query=filled('ALERTS{site="$site",alertstate="firing"}', BROKEN))
+    assert len(rows) == len(alerts) > 10
+    which = {(row["alertname"], row.get("which")) for row in rows}
+    assert {("VoltscopeCollectorFailing", "agents"), ("VolttronSecretInLog", "token")} <= which
+
+
+def test_an_alert_of_the_whole_site_or_platform_is_shown_with_its_parts(prometheus: Prometheus) -> None:
+    assert [row["alertname"] for row in firing(prometheus, "platform", "Firing alerts", DOWN[0])] == [
+        "VolttronSiteDown"
+    ]
+    panel = "Firing alerts of this agent and its platform"
+    rows = firing(prometheus, "agent", panel, BROKEN)
+    assert "VolttronExporterDown" in {row["alertname"] for row in rows}
+    assert {row.get("agent") for row in rows} == {None, CHOSEN["agent"]}
+    assert not any("device" in row for row in rows)
+
+
+def test_alerts_of_historians_are_of_historians_where_all_are_chosen(prometheus: Prometheus) -> None:
+    historians = {one["metric"]["agent"] for one in prometheus.ask("query", query="volttron_historian_backlog_bytes")}
+    rows = firing(prometheus, "historians", "Firing alerts of historians", {"site": ".*", "instance": ".*"})
+    assert rows and {row["agent"] for row in rows} <= historians
+
+
+def test_what_happened_for_the_first_time_is_shown(prometheus: Prometheus) -> None:
+    for name, panel, label, wanted in (
+        ("agent", "Alerts it sends", "key", "historian_cache_full"),
+        ("devices", "Failed reads, over time", "device", "devices/campus/building/fake"),
+        ("platform", "Errors in the log", "agent", "platform.driver"),
+        ("voltscope", "Secrets found", "rule", "token"),
+    ):
+        asked = filled(expression(name, panel), CHOSEN | BROKEN)
+        found = prometheus.ask("query_range", query=asked, start=prometheus.at - 1800, end=prometheus.at, step=30)
+        assert wanted in {one["metric"][label] for one in found}, panel
+
+
+def test_the_landscape_does_not_wait_for_rules() -> None:
+    for ref in ("nodes", "edges"):
+        assert not re.search(r"\w+:\w+:\w+", expression("landscape", "Platform, agents, topics, devices", ref))
 
 
 @pytest.mark.parametrize("name", FILES)

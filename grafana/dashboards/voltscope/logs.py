@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...parts import palette
 from ...parts.board import Row
 from ...parts.panels import HALF, THIRD, Column, compared, table, timeline
-from ...parts.queries import MANY, fastest, highest, lines, lowest, rows, worst
+from ...parts.queries import MANY, fastest, happened, highest, lines, lowest, rows, worst
 from .common import NAME
 
 NO_LOGSHIP = "The log shipper (voltscope.logship) does not run here."
@@ -65,9 +65,7 @@ def shipping() -> Row:
             compared(
                 "Secrets found",
                 "Secrets in the platform's log within the step, by the rule that took them out of what is shipped.",
-                lines(
-                    f"sum by (rule) (increase(volttron_log_secrets_total{{{MANY}}}[$__rate_interval])) > 0", "{{rule}}"
-                ),
+                lines(f"sum by (rule) ({happened(f'volttron_log_secrets_total{{{MANY}}}')})", "{{rule}}"),
                 unit="short",
                 none="No secret was found.",
                 bars=True,

@@ -84,6 +84,8 @@ def test_a_panel_is_asked_in_grafanas_steps() -> None:
     assert opening.step(21_600) == 20
     assert opening.step(21_600, 400) == 60
     assert opening.step(21_600, 60) == 300
+    assert opening.step(3600, least_s=opening.least("platform")["Restarts"]) == 60
+    assert "Log records" not in opening.least("platform")
 
 
 def test_a_dashboard_opens_with_all_platforms_where_it_offers_that() -> None:
