@@ -82,7 +82,8 @@ class FleetApi:
 async def _instances(ask: Asking, grid: Grid) -> list[dict[str, Any]]:
     alerts = f'{_FIRING},severity=~"critical|warning"}}'
     questions = (
-        f'min {BY} (up{{job="{JOB}"}})',
+        # what vanished is not scraped either: a site that pushes leaves no `up 0` behind
+        f'min {BY} (up{{job="{JOB}"}} or 0 * {_FIRING},alertname="VolttronSiteVanished"}})',
         f"max {BY} (volttron_platform_up)",
         "max by (site, instance, generation, version) (volttron_platform_info)",
         "max by (site, instance, version) (voltscope_build_info)",

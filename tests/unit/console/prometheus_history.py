@@ -101,7 +101,8 @@ def _agent(of: dict[str, str], until: float) -> list[Series]:
 def write_fleet(folder: Path, now: float) -> None:
     """A thousand platforms as of now and of the next quarter of an hour, which is longer than tests take.
 
-    plant-7 is not scraped, plant-8 is down, plant-9 has a critical alert and two broken agents, plant-10 a warning.
+    plant-6 vanished, plant-7 is not scraped, plant-8 is down, plant-9 has a critical alert and two broken agents,
+    plant-10 a warning.
     """
     series: list[Series] = []
     for number in range(PLATFORMS):
@@ -116,8 +117,9 @@ def _platform(number: int, now: float) -> list[Series]:
     def always(value: float) -> Value:
         return lambda age: value
 
-    scraped, broken = number != 7, 2 if number == 9 else 0
-    series = [Series("up", of, (lambda age: 1 if age > 600 else 0) if number == 7 else always(1))]
+    scraped, broken = number not in (6, 7), 2 if number == 9 else 0
+    afterwards = {6: None, 7: 0}.get(number, 1)
+    series = [Series("up", of, lambda age: 1 if age > 600 else afterwards)]
     told: list[tuple[str, dict[str, str], float]] = [
         ("volttron_platform_up", {}, number != 8),
         ("volttron_platform_info", {"generation": "modular", "version": f"11.0.{number % 3}"}, 1),
@@ -131,9 +133,10 @@ def _platform(number: int, now: float) -> list[Series]:
             told.append(("volttron_agent_state", {"agent": agent, "state": state}, 1))
     for name, labels, value in told:
         series.append(Series(name, of | labels, always(value) if scraped else lambda age: 1 if age > 600 else None))
-    for own, severity in ((9, "critical"), (10, "warning")):
+    for own, severity in ((6, "critical"), (9, "critical"), (10, "warning")):
         if number == own:
-            labels = of | {"alertname": "VolttronTrouble", "severity": severity}
+            name = "VolttronSiteVanished" if number == 6 else "VolttronTrouble"
+            labels = of | {"alertname": name, "severity": severity}
             series.append(Series("ALERTS", labels | {"alertstate": "firing"}, always(1)))
             series.append(Series("ALERTS_FOR_STATE", labels, always(now - 1200)))
     return series

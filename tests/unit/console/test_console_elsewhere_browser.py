@@ -213,6 +213,19 @@ def test_what_leads_here_shows_the_agent_and_the_time(page: WebDriver, linked: s
     assert seen == {"/", "/agent", "/logs", "/flamegraphs", "/live"}
 
 
+def test_a_page_says_that_it_has_nothing_of_another_platform(page: WebDriver, linked: str) -> None:
+    said = "main > .notice.warning"
+    for path in ("/", "/logs", "/flamegraphs", "/live"):
+        page.get(f"{linked}{path}?site=south&instance=plant2&agent={AGENT}")
+        until(page, has(said), path)
+        words = page.find_element(By.CSS_SELECTOR, said).text
+        assert "asks for south / plant2" in words and f"of test / {INSTANCE} alone" in words
+    for path in (f"/logs?site=test&instance={INSTANCE}", "/agent?site=south&instance=plant2", "/logs"):
+        page.get(linked + path)
+        until(page, has("main h1"), path)
+        assert not has(said)(page), path
+
+
 def shows(page: WebDriver, agent: str | None, asked: dict[str, str]) -> bool:
     """Whether the fields of a page have the agent, and the minutes, that its address asks for."""
     script = """return [...document.querySelectorAll('main input, main select')].map(one => [one.id, one.value])"""

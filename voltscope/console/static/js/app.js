@@ -3,6 +3,7 @@
 import { get } from "/static/js/api.js";
 import { el, notice, refill } from "/static/js/dom.js";
 import { elsewhereLinks } from "/static/js/elsewhere.js";
+import { visible } from "/static/js/format.js";
 import { keyboard } from "/static/js/keyboard.js";
 import { PAGES, pageAt } from "/static/js/pages.js";
 
@@ -19,7 +20,8 @@ function go(url, { replace = false } = {}) {
 
 function show({ focus = false } = {}) {
   leave();
-  const { page, path } = pageAt(location.pathname);
+  const { page, path, name, others } = pageAt(location.pathname);
+  const parameters = new URLSearchParams(location.search);
   for (const link of document.querySelectorAll("nav a")) {
     if (link.getAttribute("href") === path) {
       link.setAttribute("aria-current", "page");
@@ -28,10 +30,19 @@ function show({ focus = false } = {}) {
   }
   document.title = `${page.title} · ${session.instance ?? session.site} · voltscope`;
   main.replaceChildren();
-  leave = page.mount(main, { session, parameters: new URLSearchParams(location.search), go }) ?? (() => {});
+  leave = page.mount(main, { session, parameters, go }) ?? (() => {});
+  if (!others) main.prepend(...ofAnother(name, parameters));
   outside.follow();
   if (focus) main.focus({ preventScroll: true });
   window.scrollTo(0, 0);
+}
+
+/** A word of warning where an address, as of Grafana or Kibana, asks for a platform that is not this console's. */
+function ofAnother(name, parameters) {
+  const [site, instance] = ["site", "instance"].map((one) => parameters.get(one));
+  if (!instance || !session.instance || (site === session.site && instance === session.instance)) return [];
+  const [asked, own] = [[site, instance], [session.site, session.instance]].map((one) => visible(one.filter(Boolean).join(" / ")));
+  return [notice({ message: `The address asks for ${asked}. ${name} here is of ${own} alone.`, remedy: "Open the console of that platform." }, "warning")];
 }
 
 document.addEventListener("click", (event) => {
