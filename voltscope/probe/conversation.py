@@ -17,6 +17,7 @@ MAX_REQUEST_BYTES, MAX_ANSWER_BYTES = 64 * 1024, 16 * 1024 * 1024
 # A client that sends half a frame, or reads nothing, does not keep the thread; one that is silent not for ever.
 FRAME_S, SEND_S, SILENCE_S = 5.0, 5.0, 60.0
 LONGEST_STREAM_S, LONGEST_CALLS_S = 3600.0, 60.0
+MOST_SHARE = 0.02
 # How soon a stream sees that its client has something to say, each time at the price of a hand-over of the interpreter,
 # and the shortest pause it makes.
 LOOK_S, SHORTEST_S = 0.25, 0.0005
@@ -122,8 +123,8 @@ class Conversation:
             seconds, every = number(request, "seconds", None, 0.01, LONGEST_STREAM_S), _every(request, 0.5)
             rate, most = number(request, "rate", 5.0, 0.1, 20.0), whole(request, "most", 2000, 1, 100_000)
             switches = flag(request, "switches", True)
-            changes = flag(request, "changes", False)
-            self._stream(lambda: watch(self, SHARED, seconds, rate, every, switches, most, changes))
+            changes, share = flag(request, "changes", False), number(request, "share", 0.0, 0.0, MOST_SHARE)
+            self._stream(lambda: watch(self, SHARED, seconds, rate, every, switches, most, changes, share))
         elif ask == "calls":
             from voltscope.probe.flow import calls
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import Counter
 from time import perf_counter, process_time, thread_time
@@ -32,16 +33,28 @@ RENAME_S = 5.0
 class Watch:
     """One watch: made, run once, and undone whatever happens."""
 
-    def __init__(self, channel: Channel, shared: Shared, rate: float, switches: bool, most: int, changes: bool) -> None:
-        """`changes`: tell only what has changed since it was told."""
+    def __init__(
+        self,
+        channel: Channel,
+        shared: Shared,
+        rate: float,
+        switches: bool,
+        most: int,
+        changes: bool,
+        share: float,
+    ) -> None:
+        """`changes`: tell only what has changed since it was told. `share`: what looks may take of a processor; 0: what
+        is right for a watch of an hour.
+        """
         self._channel, self._shared, self._registry = channel, shared, shared.registry
-        self._rate, self._timed, self._most = rate, switches, most
+        self._rate, self._timed, self._most, self._budget = rate, switches, most, share
         self._told = Told(self._registry) if changes else None
         self._spawns = Spawns()
         self._hubs: dict[int, tuple[Switches, Blocks]] = {}
         self._spawning: Switches | None = None
         self._paths: Counter[str] = Counter()
         self._samples = self._moved = 0
+        self._crowded = False
         self._looking = self._rename_at = self._looked_at = self._busy_at = perf_counter()
         self._busy_s = process_time()
 
@@ -116,12 +129,17 @@ class Watch:
         if self._told is not None and texts is not None:
             self._told.looking()
             after = self._told.after
+        self._crowded = len(self._registry) > self._most
+        if self._crowded:  # some of them are told afterwards
+            after = sys.maxsize
         self._looked_at = perf_counter()
         self._moved += self._registry.look(self._shared.clocks(), rename, self._paths, texts, after)
         self._samples += 1
 
     def _share(self) -> float:
         """Of a processor, that looks may take until the next one."""
+        if self._budget:
+            return self._budget
         among = (len(self._registry) - FEW) / (MANY - FEW)
         share = SHARE_OF_FEW + (SHARE_OF_MANY - SHARE_OF_FEW) * min(1.0, max(0.0, among))
         return share / min(1.0, max(IDLE, self._busy()))
@@ -138,7 +156,7 @@ class Watch:
         rate = round(self._samples / max(now - self._looking, 1e-9), 3)
         paths, samples, moved = self._paths, self._samples, self._moved
         self._paths, self._samples, self._moved, self._looking = Counter(), 0, 0, now
-        left_out, whole = 0, len(self._registry) > self._most
+        left_out, whole = 0, self._crowded or len(self._registry) > self._most
         if whole:  # those that wait longest come first
             rest()
             texts, left_out = told(self._registry, self._most)
@@ -186,6 +204,7 @@ def watch(
     switches: bool,
     most: int,
     changes: bool,
+    share: float,
 ) -> str:
     """Watch all greenlets for so long; the reason why it ended."""
-    return Watch(channel, shared, rate, switches, most, changes).run(seconds, every)
+    return Watch(channel, shared, rate, switches, most, changes, share).run(seconds, every)

@@ -22,7 +22,7 @@ from voltscope.live.views import Greenlet
 from voltscope.probe.asks import Shared
 from voltscope.probe.changes import MOST_NUMBERED, Told
 from voltscope.probe.registry import Registry
-from voltscope.probe.watch import watch
+from voltscope.probe.watch import IDLE, SHARE_OF_FEW, Watch, watch
 from voltscope.profiling.targets import Target
 
 # Greenlets that come, go, move between two places of the same function, change their names, and are killed before they
@@ -174,10 +174,18 @@ def test_times_are_of_the_look_and_not_of_what_was_done_before_it() -> None:
     parked = greenlet.greenlet(lambda: own.switch())
     parked.switch()
     channel, shared = _Kept(), Shared()
-    assert watch(channel, shared, 0.01, 1.0, 0.05, switches=False, most=100_000, changes=True) == "time"
+    assert watch(channel, shared, 0.01, 1.0, 0.05, switches=False, most=100_000, changes=True, share=0.0) == "time"
     known = shared.registry.known(parked)
     assert known is not None
     assert channel.updates[0]["clock"] > known.first
+
+
+def test_a_capture_may_cost_more_for_a_short_time_than_a_view_all_the_time() -> None:
+    def share(asked: float) -> float:
+        return Watch(_Kept(), Shared(), 20.0, switches=False, most=1, changes=False, share=asked)._share()
+
+    assert share(0.005) == 0.005
+    assert SHARE_OF_FEW <= share(0.0) <= SHARE_OF_FEW / IDLE
 
 
 UPDATE = {"at": 1.0, "samples": 1, "folded": {"a;b": 1}, "count": 1, "left_out": 0, "greenlets": []}

@@ -150,7 +150,8 @@ def test_garbage_is_answered_and_what_cannot_be_a_frame_ends_the_connection(quie
             client.send(raw)
             told = client.receive()
             assert told is not None and told["error"]["code"] in ("bad-request", "unknown-ask"), raw
-        for params in ({"seconds": -1}, {"seconds": "1"}, {}, {"seconds": 1, "rate": 1e9}, {"seconds": True}):
+        wrong = ({"seconds": -1}, {"seconds": "1"}, {}, {"seconds": True})
+        for params in (*wrong, {"seconds": 1, "rate": 1e9}, {"seconds": 1, "share": 0.5}):
             assert client.ask("watch", **params)["error"]["code"] == "bad-request", params
         assert client.ask("calls", seconds=61)["error"]["code"] == "bad-request"
         assert client.answer("hello")["pid"] == quiet.pid

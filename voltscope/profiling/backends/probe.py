@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 MAX_RATE = 20
 _EVERY_S = 0.25
 _LOOK_S = 0.1  # for a cancel
-# Of a processor, with up to 100 greenlets and with 1,000 and more; a look at one takes 2 µs, and telling of it as much.
+# What a capture may take of a processor, of an agent with up to 100 greenlets and with 1,000 and more: more than a view
+# that is open for an hour. A look at one takes 1 µs, and four where the agent works.
 _FEW_SHARE, _MANY_SHARE, _LOOK_AT_ONE_S = 0.005, 0.015, 4e-6
 
 
@@ -60,8 +61,10 @@ class ProbeBackend:
     def record(self, sampling: Sampling, *, cancel: threading.Event, progress: Callable[[float], None]) -> Recording:
         _, alive = find_target(self._processes, sampling.pid)
         probe = Probe.inside(sampling.pid, self._processes.root)
-        rate = _affordable(sampling.rate, probe.ask("count").get("greenlets"))
-        stream = probe.stream("watch", seconds=sampling.seconds, rate=rate, every=_EVERY_S, switches=False, most=1)
+        rate, share = _affordable(sampling.rate, probe.ask("count").get("greenlets"))
+        stream = probe.stream(
+            "watch", seconds=sampling.seconds, rate=rate, every=_EVERY_S, switches=False, most=1, share=share
+        )
         seen = _Seen()
         began = time.monotonic()
         ending = Ending.COMPLETE
@@ -84,13 +87,15 @@ class ProbeBackend:
         return Recording(stacks, samples_in(stacks), missed, seconds, ending, seen.greenlets, rate)
 
 
-def _affordable(rate: int, greenlets: object) -> int:
-    """How often to look at so many. The probe would slow down by itself; rounds that never were due are not missed."""
+def _affordable(rate: int, greenlets: object) -> tuple[int, float]:
+    """How often to look at so many, and what that may take of a processor. The probe would slow down by itself; rounds
+    that never were due are not missed.
+    """
     rate = min(rate, MAX_RATE)
     if not isinstance(greenlets, int) or greenlets <= 0:
-        return rate
+        return rate, _FEW_SHARE
     share = _FEW_SHARE + (_MANY_SHARE - _FEW_SHARE) * min(1.0, max(0.0, (greenlets - 100) / 900))
-    return max(1, min(rate, int(share / (_LOOK_AT_ONE_S * greenlets))))
+    return max(1, min(rate, int(share / (_LOOK_AT_ONE_S * greenlets)))), share
 
 
 class _Seen:
