@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
 from alertd_rig import CRASHED, Rig, wait_for
+from servers.answering import AnsweringServer, Reply
 
 from voltscope.alerting.alert import Alert
-from voltscope.alerting.site.firing import MAX_ALERTS, FromAlertd
+from voltscope.alerting.site.firing import MAX_ALERTS, FromAlertd, acknowledge
 from voltscope.alerting.site.settings import AlertdSettings
+from voltscope.errors import ReceiverError
 
 
 def test_alertd_names_so_many_and_says_that_there_are_more(alertd: Callable[..., Rig]) -> None:
@@ -26,3 +29,10 @@ def test_alertd_names_so_many_and_says_that_there_are_more(alertd: Callable[...,
     firing, complete = source.firing("campus", "boiler-house")
     assert (len(firing), complete) == (MAX_ALERTS, False)
     source.close()
+
+
+def test_who_acknowledges_where_nobody_hears_it_is_told_so() -> None:
+    with AnsweringServer(lambda asked: Reply()) as gone:
+        pass
+    with pytest.raises(ReceiverError, match=f"acknowledgements: {gone.url}: .*Nothing was acknowledged"):
+        acknowledge(AlertdSettings(urls=(gone.url,)), "5d1f", "mine")

@@ -97,6 +97,8 @@ def acknowledge(settings: AlertdSettings, alert: str, why: str) -> Any:
     try:
         body = msgspec.json.encode({"alert": alert, "why": why})
         answer = http.request("POST", "/api/acknowledgements", body, {"Content-Type": "application/json"})
+    except ReceiverError as error:
+        raise ReceiverError(error.message, "Nothing was acknowledged: ask again when alertd answers.") from error
     finally:
         http.close()
     return _decoded(answer, settings.urls[0])
