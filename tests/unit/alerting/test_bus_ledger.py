@@ -286,3 +286,18 @@ def test_nothing_is_acknowledged_that_a_full_disk_refuses(book: Book) -> None:
     book.all_say(agents, text="x" * 2000)
     book.open()
     assert len(book.ledger.open) == 30
+
+
+def test_a_full_disk_keeps_nobody_from_being_told(book: Book) -> None:
+    book.says("calm")
+    book.tell()
+    book.store._connection.execute("PRAGMA query_only = 1")
+    for _ in range(5):
+        book.now += 60
+        with pytest.raises(VoltscopeError):  # the bridge keeps it
+            book.says("hvac")
+        assert [one.alert.labels["agent"] for one in book.tell()] == ["calm", "hvac"]
+    book.store._connection.execute("PRAGMA query_only = 0")
+    book.says("hvac")
+    book.open()
+    assert [one.told_at is not None for one in book.ledger.open] == [True, True]

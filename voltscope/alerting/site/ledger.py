@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -15,7 +16,10 @@ from voltscope.alerting.site.episodes import LATE_S, STORM, Episode, alert_of, s
 from voltscope.alerting.site.limits import Limiter
 from voltscope.alerting.site.recovery import Evidence
 from voltscope.alerting.site.store import Change, Store
+from voltscope.errors import VoltscopeError
 from voltscope.ulid import new_ulid
+
+_log = logging.getLogger(__name__)
 
 # What began and ended before Alertmanager could be told, and was shorter, is not told; what is critical always is.
 BRIEF_S = 60.0
@@ -115,10 +119,12 @@ class Ledger:
         with self._lock:
             now = self._clock()
             self._forget(now)
+            if self._gone or self._complaints.due:
+                self._try_to_save()
             return [told for one in self._episodes.values() if (told := self._telling(one, now, lasts_s)) is not None]
 
     def told(self, tellings: Iterable[Telling]) -> None:
-        """Alertmanager acknowledged these. Raises VoltscopeError."""
+        """Alertmanager acknowledged these."""
         with self._lock:
             now = self._clock()
             for telling in tellings:
@@ -131,14 +137,14 @@ class Ledger:
                     episode.late_until = episode.late_until or telling.alert.ends_at
                 else:
                     episode.told_at = episode.told_at or now
-            self._save()
+            self._try_to_save()
 
     def refused(self, telling: Telling) -> None:
-        """Alertmanager will never take this one. Raises VoltscopeError."""
+        """Alertmanager will never take this one."""
         with self._lock:
             self.dropped["refused"] += 1
             self._drop(telling.episode)
-            self._save()
+            self._try_to_save()
 
     @property
     def open(self) -> list[Episode]:
@@ -271,12 +277,19 @@ class Ledger:
             if over or now - one.ended > GIVE_UP_S:
                 self._drop(one.id)
         self._complaints.forget(now)
-        if self._gone or self._complaints.due:
-            self._save()
 
     def _drop(self, episode: str) -> None:
         if self._episodes.pop(episode, None) is not None:
             self._gone.append((EPISODE, episode, None))
+
+    def _try_to_save(self) -> None:
+        """A full disk keeps nobody from being told, and what Alertmanager is not told of any more is over there."""
+        known = self._refused
+        try:
+            self._save()
+        except VoltscopeError as error:
+            if not known:
+                _log.warning("what Alertmanager was told is written down later: %s", error)
 
     def _save(self) -> None:
         episodes: list[Change] = [(EPISODE, one.id, one) for one in self._episodes.values()]
