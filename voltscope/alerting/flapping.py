@@ -60,7 +60,10 @@ class Flapping:
         or silenced, whose starts until now are no news any more.
         """
         self._at = now
-        self.forgive(in_hand)
+        released = [one for one in self._changed if not self.flaps(one)]  # somebody did that in Alertmanager
+        for fingerprint in released:
+            del self._changed[fingerprint]
+        self.forgive((*in_hand, *released))
         for fingerprint in ended:
             if fingerprint in self._changed:
                 self._changed[fingerprint] = now

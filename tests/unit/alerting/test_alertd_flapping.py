@@ -153,6 +153,20 @@ def test_what_flaps_for_ever_fills_no_disk(tmp_path: Path) -> None:
     assert database.rows("SELECT count(*) FROM start") == [(7,)]
 
 
+def test_what_somebody_released_in_alertmanager_is_held_back_again_when_it_goes_on(tmp_path: Path) -> None:
+    database, one = Database(tmp_path), _crashed()
+    standings = Standings(database)
+    flapping = Flapping(database, standings, FlapSettings(), "Watchdog", 0.0)
+    for at in (1.0, 2.0):
+        flapping.observe([one], [], at)
+    (held,) = standings.open("flapping")
+    standings.end(held.id, 3.0, "somebody", "its silence was ended in Alertmanager")
+    flapping.observe([one], [], 4.0)
+    assert not flapping.flaps(one.fingerprint), "the count begins anew"
+    flapping.observe([one], [], 5.0)
+    assert flapping.flaps(one.fingerprint)
+
+
 def _flapping(folder: Path) -> tuple[Flapping, Database]:
     database = Database(folder)
     return Flapping(database, Standings(database), FlapSettings(), "Watchdog", 0.0), database
