@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from voltscope.alerting.alertmanager import Silence
 from voltscope.alerting.parts import Parts
 from voltscope.alerting.reconcile import Plan, plan
-from voltscope.errors import AlertmanagerRefused
+from voltscope.errors import AlertmanagerRefused, AlertStoreError
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,10 @@ def _make(parts: Parts, planned: Plan, known: Mapping[str, str]) -> tuple[frozen
                 _log.error("the silence of %s is not taken: %s", standing_id, error)
             continue
         made.add(standing_id)
-        parts.standings.change(standing_id, silence=silence_id, promised=silence.until)
+        try:
+            parts.standings.change(standing_id, silence=silence_id, promised=silence.until)
+        except AlertStoreError as error:  # it is known again by its comment
+            _log.error("the silence of %s is made, and not written down: %s", standing_id, error)
     return frozenset(made), problems
 
 

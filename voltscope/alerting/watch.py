@@ -15,7 +15,7 @@ from voltscope.alerting.reconcile import standing_of
 from voltscope.alerting.settings import AlertdConfig
 from voltscope.alerting.silencing import put_right
 from voltscope.alerting.watchdog import Verdict
-from voltscope.errors import AlertmanagerDown, AlertmanagerRefused
+from voltscope.errors import AlertmanagerDown, AlertmanagerRefused, AlertStoreError
 from voltscope.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -99,7 +99,13 @@ class Watch(Worker):
         alerts = self._kept_once(alerts)
         now = self._clock()
         settled = now - running_since >= self._config.settle_s
-        occurrences = self._note(alerts, silences, now, settled)
+        try:
+            occurrences = self._note(alerts, silences, now, settled)
+        except AlertStoreError:
+            # what stands is silenced all the same: a full disk would have people told of all that they have in hand
+            put_right(parts, silences, now, before.problems)
+            self._tell_flapping(running_since, now)
+            raise
         since = now if before.error is not None else before.since
         self.seen = Seen(since, None, now, settled, alerts, _alive(silences), before.applied, before.problems)
         try:
@@ -125,14 +131,19 @@ class Watch(Worker):
             try:
                 self.look()
             except Exception as error:
-                self.failures += 1
-                _log.exception("a round failed")
-                self.seen = replace(self.seen, error=f"alertd itself failed: {error}", since=self._clock())
-                self._judged(self.verdict(), self.seen.error)
+                self._failed(error)
             with self._wake:
                 self._done = asked
                 self._wake.notify_all()
                 self._wake.wait_for(lambda: self.stopping or self._asked > self._done, self._config.poll_s)
+
+    def _failed(self, error: Exception) -> None:
+        before, told = self.seen, f"alertd itself failed: {error}"
+        self.failures += 1
+        if told != before.error:
+            _log.exception("a round failed")
+        self.seen = replace(before, since=self._clock() if before.error is None else before.since, error=told)
+        self._judged(self.verdict(), told)
 
     def _unreachable(self, error: str) -> None:
         now, before = self._clock(), self.seen

@@ -96,6 +96,28 @@ def test_it_is_renewed_while_the_alert_fires(alertd: Start) -> None:
     assert renewed.id == first.id and rig.client.state(alert) == "acknowledged"
 
 
+def test_it_is_renewed_though_nothing_can_be_written_down(alertd: Start) -> None:
+    rig = alertd()
+    alert = rig.rules.fire(CRASHED)
+    acknowledgement = _acknowledged(rig, alert)
+    parts = rig.alertd.watch.parts
+    (first,) = parts.alertmanager.silences()
+    with parts.database.lock:
+        parts.database._connection.execute("PRAGMA query_only = 1")
+    rig.ahead = 1900.0
+    told = wait_for(lambda: _unreachable(rig), "that rounds fail")
+    assert "alertd itself failed" in told["error"]
+    wait_for(lambda: parts.alertmanager.silences()[0].until > first.until, "a renewal")
+    rig.client.delete(f"/api/acknowledgements/{acknowledgement}", status=500)
+    rounds = rig.alertd.watch.rounds
+    wait_for(lambda: rig.alertd.watch.rounds > rounds + 1, "another round")
+    assert _unreachable(rig) == told, "it has gone on since then"
+    with parts.database.lock:
+        parts.database._connection.execute("PRAGMA query_only = 0")
+    wait_for(lambda: _unreachable(rig) is None, "that they do not")
+    assert rig.client.state(alert) == "acknowledged"
+
+
 def test_it_can_be_given_while_alertmanager_is_away(alertd: Start) -> None:
     rig = alertd()
     alert = rig.rules.fire(CRASHED)
