@@ -10,7 +10,7 @@ from voltscope.alerting.history import History
 from voltscope.alerting.reconcile import Span
 from voltscope.alerting.settings import AcknowledgeSettings
 from voltscope.alerting.standing import Standing, Standings
-from voltscope.alerting.watchdog import never_silenced
+from voltscope.alerting.watchdog import Doubts, never_silenced
 from voltscope.errors import AlertConflict, AlertNotFound
 from voltscope.ulid import new_ulid
 
@@ -61,18 +61,16 @@ class Acknowledgements:
         """The one in force of that alert."""
         return self._standings.of_alert("acknowledgement", fingerprint)
 
-    def observe(self, firing: Collection[str], now: float, sure: bool) -> None:
+    def observe(self, firing: Collection[str], now: float, doubts: Doubts) -> None:
         """End those whose alert has been gone for the time of grace.
 
-        `firing`: fingerprints. `sure`: whether what is not among them is over; while Alertmanager or Prometheus start
-        again it is not, and the time of grace begins anew.
+        `firing`: fingerprints. `doubts`: where what is not among them may go on; while Alertmanager or Prometheus
+        start again it may, and the time of grace begins anew.
         """
         before, self._gone = self._gone, {}
-        if not sure:
-            return
         for one in self._standings.open("acknowledgement"):
             alert = one.fingerprint or ""
-            if alert in firing:
+            if alert in firing or doubts.about(one.site):
                 continue
             since = self._gone[alert] = before.get(alert, now)
             if now - since >= self._settings.grace_s:

@@ -11,7 +11,7 @@ from voltscope.alerting.alertmanager import CurrentAlert, Matcher, equal_to
 from voltscope.alerting.reconcile import Span
 from voltscope.alerting.settings import DecommissionSettings
 from voltscope.alerting.standing import Standing, Standings
-from voltscope.alerting.watchdog import never_silenced
+from voltscope.alerting.watchdog import Doubts, never_silenced
 from voltscope.ulid import new_ulid
 
 _WEEK_S = 7 * 86400.0
@@ -87,13 +87,13 @@ class Maintenance:
             )
         )
 
-    def observe(self, alerts: Iterable[CurrentAlert], now: float, sure: bool) -> None:
-        """End what is over. `alerts`: those that fire; `sure`: whether these are all."""
+    def observe(self, alerts: Iterable[CurrentAlert], now: float, doubts: Doubts) -> None:
+        """End what is over. `alerts`: those that fire; `doubts`: where others may."""
         for one in self._standings.open("silence", "maintenance"):
             if window(one, now) is None:
                 self._standings.end(one.id, now, OURSELVES, "its time is over")
-        given_up = self._standings.open("decommission")
-        if given_up and sure:
+        given_up = [one for one in self._standings.open("decommission") if not doubts.about(one.site)]
+        if given_up:
             firing = {(one.alert.labels.get("site"), one.alert.labels.get("instance")) for one in alerts}
             for one in given_up:
                 self._look_at(one, firing, now)

@@ -14,7 +14,7 @@ from voltscope.alerting.parts import Parts
 from voltscope.alerting.reconcile import standing_of
 from voltscope.alerting.settings import AlertdConfig
 from voltscope.alerting.silencing import put_right
-from voltscope.alerting.watchdog import Verdict
+from voltscope.alerting.watchdog import Doubts, Verdict
 from voltscope.errors import AlertmanagerDown, AlertmanagerRefused, AlertStoreError
 from voltscope.worker import Worker
 
@@ -151,7 +151,7 @@ class Watch(Worker):
             _log.warning("%s", error)
         self.failures += 1
         with self.parts.database.lock:
-            self.parts.acknowledgements.observe((), now, sure=False)
+            self.parts.acknowledgements.observe((), now, Doubts())
         self.seen = replace(
             before, since=now if before.error is None else before.since, error=error, settled=False, applied=frozenset()
         )
@@ -206,11 +206,10 @@ class Watch(Worker):
         parts = self.parts
         parts.flapping.observe(starts, ended, now, in_hand)
         parts.watchdog.observe(alerts.values(), parts.standings.open("decommission"), now)
-        verdict = parts.watchdog.verdict(now)
         # with Prometheus gone Alertmanager forgets what fires within minutes, and nothing of it is over
-        sure = settled and not verdict.missing
-        parts.acknowledgements.observe(alerts.keys(), now, sure)
-        parts.maintenance.observe(alerts.values(), now, sure)
+        doubts = parts.watchdog.doubts(now) if settled else Doubts()
+        parts.acknowledgements.observe(alerts.keys(), now, doubts)
+        parts.maintenance.observe(alerts.values(), now, doubts)
 
     def _tell_flapping(self, running_since: float, now: float) -> None:
         """Tell Alertmanager which alerts flap, again now and then, and at once when it is a new one."""

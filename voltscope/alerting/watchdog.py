@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -18,15 +19,21 @@ State = Literal["ok", "late", "never"]
 
 # What is written down: often enough for who starts again, and no write every few seconds.
 _SAVE_S = 30.0
+# Over a restart of its own Prometheus keeps no account of what has to be true for less than ten minutes before it is
+# told (--rules.alert.for-grace-period): it is told anew as much later.
+_RETURNED_S = 600.0
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One watchdog, by its labels: each Prometheus sends its own. `last`: when Alertmanager last heard of it."""
+    """One watchdog, by its labels: each Prometheus sends its own. `last`: when Alertmanager last heard of it.
+    `returned`: when it did after it had been late.
+    """
 
     fingerprint: str
     labels: dict[str, str]
     last: float
+    returned: float = -math.inf
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,19 @@ class Verdict:
     state: State
     last: float | None
     missing: tuple[dict[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What Prometheus does not tell may go on all the same. `sites`: of the Prometheuses that are away, or have been
+    until a short while ago; None of one that does not say of which it is, and may be of any.
+    """
+
+    sites: tuple[str | None, ...] = (None,)
+
+    def about(self, site: str | None) -> bool:
+        """Whether alerts of that site, None for those of nobody knows which, may go on unheard."""
+        return bool(self.sites) if site is None else site in self.sites or None in self.sites
 
 
 class Watchdog:
@@ -61,8 +81,7 @@ class Watchdog:
         for one in alerts:
             if one.alert.name == self._settings.alert:
                 # by Alertmanager's clock, which may go ahead of ours
-                heard = Heard(one.fingerprint, dict(one.alert.labels), min(one.updated_at, now))
-                self._heard[one.fingerprint] = heard
+                self._hear(one.fingerprint, dict(one.alert.labels), min(one.updated_at, now))
         gone = [(one.site, one.instance) for one in given_up]
         for heard in list(self._heard.values()):
             if now - heard.last > self._settings.forget_s or any(_is_of(heard, *one) for one in gone):
@@ -72,12 +91,32 @@ class Watchdog:
 
     def verdict(self, now: float) -> Verdict:
         """How it stands. After a start of ours each has its whole time once more: nobody asked meanwhile."""
-        late = [one for one in self._heard.values() if now - max(one.last, self._since) > self._settings.max_age_s]
+        late = [one for one in self._heard.values() if self._is_late(one, now)]
         if late:
             return Verdict("late", min(one.last for one in late), tuple(one.labels for one in late))
         if not self._heard:
             return Verdict("late" if now - self._since > self._settings.max_age_s else "never", None)
         return Verdict("ok", min(one.last for one in self._heard.values()))
+
+    def doubts(self, now: float) -> Doubts:
+        """Of which sites it is not known whether what does not fire is over."""
+        return Doubts(
+            tuple(
+                one.labels.get("site")
+                for one in self._heard.values()
+                if self._is_late(one, now) or now - one.returned < _RETURNED_S
+            )
+        )
+
+    def _is_late(self, one: Heard, now: float) -> bool:
+        return now - max(one.last, self._since) > self._settings.max_age_s
+
+    def _hear(self, fingerprint: str, labels: dict[str, str], at: float) -> None:
+        before = self._heard.get(fingerprint)
+        returned = before.returned if before is not None else -math.inf
+        if before is not None and at - before.last > self._settings.max_age_s:
+            returned = at
+        self._heard[fingerprint] = Heard(fingerprint, labels, at, returned)
 
     def _forget(self, fingerprint: str) -> None:
         del self._heard[fingerprint]

@@ -15,12 +15,14 @@ from aiosmtpd.controller import Controller
 from alertd_rig import CRASHED, Rig, free_port, request, wait_for
 from servers.answering import AnsweringServer, Asked, Reply
 
+from voltscope.alerting.acknowledgements import Acknowledgements
 from voltscope.alerting.alert import Alert
 from voltscope.alerting.alertmanager import CurrentAlert
 from voltscope.alerting.dead_mans_switch import DeadMansSwitch, words
 from voltscope.alerting.direct import Mail
-from voltscope.alerting.settings import MailSettings, WatchdogSettings
-from voltscope.alerting.standing import Standing
+from voltscope.alerting.history import History
+from voltscope.alerting.settings import AcknowledgeSettings, MailSettings, WatchdogSettings
+from voltscope.alerting.standing import Standing, Standings
 from voltscope.alerting.store import Database
 from voltscope.alerting.watchdog import Verdict, Watchdog
 
@@ -169,6 +171,39 @@ def test_acknowledgements_outlast_a_prometheus_that_is_away(alertd: Start) -> No
     rig.rules.resolve(alert)
     wait_for(lambda: rig.client.alert(alert) is None and rig.alertd.watch.rounds > rounds + 15, "some rounds")
     assert len(rig.client.get("/api/acknowledgements")["acknowledgements"]) == 1
+
+
+def test_for_a_while_after_its_return_prometheus_may_not_tell_yet_what_goes_on(tmp_path: Path) -> None:
+    watchdog = Watchdog(Database(tmp_path), WatchdogSettings(), 0.0)
+    for at in (1000.0, 1060.0):
+        watchdog.observe([_heard(WATCHDOG, at)], [], at)
+        assert not watchdog.doubts(at).about("campus")
+    assert not watchdog.doubts(1360.0).about("campus") and watchdog.doubts(1361.0).about("campus")
+    for minute in range(10):
+        at = 2000.0 + 60.0 * minute
+        watchdog.observe([_heard(WATCHDOG, at)], [], at)
+        assert watchdog.verdict(at).state == "ok" and watchdog.doubts(at).about("campus")
+    watchdog.observe([_heard(WATCHDOG, 2600.0)], [], 2600.0)
+    assert not watchdog.doubts(2600.0).about("campus")
+
+
+def test_a_prometheus_that_is_away_holds_up_its_own_site_alone(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    standings, history = Standings(database), History(database)
+    given = Acknowledgements(standings, history, AcknowledgeSettings(grace_s=60.0), "Watchdog")
+    watchdog = Watchdog(database, WatchdogSettings(), 0.0)
+    for site in ("campus", "harbour"):
+        alert = _heard({**CRASHED, "site": site}, 0.0)
+        history.begin(alert, 1000.0, False, None)
+        given.give(alert.fingerprint, "anna", "on my way", 1000.0)
+    for at in (1000.0, 1250.0, 1310.0, 1370.0):
+        watchdog.observe([_heard(WATCHDOG, at), _heard({**WATCHDOG, "site": "harbour"}, 1000.0)], [], at)
+        if at > 1300.0:
+            given.observe((), at, watchdog.doubts(at))
+    assert [one.site for one in standings.open()] == ["harbour"]
+    whose = {"alertname": "Watchdog"}  # this one does not say of which site it is
+    watchdog.observe([_heard(whose, 1000.0)], [], 1370.0)
+    assert watchdog.doubts(1370.0).about("campus") and watchdog.doubts(1370.0).about(None)
 
 
 def _looked(rig: Rig) -> tuple[int, str]:
