@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voltscope.web.guard import WRITES
@@ -38,7 +39,9 @@ class Door:
                 user, client = state.get("user"), scope.get("client") or ("unknown", 0)
                 if not self._bucket.wait_s():
                     action = f"{scope['method']} {scope['path'][:_LONGEST]}"
-                    self._refused(action, user.name if user else "a stranger", client[0], f"http-{message['status']}")
+                    by = user.name if user else "a stranger"
+                    # not here: the disk may be slow, and a round may be writing
+                    await run_in_threadpool(self._refused, action, by, client[0], f"http-{message['status']}")
             await send(message)
 
         await self._app(scope, receive, hearing)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,17 @@ def test_reading_is_open_on_loopback_and_writing_is_for_operators(alertd: Start)
     asked = {"site": "campus", "end": time.time() + 60, "why": "x"}
     posted = request(f"{rig.alertd.url}/api/maintenance", "POST", json.dumps(asked).encode(), known)
     assert posted.status == 403, "a browser sends what it knows along with any page's form"
+
+
+def test_a_stranger_who_is_written_down_holds_up_nobody(alertd: Start) -> None:
+    rig = alertd()
+    with ThreadPoolExecutor(1) as elsewhere, rig.alertd.watch.parts.database.lock:
+        refused = elsewhere.submit(Client(rig.alertd.url, "x" * 30).post, "/api/silences", {}, 401)
+        for _ in range(3):
+            assert request(f"{rig.alertd.url}/-/healthy").status == 200
+            wait([refused], timeout=0.2)
+        assert not refused.done(), "its line comes first"
+    assert refused.result()["error"]["code"] == "unauthorized"
 
 
 def test_an_acknowledger_takes_an_alert_in_hand_and_does_nothing_else(alertd: Start) -> None:
