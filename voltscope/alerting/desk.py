@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from voltscope.alerting.acknowledgements import OURSELVES
 from voltscope.alerting.alert import Alert
 from voltscope.alerting.alertmanager import CurrentAlert
 from voltscope.alerting.bounded import bounded_annotations, bounded_labels
@@ -76,8 +77,9 @@ class Desk:
             line(made)
         self._watch.nudge(_WAIT_S)
         if (problem := self._watch.seen.problems.get(made.id)) is not None:
-            parts.standings.end(made.id, self._clock(), "voltscope alertd", problem)
-            raise BadRequest(f"Alertmanager takes no such silence: {problem}")
+            with self._audited("silence", asker, asked.why, id=made.id, **detail):
+                parts.standings.end(made.id, self._clock(), OURSELVES, problem)
+                raise BadRequest(f"Alertmanager takes no such silence: {problem}")
         return made
 
     def maintain(self, asked: MaintenanceAsked, asker: Asker) -> Standing:

@@ -10,7 +10,7 @@ import msgspec
 from voltscope.alerting.alertmanager import CurrentAlert, Matcher, Silence
 from voltscope.alerting.bounded import bounded_text
 from voltscope.alerting.history import Occurrence
-from voltscope.alerting.reconcile import standing_of
+from voltscope.alerting.reconcile import standing_of, stands_for
 from voltscope.alerting.sites import Sites
 from voltscope.alerting.standing import Standing, Standings
 from voltscope.alerting.watch import Seen
@@ -118,9 +118,14 @@ class Documents:
             "until": one.until,
         }
 
-    def _silencing(self, one: Silence) -> dict[str, Any]:
+    def standing_behind(self, one: Silence) -> Standing | None:
+        """What a silence stands for; None for one that nobody asked us for, or that somebody has made their own."""
         told = standing_of(one)
         standing = self._standings.known(told[1]) if told is not None else None
+        return standing if standing is not None and stands_for(one, standing) else None
+
+    def _silencing(self, one: Silence) -> dict[str, Any]:
+        standing = self.standing_behind(one)
         if standing is None:
             why, kind = bounded_text(one.comment, _LONGEST_TEXT), "other"
             return {"id": one.id, "by": bounded_text(one.by, 200, ""), "why": why, "until": one.until, "kind": kind}

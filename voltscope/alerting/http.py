@@ -96,12 +96,7 @@ class Api:
         """Those somebody asked us for, then those of Alertmanager alone."""
         seen = self._watch.seen
         ours = [self._documents.standing(one, seen) for one in self._watch.parts.standings.open("silence")]
-        held = {one.silence for one in self._watch.parts.standings.open() if one.silence}
-        others = [
-            self._documents.silence(one)
-            for one in seen.silences
-            if one.id not in held and not one.comment.startswith("voltscope ")
-        ]
+        others = [self._documents.silence(one) for one in seen.silences if not self._documents.standing_behind(one)]
         return JSONResponse({"silences": fitting(ours + others, _MOST_ALERTS), "alertmanager": self._alertmanager()})
 
     async def acknowledge(self, request: Request) -> Response:

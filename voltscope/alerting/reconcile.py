@@ -50,6 +50,11 @@ def standing_of(silence: Silence) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
+def stands_for(silence: Silence, standing: Standing) -> bool:
+    """Whether a silence with its comment is still its own: one with other matchers is somebody's who changed it."""
+    return set(silence.matchers) == set(standing.matchers)
+
+
 def plan(
     standings: Iterable[Standing],
     spans: Mapping[str, Span],
@@ -68,12 +73,12 @@ def plan(
             ours.setdefault(told[1], []).append(silence)
     made = Plan()
     for standing in standings:
-        mine = [one for one in ours.pop(standing.id, []) if set(one.matchers) == set(standing.matchers)]
+        mine = [one for one in ours.pop(standing.id, []) if stands_for(one, standing)]
         _decide(standing, spans.get(standing.id), mine, now, made)
     for left, remaining in ours.items():
         alive = [one for one in remaining if one.state != "expired"]
         if alive and (over := known(left)) is not None:  # what is not known at all is another alertd's
-            made.expire += [one.id for one in alive if set(one.matchers) == set(over.matchers)]
+            made.expire += [one.id for one in alive if stands_for(one, over)]
     return made
 
 

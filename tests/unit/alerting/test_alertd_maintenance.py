@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from alertd_rig import CRASHED, Rig, wait_for
 
+from voltscope.alerting.alertmanager import Silence, equal_to
 from voltscope.alerting.moments import rfc3339
 
 Start = Callable[..., Rig]
@@ -109,6 +111,22 @@ def test_a_silence_that_somebody_made_in_alertmanager_is_shown_and_can_be_ended(
     rig.client.delete(f"/api/silences/{foreign}", status=404)
 
 
+def test_a_silence_of_ours_that_somebody_changed_is_theirs(alertd: Start) -> None:
+    rig = alertd()
+    alert = rig.rules.fire(CRASHED)
+    wait_for(lambda: rig.client.alert(alert), "the alert")
+    rig.client.post("/api/acknowledgements", {"alert": alert, "why": "I look at it"})
+    alertmanager = rig.alertd.watch.parts.alertmanager
+    (ours,) = alertmanager.silences()
+    assert rig.client.get("/api/silences")["silences"] == []
+    theirs = alertmanager.set_silence(replace(ours, matchers=equal_to([("agent", CRASHED["agent"])]), by="bob"))
+    (listed,) = wait_for(lambda: rig.client.get("/api/silences")["silences"], "it")
+    assert (listed["id"], listed["kind"], listed["by"]) == (theirs, "other", "bob")
+    wait_for(lambda: rig.client.state(alert) == "silenced", "the end of the acknowledgement")
+    rig.client.delete(f"/api/silences/{theirs}")
+    assert not rig.silenced_in_alertmanager(alert)
+
+
 def test_a_silence_that_alertmanager_refuses_is_refused(alertd: Start) -> None:
     rig = alertd()
     wait_for(lambda: rig.client.get("/api/alerts")["alertmanager"]["reachable"], "Alertmanager")
@@ -116,6 +134,8 @@ def test_a_silence_that_alertmanager_refuses_is_refused(alertd: Start) -> None:
     broken = [{"name": "agent", "value": "(", "is_regex": True}]
     refused = rig.client.post("/api/silences", {**asked, "matchers": broken}, status=400)
     assert "Alertmanager takes no such silence" in refused["error"]["message"]
+    told = [(one["outcome"], one["subject"]) for one in rig.client.get("/api/audit")["lines"]]
+    assert [outcome for outcome, _ in told] == ["bad-request", "accepted"] and told[0][1] == told[1][1]
     everything = [{"name": "agent", "value": ""}]
     rig.client.post("/api/silences", {**asked, "matchers": everything}, status=400)
     rig.client.post("/api/silences", {**asked, "matchers": []}, status=400)
@@ -141,8 +161,6 @@ def _silenced(rig: Rig, alert: str) -> dict[str, Any] | None:
 
 
 def _foreign(rig: Rig) -> str:
-    from voltscope.alerting.alertmanager import Silence, equal_to
-
     now = time.time()
     silence = Silence("", equal_to([("agent", "platform.historian")]), now, now + 600, "bob", "by amtool")
     return rig.alertd.watch.parts.alertmanager.set_silence(silence)
