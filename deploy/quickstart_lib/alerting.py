@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .account import Account, find_program
-from .site_files import operator_secret, secret_of_user, write_owned
+from .site_files import secret_of_user, write_owned
 from .sources import ROOT
 from .state import Home
 
@@ -25,6 +25,7 @@ PROGRAMS = (PACKAGE, "alertmanager")  # Debian's name, its makers'
 # Scraped every 5 s instead of 15, what comes back is known sooner; and who tries it out should see an alert resolve.
 KEPT = "10s"
 BUS = "voltscope.alerts"  # the agent, and the user it is at alertd
+TELLER = "alertmanager"  # the user that Alertmanager is there
 
 
 def find_alertmanager() -> str | None:
@@ -87,7 +88,8 @@ def write_alerting(home: Home, account: Account) -> None:
         write_owned(home.etc / "alertmanager" / name, text, 0o644, account)
     words = Path("deploy/alertmanager/templates/voltscope.tmpl")
     write_owned(templates / words.name, (home.source / words).read_text(encoding="utf-8"), 0o644, account)
-    write_owned(home.etc / "alertmanager" / "alertd-token", operator_secret(home), 0o600, account)
+    token = secret_of_user(home, account, TELLER, "webhook")
+    write_owned(home.etc / "alertmanager" / "alertd-token", token, 0o600, account)
     write_owned(bus_token_file(home), secret_of_user(home, account, BUS, "acknowledger"), 0o600, account)
     write_owned(home.etc / "alertd.json", json.dumps(alertd_config(home), indent=2) + "\n", 0o640, account)
 

@@ -39,7 +39,7 @@ from voltscope.configuration import load
 from voltscope.engine.lock import DirectoryLock
 from voltscope.errors import ConfigError, VoltscopeError
 from voltscope.web import Access, Server, WebConfigFile, WebConfigured, guarded, identified, is_loopback
-from voltscope.web.access import ACKNOWLEDGER
+from voltscope.web.access import ACKNOWLEDGER, WEBHOOK
 from voltscope.web.program import serve
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Alertd:
             names=config.names,
             identify=identified,
             public=("/-/healthy", "/-/watchdog"),
-            posts={"/api/acknowledgements": ACKNOWLEDGER},
+            posts={"/api/acknowledgements": ACKNOWLEDGER, "/api/webhook": WEBHOOK},
             max_body=MAX_BODY,
         )
         return Server(

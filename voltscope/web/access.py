@@ -17,19 +17,29 @@ from voltscope.errors import CredentialsError
 VIEWER = "viewer"
 ACKNOWLEDGER = "acknowledger"
 OPERATOR = "operator"
-ROLES = (VIEWER, ACKNOWLEDGER, OPERATOR)  # each role may do all that those before it may
+WEBHOOK = "webhook"
+# What users of each role may do, named by the least role that may.
+_MAY = {
+    VIEWER: {VIEWER},
+    ACKNOWLEDGER: {VIEWER, ACKNOWLEDGER},
+    OPERATOR: {VIEWER, ACKNOWLEDGER, OPERATOR, WEBHOOK},
+    WEBHOOK: {WEBHOOK},
+}
+ROLES = tuple(_MAY)
 
 
 @dataclass(frozen=True)
 class User:
-    """Somebody known, with a role: `viewer` reads, `acknowledger` also takes alerts in hand, `operator` does all."""
+    """Somebody known, with a role: `viewer` reads, `acknowledger` also takes alerts in hand, `operator` does all;
+    `webhook` tells what Alertmanager tells, and does not even read.
+    """
 
     name: str
     role: str
 
     def may(self, role: str) -> bool:
-        """Whether this user has `role` or a higher one."""
-        return ROLES.index(self.role) >= ROLES.index(role)
+        """Whether this user may do what users of `role` may."""
+        return role in _MAY[self.role]
 
 
 class Access:

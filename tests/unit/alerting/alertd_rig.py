@@ -26,7 +26,7 @@ from voltscope.configuration import load
 _T = TypeVar("_T")
 
 OPERATOR, VIEWER = "operator-secret-0123456789", "viewer-secret-0123456789abc"
-ACKNOWLEDGER = "acknowledger-secret-0123456"
+ACKNOWLEDGER, WEBHOOK = "acknowledger-secret-0123456", "webhook-secret-0123456789ab"
 QUICK = {"host": "127.0.0.1", "port": 0, "poll_s": 0.1, "settle_s": 0.0}
 CRASHED = {
     "alertname": "VolttronAgentCrashed",
@@ -57,7 +57,7 @@ def free_port() -> int:
 def credentials(folder: Path) -> Path:
     """One user of each role, named like it."""
     file = folder / "credentials.json"
-    secrets = {"operator": OPERATOR, "acknowledger": ACKNOWLEDGER, "viewer": VIEWER}
+    secrets = {"operator": OPERATOR, "acknowledger": ACKNOWLEDGER, "viewer": VIEWER, "webhook": WEBHOOK}
     users = [{"name": name, "role": name, "secret": secret} for name, secret in secrets.items()]
     file.touch(mode=0o600)
     file.write_text(json.dumps({"version": 1, "users": users}))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alertd_rig import ACKNOWLEDGER, CRASHED, OPERATOR, VIEWER, Client, Rig, request, wait_for
+from alertd_rig import ACKNOWLEDGER, CRASHED, OPERATOR, VIEWER, WEBHOOK, Client, Rig, request, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
 from voltscope.alerting.metrics import FAMILIES
@@ -69,6 +69,20 @@ def test_an_acknowledger_takes_an_alert_in_hand_and_does_nothing_else(alertd: St
         client.post(f"/api/{path}", {}, status=403)
     client.delete(f"/api/acknowledgements/{made['id']}", status=403)
     assert rig.client.state(alert) == "acknowledged"
+
+
+def test_a_webhook_tells_what_alertmanager_tells_and_does_nothing_else(alertd: Start) -> None:
+    rig = alertd()
+    client = Client(rig.alertd.url, WEBHOOK)
+    client.post("/api/webhook", {"version": "4", "receiver": "duty", "alerts": []}, status=200)
+    for path in ("acknowledgements", "silences", "maintenance", "decommission"):
+        client.post(f"/api/{path}", {}, status=403)
+        client.delete(f"/api/{path}/x", status=403)
+    client.delete("/api/webhook", status=403)
+    known = {"Authorization": f"Bearer {WEBHOOK}"}
+    for path in READS:
+        assert request(rig.alertd.url + path, headers=known).status == 403
+    assert {one["by"] for one in rig.client.get("/api/audit")["lines"]} == {"webhook"}
 
 
 def test_the_audit_says_that_there_is_more_also_where_lines_are_large(alertd: Start) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alertd_rig import CRASHED, OPERATOR, Rig, free_port, wait_for
+from alertd_rig import CRASHED, WEBHOOK, Rig, free_port, wait_for
 from servers.alertmanager import AlertmanagerServer
 
 from voltscope.alerting.alert import fingerprint
@@ -125,7 +125,7 @@ def test_alertmanagers_own_notifications_are_understood_however_large(
     alertd: Start, alertmanager: AlertmanagerServer, tmp_path: Path
 ) -> None:
     port, secret = free_port(), tmp_path / "token"
-    secret.write_text(OPERATOR)
+    secret.write_text(WEBHOOK)
     hook = {
         "url": f"http://127.0.0.1:{port}/api/webhook",
         "send_resolved": True,

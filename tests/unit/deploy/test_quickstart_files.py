@@ -29,7 +29,7 @@ from voltscope.logs.settings import ElasticsearchReceiver, LogshipConfig
 from voltscope.metrics.engine import ExporterConfig
 from voltscope.profiling.settings import ProfilerConfig
 from voltscope.site import find_site
-from voltscope.web import Access
+from voltscope.web import Access, User
 
 ROOT = Path(__file__).resolve().parents[3]
 ME = Account("me", os.geteuid(), os.getegid(), drop=False)
@@ -63,11 +63,10 @@ def test_alertmanager_accepts_its_configuration_and_alertd_its_own(home: Home) -
     alerting.write_alerting(home, ME)
     token = home.etc / "alertmanager/alertd-token"
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
-    assert token.read_text() == site_files.operator_secret(home)
     bus = alerting.bus_token_file(home)
     assert stat.S_IMODE(bus.stat().st_mode) == 0o600
-    user = Access(home.credentials).by_authorization(f"Bearer {bus.read_text()}")
-    assert user is not None and (user.name, user.role) == ("voltscope.alerts", "acknowledger")
+    known = [Access(home.credentials).by_authorization(f"Bearer {file.read_text()}") for file in (token, bus)]
+    assert known == [User("alertmanager", "webhook"), User("voltscope.alerts", "acknowledger")]
     text = (home.etc / "alertmanager/alertmanager.yml").read_text()
     assert "http://127.0.0.1:21938/api/webhook" in text and str(token) in text
     assert "http://127.0.0.1:21935" in (home.etc / "alertmanager/templates/links.tmpl").read_text()
