@@ -24,7 +24,7 @@ from voltscope.ulid import is_ulid
 _log = logging.getLogger(__name__)
 
 # How long an answer waits for Alertmanager; what takes longer is done all the same.
-_WAIT_S = 3.0
+WAIT_S = 3.0
 
 
 class Outlet(Protocol):
@@ -53,10 +53,11 @@ class Desk:
         clock: Callable[[], float],
         outlet: Outlet | None = None,
         quiet: Iterable[str] = (),
+        wait_s: float = WAIT_S,
     ) -> None:
-        """`quiet`: receivers through which nobody but us is told."""
+        """`quiet`: receivers through which nobody but us is told. `wait_s`: so long an answer waits for a round."""
         self._watch, self._history, self._trail, self._clock, self._outlet = watch, history, trail, clock, outlet
-        self._quiet = frozenset(quiet)
+        self._quiet, self._wait_s = frozenset(quiet), wait_s
         self.notifications = 0
 
     def acknowledge(self, alert: str, why: str, asker: Asker) -> Standing:
@@ -65,7 +66,7 @@ class Desk:
         with self._audited("acknowledge", asker, why, alert=alert) as line, parts.database.write():
             given = parts.acknowledgements.give(alert, asker.name, why, now)
             line(given)
-        self._watch.nudge(_WAIT_S)
+        self._watch.nudge(self._wait_s)
         return given
 
     def silence(self, asked: SilenceAsked, asker: Asker) -> Standing:
@@ -75,7 +76,7 @@ class Desk:
         with self._audited("silence", asker, asked.why, **detail) as line, parts.database.write():
             made = parts.maintenance.silence(asked.matchers, asked.until, asker.name, asked.why, now)
             line(made)
-        self._watch.nudge(_WAIT_S)
+        self._watch.nudge(self._wait_s)
         if (problem := self._watch.seen.problems.get(made.id)) is not None:
             with self._audited("silence", asker, asked.why, id=made.id, **detail):
                 parts.standings.end(made.id, self._clock(), OURSELVES, problem)
@@ -100,7 +101,7 @@ class Desk:
                 asked.timezone,
             )
             line(made)
-        self._watch.nudge(_WAIT_S)
+        self._watch.nudge(self._wait_s)
         return made
 
     def decommission(self, site: str, instance: str | None, why: str, asker: Asker) -> Standing:
@@ -115,7 +116,7 @@ class Desk:
                 each for each, one in going_on if one.site == site and instance in (None, one.instance)
             )
             line(made)
-        self._watch.nudge(_WAIT_S)
+        self._watch.nudge(self._wait_s)
         return made
 
     def end(self, standing_id: str, kinds: tuple[Kind, ...], why: str, asker: Asker) -> None:
@@ -134,12 +135,12 @@ class Desk:
                     found = parts.standings.get(standing_id, *kinds)
                     parts.standings.end(standing_id, now, asker.name, why)
                     line(found)
-        self._watch.nudge(_WAIT_S)
+        self._watch.nudge(self._wait_s)
 
     def notified(self, alerts: list[WebhookAlert], asker: Asker) -> None:
         """Somebody was told: history knows it, and MQTT hears of it."""
         if any(not self._is_known(one) for one in alerts):
-            self._watch.nudge(_WAIT_S)  # it began since Alertmanager was last asked
+            self._watch.nudge(self._wait_s)  # it began since Alertmanager was last asked
         now = self._clock()
         with self._watch.parts.database.write():
             for one in alerts:

@@ -15,7 +15,7 @@ from prometheus_client.core import Metric
 from voltscope.alerting.acknowledgements import Acknowledgements
 from voltscope.alerting.alertmanager import Alertmanager
 from voltscope.alerting.dead_mans_switch import DeadMansSwitch
-from voltscope.alerting.desk import Desk
+from voltscope.alerting.desk import WAIT_S, Desk
 from voltscope.alerting.direct import ways
 from voltscope.alerting.documents import Documents
 from voltscope.alerting.door import Door
@@ -65,8 +65,10 @@ class Alertd:
         data_dir: Path | None = None,
         site_file: Path | None = None,
         clock: Callable[[], float] = time.time,
+        wait_s: float = WAIT_S,
     ) -> None:
-        """`site_file`: of the site whose evidence is taken, unless the configuration names others.
+        """`site_file`: of the site whose evidence is taken, unless the configuration names others. `wait_s`: how long
+        an answer waits for Alertmanager.
 
         Raises ConfigError for what cannot be used, EngineLocked when another alertd has the data directory,
         AlertStoreError when its database cannot be opened.
@@ -106,7 +108,7 @@ class Alertd:
         self._evidence = Evidence(self._history, sites, config.evidence, clock)
         self.watch = Watch(parts, config, clock, self._evidence.began, self._judged)
         self._mqtt = _publisher(config, data_dir)
-        self._desk = Desk(self.watch, self._history, trail, clock, self._mqtt, config.quiet_receivers)
+        self._desk = Desk(self.watch, self._history, trail, clock, self._mqtt, config.quiet_receivers, wait_s)
         documents = Documents(self._standings, sites)
         api = Api(self.watch, self._desk, self._history, trail, documents, clock, self._metrics)
         self._server = self._listener(api)

@@ -176,7 +176,7 @@ class Rig:
 
     def start(self) -> None:
         """Begin, or go on where it was stopped."""
-        self.alertd = Alertd(self.config, self.folder / "alertd", clock=lambda: time.time() + self.ahead)
+        self.alertd = Alertd(self.config, self.folder / "alertd", clock=lambda: time.time() + self.ahead, wait_s=60.0)
         self.alertd.start()
         self.client = Client(self.alertd.url)
 
