@@ -117,6 +117,7 @@ def test_silences_and_maintenance_are_made_and_ended(browser: WebDriver, alerts:
     press(browser, By.XPATH, "//tr[contains(., 'agent=nobody')]//summary")
     browser.find_element(By.CSS_SELECTOR, ".ending[open] input").send_keys("over" + Keys.ENTER)
     wait_for(lambda: rig.client.get("/api/silences")["silences"] == [], "its end")
+    until(browser, lambda page: not any("agent=nobody" in line for line in shown(page, ROW)), "the list without it")
     assert_at_peace(browser, alerts)
 
 

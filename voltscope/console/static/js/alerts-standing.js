@@ -34,9 +34,13 @@ export function standingView({ session, signal }) {
     const form = el("form", { class: "end-form" }, why, el("button", { type: "submit", class: "small" }, "End it"));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      tried(() => remove(`/api/alerts/${kind}/${encodeURIComponent(one.id)}${query({ why: why.value.trim() })}`));
+      tried(async () => {
+        await remove(`/api/alerts/${kind}/${encodeURIComponent(one.id)}${query({ why: why.value.trim() })}`);
+        unfolded.open = false; // what it stood for is over: the list is drawn anew
+      });
     });
-    return el("details", { class: "ending" }, el("summary", {}, "End"), form);
+    const unfolded = el("details", { class: "ending" }, el("summary", {}, "End"), form);
+    return unfolded;
   }
 
   function line(kind, one) {
