@@ -51,8 +51,8 @@ DATA_DIR = Path("~/.local/share/voltscope/alertd")
 # A notification of some alerts with a megabyte of text each is still one; Alertmanager's max_alerts bounds it.
 MAX_BODY = 16 << 20
 _TIDY_S = 3600.0
-# Alertmanager tells nobody of the end of what is silenced then, as of all that was acknowledged. What it does tell it
-# tells within group_interval, and so that it fires again.
+# Alertmanager may tell nobody of the end of what is silenced then. What it does tell it tells within group_interval, of
+# what was acknowledged after the time of grace, and so that it fires again.
 _UNTOLD_S = 1800.0
 
 

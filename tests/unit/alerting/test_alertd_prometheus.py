@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from alertd_rig import Rig, free_port, request, wait_for
 from servers.alertmanager import AlertmanagerServer
+from servers.answering import AnsweringServer, Asked, Reply
 from servers.missing import without
 
 from voltscope.alerting.alert import fingerprint
@@ -33,12 +34,13 @@ class Prometheus:
         self._process: subprocess.Popen[bytes] | None = None
         self.watch("campus")
 
-    def watch(self, *sites: str) -> None:
-        """Rules and targets of these sites; read at the next start, or at a SIGHUP."""
+    def watch(self, *sites: str, holds: bool = True) -> None:
+        """Rules, which hold or do not, and targets of these sites; read at the next start, or at a SIGHUP."""
         rules: list[dict[str, Any]] = [{"alert": "Watchdog", "expr": "vector(1)"}]
         for site in sites:
             labels = {name: value for name, value in CRASHED.items() if name != "alertname"} | {"site": site}
-            rules.append({"alert": CRASHED["alertname"], "expr": "vector(1)", "labels": labels})
+            expression = "vector(1)" if holds else "vector(1) == 2"
+            rules.append({"alert": CRASHED["alertname"], "expr": expression, "labels": labels})
         target = f"127.0.0.1:{self._port}"
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -125,6 +127,37 @@ def test_what_fires_is_acknowledged_and_a_site_is_given_up(alertd: Start, promet
     wait_for(prometheus.has_no_targets, "the end of its targets")
     rig.ahead += 61  # Prometheus is asked for targets once a minute
     wait_for(lambda: not rig.client.get("/api/decommission")["decommission"], "the end of it")
+
+
+def test_who_was_told_of_an_alert_that_is_acknowledged_then_is_told_of_its_end(
+    alertd: Start, alertmanager: AlertmanagerServer, prometheus: Prometheus
+) -> None:
+    alert, told = fingerprint(CRASHED), list[str]()
+
+    def hear(asked: Asked) -> Reply:
+        told.extend(one["status"] for one in json.loads(asked.body)["alerts"] if one["fingerprint"] == alert)
+        return Reply()
+
+    with AnsweringServer(hear) as duty:
+        pace = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h"}
+        hook = {"url": duty.url, "send_resolved": True}
+        alertmanager.stop()
+        alertmanager.configure(
+            {"route": {"receiver": "duty", **pace}, "receivers": [{"name": "duty", "webhook_configs": [hook]}]}
+        )
+        alertmanager.start()
+        rig = alertd(watchdog={"max_age_s": 3600})
+        wait_for(lambda: told == ["firing"], "that somebody was told")
+        wait_for(lambda: rig.client.alert(alert), "the alert")
+        rig.client.post("/api/acknowledgements", {"alert": alert, "why": "on my way"})
+        prometheus.watch("campus", holds=False)
+        wait_for(lambda: rig.client.alert(alert) is None, "the end of the alert")
+        rounds = rig.alertd.watch.rounds
+        wait_for(lambda: rig.alertd.watch.rounds > rounds + 20, "some rounds")
+        assert told == ["firing"], "it is silenced for the time of grace"
+        rig.ahead = 301.0  # Prometheus repeats for a quarter of an hour that it is over
+        wait_for(lambda: told == ["firing", "resolved"], "that they were told it is over")
+        assert rig.client.get("/api/acknowledgements")["acknowledgements"] == []
 
 
 def _heard(rig: Rig, alert: str) -> float:
