@@ -110,7 +110,8 @@ class Shipper:
             if self._cursor:
                 delivery.missed += batch.first - self._cursor - 1
             self._cursor = batch.last
-        spool.save_cursor(name, self._cursor)
+        # one that was stopped meanwhile has a successor, which may be further
+        spool.save_cursor(name, max(self._cursor, spool.cursor(name) or 0))
 
     def _next(self, after: int) -> list[Batch]:
         """What to send next: a batch, or several for a transport that sends them as one.
