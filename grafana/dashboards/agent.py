@@ -211,7 +211,7 @@ def _work() -> Row:
                 colours=palette.fixed(palette.NEUTRAL),
             ),
             value(
-                "Starts with the platform",
+                "Starts with platform",
                 "Whether the agent is enabled.",
                 now(f"volttron_agent_enabled{{{AGENT}}}"),
                 unit="none",

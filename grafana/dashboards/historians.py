@@ -69,8 +69,8 @@ def _now() -> Row:
                 columns=(
                     Column("site", "Site", links=(ROW_PLATFORM,)),
                     Column("instance", "Instance", links=(ROW_PLATFORM,)),
-                    Column("agent", "Agent", links=(ROW_AGENT,)),
-                    Column("Value #A", "Newest row", "dtdurations", colours=palette.worse(300, 900)),
+                    Column("agent", "Agent", links=(ROW_AGENT,), width=160),
+                    Column("Value #A", "Newest row", "dtdurations", colours=palette.worse(300, 900), width=120),
                     Column("Value #B", "Waiting", "short", colours=palette.worse(100)),
                     Column("Value #C", "Since", "dtdurations", colours=palette.worse(600)),
                     Column("Value #D", "Publishes", mappings=well),

@@ -197,7 +197,7 @@ def _bus() -> Row:
         "Message bus",
         (
             value(
-                "Our message came back",
+                "Message came back",
                 "Whether the exporter's last message to itself came back over the bus within 5 s.",
                 now(f"volttron_bus_probe_success{{{ONE}}}"),
                 unit="none",

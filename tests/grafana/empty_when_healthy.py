@@ -75,7 +75,7 @@ OPTIONAL: dict[tuple[str, ...], str] = {
     ("voltscope", "Delivery took"): _RECEIVER,
     ("voltscope", "Last try"): _INDEXED,
     ("voltscope", "Read back"): _RECEIVER,
-    ("voltscope", "Receivers that refuse"): _RECEIVER,
+    ("voltscope", "Receivers refusing"): _RECEIVER,
     ("voltscope", "Sent"): _RECEIVER,
     ("voltscope", "Sent to Grafana"): _SENT,
     ("voltscope", "Sent to a Pyroscope server"): _SENT,

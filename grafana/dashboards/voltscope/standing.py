@@ -14,7 +14,7 @@ def standing() -> Row:
         "Now",
         (
             value(
-                "Exporters that answer",
+                "Exporters answering",
                 "Of those Prometheus is to scrape.",
                 now(f"avg({UP})"),
                 unit="percentunit",
@@ -38,7 +38,7 @@ def standing() -> Row:
                 colours=palette.worse(warning=1),
             ),
             value(
-                "Agents that do not export",
+                "Agents not exporting",
                 "Agents that export metrics and did not answer when last asked for them.",
                 now(f"count(voltscope_exported_up{{{MANY}}} == 0) or 0 * count({UP})"),
                 unit="short",
@@ -46,7 +46,7 @@ def standing() -> Row:
                 colours=palette.worse(warning=1),
             ),
             value(
-                "Receivers that refuse",
+                "Receivers refusing",
                 "Receivers of logs that take no records now.",
                 now(
                     f"count(voltscope_log_receiver_up{{{MANY}}} == 0) or 0 * count(voltscope_log_receiver_up{{{MANY}}})"
