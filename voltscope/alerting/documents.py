@@ -134,7 +134,7 @@ class Documents:
 
     def _links(self, one: Occurrence, annotations: Mapping[str, str]) -> dict[str, str | None]:
         capture = (one.evidence or {}).get("capture") or {}
-        return self._sites.links(one.labels, annotations, one.began, capture.get("id"))
+        return self._sites.links(one.labels, annotations, one.began, one.ended, capture.get("id"))
 
 
 def fitting(documents: Iterable[dict[str, Any]], most: int, largest: int = LARGEST_ANSWER) -> list[dict[str, Any]]:

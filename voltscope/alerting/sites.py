@@ -11,6 +11,7 @@ from voltscope.errors import ConfigError, VoltscopeError
 from voltscope.site import Site, find_site
 
 _AROUND_S = 120.0
+_BEFORE_S = 1800.0  # of a dashboard, and as much after the end
 _DOCUMENT = re.compile(r"docs/[\w./#-]{1,200}", re.ASCII)
 
 
@@ -39,10 +40,16 @@ class Sites:
         )
 
     def links(
-        self, labels: Mapping[str, str], annotations: Mapping[str, str], at: float, capture: str | None
+        self,
+        labels: Mapping[str, str],
+        annotations: Mapping[str, str],
+        at: float,
+        ended: float | None = None,
+        capture: str | None = None,
     ) -> dict[str, str | None]:
         """Where to read on: runbook, dashboard, flamegraph, logs and console, each a URL or None; a runbook may be a
-        path in our documentation. `at`: when it began. `capture`: the id of the flamegraph taken then.
+        path in our documentation. `at`: when it began; `ended` is None while it goes on. `capture`: the id of the
+        flamegraph taken then.
         """
         site, agent = self.of(labels), labels.get("agent")
         found: dict[str, str | None] = {
@@ -64,15 +71,17 @@ class Sites:
         else:
             found["console"] = f"{console}/"
         if found["dashboard"] is None and site.grafana:
-            found["dashboard"] = _dashboard(site.grafana, labels)
+            found["dashboard"] = _dashboard(site.grafana, labels, at, ended)
         return found
 
 
-def _dashboard(grafana: str, labels: Mapping[str, str]) -> str:
-    """The shipped dashboard (grafana/dashboards) that shows what the alert is about."""
+def _dashboard(grafana: str, labels: Mapping[str, str], at: float, ended: float | None) -> str:
+    """The shipped dashboard (grafana/dashboards) that shows what the alert is about, at its time."""
     name = next((name for name in ("agent", "device", "instance") if labels.get(name)), "fleet")
     board = {"agent": "agent", "device": "devices", "instance": "platform"}.get(name, "fleet")
     shown = {f"var-{label}": labels[label] for label in ("site", "instance", "agent", "device") if labels.get(label)}
+    shown["from"] = str(int((at - _BEFORE_S) * 1000))
+    shown["to"] = "now" if ended is None else str(int((ended + _BEFORE_S) * 1000))
     return f"{grafana.rstrip('/')}/d/voltscope-{board}?{urlencode(shown)}"
 
 
