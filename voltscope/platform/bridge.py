@@ -83,7 +83,7 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
                 (bus.HEARTBEATS, self._on_heartbeat),
                 (bus.probe_topic(self.core.identity), self._on_probe),
             ):
-                self.vip.pubsub.subscribe("pubsub", prefix, callback).get(timeout=CONFIG_TIMEOUT_S)
+                self.listen(prefix, callback)
             self.core.spawn(self._read_device_configs)
             self.core.spawn(self._probe_bus)
             self.core.spawn(self._publish_canary)
@@ -92,6 +92,12 @@ class Bridge(imports.Agent):  # type: ignore[misc]  # volttron ships no types
     def _on_stop(self, sender: Any, **kwargs: Any) -> None:
         if self._supervisor is not None:
             self._supervisor.stop()
+
+    def listen(self, prefix: str, callback: Callable[..., None]) -> None:
+        """Subscribe to topics that begin so, however long the platform takes to answer."""
+        bus.until_answered(
+            lambda: self.vip.pubsub.subscribe("pubsub", prefix, callback).get(timeout=CONFIG_TIMEOUT_S), f"{prefix}*"
+        )
 
     def ask(self, method: str, params: dict[str, Any] | None = None, timeout: float = 10.0) -> Any:
         """The engine's answer. Raises VoltscopeErrors."""

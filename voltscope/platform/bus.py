@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections import Counter
@@ -14,6 +15,8 @@ from gevent.event import Event
 
 from voltscope.platform.agents import Bus
 
+_log = logging.getLogger(__name__)
+
 # With the slash: platform.health holds "heartbeat", and the router would starve whoever shares a prefix.
 HEARTBEATS = "heartbeat/"
 ROOTS = ("alerts", "devices", "heartbeat")
@@ -24,6 +27,20 @@ PROBE_TIMEOUT_S = 5.0
 def probe_topic(identity: str) -> str:
     """The topic of an identity's own probe; nobody else subscribes to it."""
     return f"voltscope/probe/{identity}"
+
+
+def until_answered(ask: Callable[[], object], what: str) -> None:
+    """Ask the platform until it answers. `ask` raises gevent.Timeout when it has not in its time.
+
+    A platform that installs an agent answers nobody meanwhile, for longer than anybody waits; who gave up then would
+    run on without `what`, and nobody would see.
+    """
+    while True:
+        try:
+            ask()
+            return
+        except gevent.Timeout:
+            _log.warning("the platform does not answer, and is asked again for %s", what)
 
 
 class BusWatch:

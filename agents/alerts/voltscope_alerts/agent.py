@@ -23,7 +23,7 @@ class Alerts(Bridge):
 
     @Core.receiver("onstart")
     def _on_alerts_start(self, sender: Any, **kwargs: Any) -> None:
-        self.vip.pubsub.subscribe("pubsub", PREFIX, self._relay.seen).get(timeout=CONFIG_TIMEOUT_S)
+        self.listen(PREFIX, self._relay.seen)
         self.core.spawn(self._relay.run)
 
     @RPC.export

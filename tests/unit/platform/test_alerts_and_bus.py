@@ -5,7 +5,7 @@ import pytest
 
 from voltscope.platform.agents import Health
 from voltscope.platform.alerts import MAX_ALERTS, QUIET_S, AlertWatch
-from voltscope.platform.bus import BusWatch
+from voltscope.platform.bus import BusWatch, until_answered
 from voltscope.platform.canary import CanaryPublisher
 
 
@@ -156,6 +156,27 @@ def test_a_publish_that_fails_or_hangs_is_a_lost_probe():
     for publish in (fails, lambda stamp: gevent.sleep(10)):
         bus.probe(publish, timeout_s=0.02)
         assert bus.bus().probe_success is False
+
+
+def test_a_platform_that_answers_nobody_for_a_while_is_asked_until_it_does():
+    """As one that installs an agent: whoever had given up would never have subscribed."""
+    asked = []
+
+    def subscribe():
+        asked.append(len(asked))
+        if len(asked) < 3:
+            raise gevent.Timeout(10)
+
+    until_answered(subscribe, "devices/*")
+    assert asked == [0, 1, 2]
+
+
+def test_a_refusal_is_an_answer():
+    def refused():
+        raise PermissionError
+
+    with pytest.raises(PermissionError):
+        until_answered(refused, "devices/*")
 
 
 def test_the_canary_has_the_form_that_historians_take():
