@@ -115,7 +115,10 @@ def configure(home: Home, account: Account, report: Report) -> Parts:
     write_wrappers(home, account)
     volttron_platform.prepare_home(home, account)
     programs = {
-        "volttron": [str(home.venv / "bin/volttron"), "-v", "-l", str(home.platform_log)],
+        "volttron": [
+            *map(str, (home.venv / "bin/python", home.source / "deploy/quickstart_lib/begin_platform.py")),
+            *(str(home.volttron), str(home.venv / "bin/volttron"), "-v", "-l", str(home.platform_log)),
+        ],
         "console": [
             str(home.venv / "bin/voltscope"),
             *("--site", str(home.site_file), "console"),
@@ -172,7 +175,7 @@ def start(home: Home, runner: Runner, supervisor: Supervisor, parts: Parts, repo
             report.note("its package index is a plain one: making its poetry project")
             volttron_platform.prepare_project(home, runner, home.state["versions"], home.state["python"])
         try:
-            _begin_platform(home, runner, supervisor, 600 if first else 120)
+            _begin_platform(home, runner, supervisor, 600 if first else 300)
         except StepFailed:
             if not first or prepared:
                 raise
