@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import time
 import urllib.error
@@ -25,7 +26,7 @@ def wait_for(value: Callable[[], Any], timeout: float, why: str, remedy: str, lo
             found = value()
             if found is not None:
                 return found
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
             last = f" ({error})"
         if time.monotonic() > deadline:
             raise StepFailed(f"{why} after {timeout:.0f} s{last}.", remedy, log)

@@ -8,7 +8,7 @@ from typing import Any
 
 from .account import Runner, current_account
 from .alerting import alertmanager_of
-from .asking import ask
+from .asking import ask, wait_for
 from .demo_faults import BY_NAME, DEMOS, Demo
 from .failure import StepFailed
 from .report import Report
@@ -109,17 +109,13 @@ def _fires(home: Home, demo: Demo, *names: str) -> dict[str, Any] | None:
 
 
 def _await_firing(home: Home, demo: Demo) -> dict[str, Any]:
-    deadline = time.monotonic() + FIRES_S
-    while (alert := _fires(home, demo, *demo.instead)) is None:
-        if time.monotonic() > deadline:
-            raise StepFailed(f"{demo.alert} does not fire.", "Undo the fault: quickstart demo-fault clear")
-        time.sleep(1)
-    return alert
+    why, remedy = f"{demo.alert} does not fire", "Undo the fault: quickstart demo-fault clear"
+    found: dict[str, Any] = wait_for(lambda: _fires(home, demo, *demo.instead), FIRES_S, why, remedy, None)
+    return found
 
 
 def _await_over(home: Home, demo: Demo) -> None:
-    deadline = time.monotonic() + OVER_S
-    while _fires(home, demo) is not None:
-        if time.monotonic() > deadline:
-            raise StepFailed(f"{demo.alert} fires still.", "Look at what it says in the console.")
-        time.sleep(1)
+    def over() -> bool | None:
+        return True if _fires(home, demo) is None else None
+
+    wait_for(over, OVER_S, f"{demo.alert} fires still", "Look at what it says in the console.", None)

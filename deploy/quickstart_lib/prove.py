@@ -181,7 +181,13 @@ def profiled(home: Home, timeout: float = 60) -> str:
         home.platform_log,
     )
     secret = operator_secret(home)
-    started = ask(f"{base}/api/captures", asked, secret)
+    started = wait_for(  # it learns from the platform which agents there are
+        lambda: ask(f"{base}/api/captures", asked, secret),
+        timeout,
+        f"the profiler takes no flamegraph of {HISTORIAN}",
+        remedy,
+        home.platform_log,
+    )
 
     def value() -> dict[str, Any] | None:
         capture: dict[str, Any] = ask(f"{base}/api/captures/{started['id']}", secret=secret)
@@ -191,8 +197,13 @@ def profiled(home: Home, timeout: float = 60) -> str:
         return capture if capture["state"] == "done" else None
 
     capture = wait_for(value, timeout, "the capture was not done in time", remedy, home.platform_log)
-    folded = get(f"{base}/captures/{capture['id']}.folded", secret=secret).decode()
-    picture = get(f"{base}/captures/{capture['id']}.svg", secret=secret).decode()
+
+    def form(suffix: str) -> str:
+        url = f"{base}/captures/{capture['id']}.{suffix}"
+        found: str = wait_for(lambda: get(url, secret=secret).decode(), timeout, f"no {url}", remedy, home.platform_log)
+        return found
+
+    folded, picture = form("folded"), form("svg")
     if "historian" not in folded or "<svg" not in picture:
         raise StepFailed("the flamegraph holds no frame of the historian.", remedy, output=folded[:2000])
     if not list((home.volttron / "voltscope" / "profiler").rglob(f"*{capture['id']}*")):

@@ -142,7 +142,7 @@ class Supervisor:
         """Whether a program runs or is starting."""
         return self.states().get(name, ("", None))[0] in _ALIVE
 
-    def settled(self, timeout: float = 20) -> dict[str, str]:
+    def settled(self, timeout: float = 60) -> dict[str, str]:
         """The state of each program once none is starting any more, or `timeout` seconds have passed."""
         deadline = time.monotonic() + timeout
         while True:
@@ -169,7 +169,7 @@ class Supervisor:
             return False
         return True
 
-    def _await(self, condition: Callable[[], bool], why: str, log: Path, timeout: float = 10) -> None:
+    def _await(self, condition: Callable[[], bool], why: str, log: Path, timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:
