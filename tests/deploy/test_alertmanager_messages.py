@@ -7,7 +7,6 @@ import email.policy
 import html
 import json
 import queue
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -19,6 +18,7 @@ from delivered import at_once, post
 from servers.alertmanager import AlertmanagerServer
 from servers.answering import AnsweringServer, Asked, Reply
 from servers.missing import PeerMissing, without
+from servers.ports import free_port
 
 from voltscope.alerting.alert import fingerprint
 
@@ -79,10 +79,9 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("alertmanager")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     mailbox, hooks = Mailbox(), Hooks()
-    mails = Controller(mailbox, hostname="127.0.0.1", port=port, enable_SMTPUTF8=True)
+    mails = Controller(mailbox, hostname="127.0.0.1", port=port, enable_SMTPUTF8=True, ready_timeout=60)
     (folder / "slack-url").write_text(f"{hooks.url}/slack")
     (folder / "pagerduty-key").write_text("0123456789abcdef0123456789abcdef")
     (folder / "hook-token").write_text("a token")

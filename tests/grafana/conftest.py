@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from dashboard_queries import ROOT
 from platform_series import open_metrics
-from prometheus_server import Prometheus, free_port
+from prometheus_server import Prometheus
 from servers.missing import without
+from servers.ports import free_port
 
 RULES = ROOT / "deploy/prometheus/rules"
 

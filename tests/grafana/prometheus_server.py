@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 from asking import Asked
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Prometheus(Asked):
@@ -49,7 +42,7 @@ class Prometheus(Asked):
     def stop(self) -> None:
         if self._process:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(30)
+            self._process.wait(60)
 
     def wait_for_rules(self) -> None:
         """Until all rules were evaluated, and every alert that fires has its series, which come some rounds later."""

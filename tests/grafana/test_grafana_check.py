@@ -10,7 +10,8 @@ from dashboard_queries import FILES, ROOT, load, panels
 from empty_when_healthy import EMPTY
 from grafana_server import TOKEN, grafana
 from platform_series import HEALTHY
-from prometheus_server import Prometheus, free_port
+from prometheus_server import Prometheus
+from servers.ports import free_port
 
 CHOSEN = [f"--set={name}={value}" for name, value in {**HEALTHY, "agent": "listener"}.items()]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from certificates import Authority
 from kibana.importing import main
 from kibana.objects import objects
 from saved_objects_server import SavedObjects
+from servers.ports import free_port
 
 COMMAND = Path(__file__).resolve().parents[2] / "logstash" / "kibana-import"
 PRODUCTS = [("kibana", "7.17.22"), ("kibana", "8.15.1"), ("opensearch-dashboards", "2.19.1")]
@@ -197,9 +197,7 @@ def test_an_address_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], 
 
 
 def test_nobody_there_and_files_that_are_not(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     assert main([f"http://127.0.0.1:{port}"]) == 1
     assert "cannot be reached: [Errno 111] Connection refused. Is it running" in capsys.readouterr().err
     assert main([f"http://127.0.0.1:{port}", "--api-key-file", str(tmp_path / "none")]) == 1

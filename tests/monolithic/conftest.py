@@ -9,7 +9,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 from live_site import LiveSite, wait_for  # noqa: E402  (its folder must be on the path first)
 from servers.alertmanager import AlertmanagerServer  # noqa: E402
 from servers.missing import PeerMissing  # noqa: E402
+from servers.ports import free_port  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -33,12 +33,6 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(600))
             if not os.environ.get("VOLTTRON_MONOLITHIC"):
                 item.add_marker(pytest.mark.skip(reason="VOLTTRON_MONOLITHIC names no checkout"))
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Monolithic:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from servers.missing import PeerMissing
+from servers.ports import free_port
 
 _STARTED_S = 60.0
 # One receiver, and nobody behind it.
@@ -37,9 +37,7 @@ class AlertmanagerServer:
 
     def __init__(self, folder: Path, config: dict[str, Any] | None = None, arguments: Sequence[str] = ()) -> None:
         self._program, self._folder, self._arguments = program(), folder, arguments
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
         self.configure(config or PLAIN)
@@ -72,7 +70,7 @@ class AlertmanagerServer:
         """SIGKILL leaves it no time to write down what it knows."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(30)
+            self._process.wait(_STARTED_S)
             self._process = None
 
     def alerts(self, **labels: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from servers.missing import PeerMissing
+from servers.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 
@@ -24,14 +25,15 @@ class Lumberjack:
         self.out, self._options = out, options
         self._program = _built()
         self._process: subprocess.Popen[str] | None = None
-        self.port = 0
+        self.port = free_port()
 
     def start(self) -> Lumberjack:
         """Returns when it listens."""
         command = [str(self._program), "-out", str(self.out), "-listen", f"127.0.0.1:{self.port}", *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self._process.stdout is not None
-        self.port = int(self._process.stdout.readline().rpartition(":")[2])
+        address = self._process.stdout.readline()
+        assert address.strip() == f"127.0.0.1:{self.port}", "it does not listen"
         return self
 
     def kill(self) -> None:
@@ -43,6 +45,10 @@ class Lumberjack:
         if self.out.exists():
             with self.out.open("r+b") as file:
                 file.truncate(self.out.read_bytes().rfind(b"\n") + 1)
+
+    def received(self) -> int:
+        """How many bytes it has written."""
+        return self.out.stat().st_size if self.out.exists() else 0
 
     def events(self) -> list[dict[str, Any]]:
         """What it has written, in that order."""

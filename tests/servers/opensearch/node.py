@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from servers.missing import PeerMissing
+from servers.ports import free_port
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "deploy"))
 
@@ -26,7 +26,7 @@ class OpenSearch:
     def __init__(self, folder: Path, longest_request: str = "100mb") -> None:
         self._folder, self._longest = folder, longest_request
         self._classpath = classpath()
-        self.port, self._transport_port = _free_ports(2)
+        self.port, self._transport_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -93,11 +93,3 @@ def classpath() -> str:
     except StepFailed as error:
         raise PeerMissing(f"{error.why} {error.remedy} {error.output[-1000:]}") from error
     return opensearch.class_path(opensearch.cache())
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -45,13 +44,6 @@ def wait_for(found: Callable[[], _T | None], what: str, seconds: float = 60) -> 
             return value
         time.sleep(0.05)
     raise AssertionError(f"{what} did not come within {seconds} s")
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def credentials(folder: Path) -> Path:
@@ -235,7 +227,7 @@ class AlertdProcess:
         """SIGKILL leaves it no time for anything."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(30)
+            self._process.wait(60)
             assert self._process.stderr is not None
             self._process.stderr.close()
             self._process = None

@@ -18,6 +18,7 @@ from alertd_rig import CRASHED, Rig
 from certificates import Authority
 from paho.mqtt.enums import CallbackAPIVersion
 from servers.missing import without
+from servers.ports import free_port
 
 from voltscope.alerting.alert import Alert
 from voltscope.alerting.mqtt import MAX_WAITING, MqttPublisher, level, topic_of
@@ -45,9 +46,7 @@ class Broker:
         program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
         if program is None:
             without("mosquitto is not installed")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._log = folder / "mosquitto.log"
         config = folder / "mosquitto.conf"
         config.write_text("\n".join((f"listener {self.port} 127.0.0.1", *lines)) + "\n")
@@ -68,7 +67,7 @@ class Broker:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(30)
+            self._process.wait(60)
             self._process = None
 
     def pause(self) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alertd_rig import CRASHED, WEBHOOK, Rig, free_port, wait_for
+from alertd_rig import CRASHED, WEBHOOK, Rig, wait_for
 from servers.alertmanager import AlertmanagerServer
+from servers.ports import free_port
 
 from voltscope.alerting.alert import fingerprint
 from voltscope.alerting.moments import rfc3339
@@ -39,12 +40,13 @@ def test_an_occurrence_has_a_beginning_an_end_and_what_was_said(alertd: Start) -
         "evidence": going_on["evidence"],
         "links": {},
     }
-    assert rig.client.get("/api/alerts")["alerts"][0]["occurrence"] == going_on["id"]
+    (told,) = wait_for(lambda: rig.client.get("/api/alerts")["alerts"], "the alert")
+    assert told["occurrence"] == going_on["id"]
     rig.rules.resolve(alert)
     ended = wait_for(lambda: _ended(rig), "its end")
     assert ended["id"] == going_on["id"]
     assert since < ended["ended"] <= time.time() and 0 < ended["ended_within"] < 60
-    assert rig.client.get("/api/alerts")["alerts"] == []
+    wait_for(lambda: rig.client.get("/api/alerts")["alerts"] == [], "that it is told of no more")
 
 
 def test_what_an_alert_says_is_told_as_it_is_now_and_kept_once(alertd: Start) -> None:

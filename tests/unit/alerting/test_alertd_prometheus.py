@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alertd_rig import Rig, free_port, request, wait_for
+from alertd_rig import Rig, request, wait_for
 from servers.alertmanager import AlertmanagerServer
 from servers.answering import AnsweringServer, Asked, Reply
 from servers.missing import without
+from servers.ports import free_port
 
 from voltscope.alerting.alert import fingerprint
 
@@ -79,7 +80,7 @@ class Prometheus:
         """End it."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(30)
+            self._process.wait(60)
             self._process = None
 
     def has_no_targets(self) -> bool:

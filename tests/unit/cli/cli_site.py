@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import pty
-import socket
 import struct
 import subprocess
 import sys
@@ -109,13 +108,6 @@ class SiteParts:
     def update(self, **changes: Any) -> None:
         self.content.update(changes)
         self.file.write_text(json.dumps(self.content))
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def context(parts: SiteParts, name: str, facts: Callable[[], Facts]) -> EngineContext:

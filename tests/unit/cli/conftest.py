@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_site import BUSY, OPERATOR_SECRET, VIEWER_SECRET, Cli, SiteParts, context, free_port, make_facts
+from cli_site import BUSY, OPERATOR_SECRET, VIEWER_SECRET, Cli, SiteParts, context, make_facts
+from servers.ports import free_port
 from spool_writer import SpoolWriter
 
 from voltscope.platform.agents import Facts

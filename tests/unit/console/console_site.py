@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import TypeVar, cast
 import httpx
 import msgspec
 from prometheus_history import write_agent_history
+from servers.ports import free_port
 from spool_writer import SpoolWriter
 
 from voltscope.console.server import ConsoleServer
@@ -65,14 +65,6 @@ def wait_for(found: Callable[[], _T | None], what: str, seconds: float = 60) -> 
             return value
         time.sleep(0.1)
     raise AssertionError(f"{what} did not come within {seconds} s")
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Logs:
@@ -228,7 +220,7 @@ def prometheus(folder: Path, scrapes: Sequence[dict[str, object]] = ()) -> Itera
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _facts(home: Path, busy: int, idle: int, platform: int) -> Callable[[], Facts]:

@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from console_site import VIEWER, console_of, free_port
+from console_site import VIEWER, console_of
 from prometheus_history import AWAY, CRASHED, HISTORY_S, ILL, MIB
+from servers.ports import free_port
 
 from voltscope.console import prometheus
 from voltscope.console.agent_series import POINTS, grid_of

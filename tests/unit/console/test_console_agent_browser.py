@@ -7,13 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from console_browser import press, shown, visit
-from console_site import VIEWER, console_of, free_port
+from console_site import VIEWER, console_of
 from make_screenshots import PHONE, has, look, until
 from prometheus_history import HISTORY_S
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from servers.missing import without
+from servers.ports import free_port
 from test_console_browser import assert_at_peace
 
 from voltscope.console import vendor

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import msgspec
 import pytest
-from console_site import OPERATOR, VIEWER, free_port, wait_for, write_credentials
+from console_site import OPERATOR, VIEWER, wait_for, write_credentials
+from servers.ports import free_port
 
 from voltscope.console.server import ConsoleServer
 from voltscope.errors import CredentialsError
@@ -36,7 +37,7 @@ def alone(tmp_path: Path) -> Iterator[tuple[str, httpx.Client]]:
     )
     server = ConsoleServer(site, port=0)
     server.start()
-    with httpx.Client(base_url=server.url, headers={"Origin": server.url}, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, headers={"Origin": server.url}, trust_env=False, timeout=60) as client:
         client.post("/login", data={"name": OPERATOR[0], "secret": OPERATOR[1]})
         yield server.url, client
     server.stop()
@@ -65,12 +66,12 @@ def test_without_credentials_the_console_refuses_to_start() -> None:
     ],
 )
 def test_an_api_needs_a_session(alone: tuple[str, httpx.Client], path: str) -> None:
-    assert httpx.get(alone[0] + path, trust_env=False).status_code == 401
+    assert httpx.get(alone[0] + path, trust_env=False, timeout=60).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/", "/agent?agent=listener&since=1h", "/fleet", "/logs?q=error", "/flamegraphs"])
 def test_a_page_sends_strangers_to_the_login_and_back(alone: tuple[str, httpx.Client], path: str) -> None:
-    answer = httpx.get(alone[0] + path, trust_env=False)
+    answer = httpx.get(alone[0] + path, trust_env=False, timeout=60)
     assert answer.status_code == 303
     login = httpx.URL(answer.headers["location"])
     assert login.path == "/login"
@@ -86,6 +87,7 @@ def test_login_leads_to_our_own_pages_only(alone: tuple[str, httpx.Client], aske
         data={"name": OPERATOR[0], "secret": OPERATOR[1], "next": asked},
         headers={"Origin": alone[0]},
         trust_env=False,
+        timeout=60,
     )
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
@@ -96,6 +98,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(alone: tuple[str,
         data={"name": OPERATOR[0], "secret": OPERATOR[1]},
         headers={"Origin": alone[0]},
         trust_env=False,
+        timeout=60,
     )
     attributes = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")[1:]}
     assert {"httponly", "samesite=strict", "path=/"} <= attributes
@@ -109,6 +112,7 @@ def test_login_from_another_site_is_refused(alone: tuple[str, httpx.Client]) -> 
             data={"name": OPERATOR[0], "secret": OPERATOR[1]},
             headers=headers,
             trust_env=False,
+            timeout=60,
         )
         assert answer.status_code == 403
         assert "set-cookie" not in answer.headers
@@ -121,6 +125,7 @@ def test_guessing_is_slowed(alone: tuple[str, httpx.Client]) -> None:
             data={"name": "operator", "secret": f"guess-{number}"},
             headers={"Origin": alone[0]},
             trust_env=False,
+            timeout=60,
         )
         for number in range(6)
     ]
@@ -134,6 +139,7 @@ def test_what_was_typed_comes_back_as_text(alone: tuple[str, httpx.Client]) -> N
         data={"name": '"><script>x</script>', "secret": "no"},
         headers={"Origin": alone[0]},
         trust_env=False,
+        timeout=60,
     )
     assert "<script>x" not in answer.text
     assert "&lt;script&gt;x" in answer.text
@@ -144,12 +150,12 @@ def test_logout_ends_the_session_for_viewers_too(site: RunningSite) -> None:
         cookies = dict(client.cookies)
         assert client.get("/api/session").json()["role"] == "viewer"
         assert client.post("/logout").headers["location"] == "/login"
-    stolen = httpx.get(f"{site.url}/api/session", cookies=cookies, trust_env=False)
+    stolen = httpx.get(f"{site.url}/api/session", cookies=cookies, trust_env=False, timeout=60)
     assert stolen.status_code == 401
 
 
 def test_a_foreign_host_name_is_refused(alone: tuple[str, httpx.Client]) -> None:
-    answer = httpx.get(f"{alone[0]}/login", headers={"Host": "evil.example"}, trust_env=False)
+    answer = httpx.get(f"{alone[0]}/login", headers={"Host": "evil.example"}, trust_env=False, timeout=60)
     assert answer.status_code == 421
 
 
@@ -197,7 +203,7 @@ def test_the_overview_tells_what_prometheus_knows(site: RunningSite) -> None:
     assert devices["campus/ahu-3"]["last_update_age_seconds"] == pytest.approx(64, abs=2)
     (historian,) = seen["historians"]
     assert historian["agent"] == "platform.historian"
-    assert 0 < historian["newest_row_age_seconds"] < 300
+    assert 0 < historian["newest_row_age_seconds"] < 3600  # of when the site began
 
 
 def test_without_prometheus_the_overview_says_so(alone: tuple[str, httpx.Client]) -> None:
@@ -215,7 +221,7 @@ def test_a_site_prometheus_does_not_know_is_not_shown_anothers_agents(site: Runn
     server.start()
     try:
         auth = {"Authorization": f"Bearer {VIEWER[1]}"}
-        seen = httpx.get(f"{server.url}/api/overview", headers=auth, trust_env=False).json()
+        seen = httpx.get(f"{server.url}/api/overview", headers=auth, trust_env=False, timeout=60).json()
     finally:
         server.stop()
     assert seen["agents"] == []
@@ -292,21 +298,21 @@ def test_a_live_tail_brings_what_matches_and_resumes(site: RunningSite) -> None:
 
 def test_a_script_with_a_token_gets_a_live_tail_too(site: RunningSite) -> None:
     headers = {"Authorization": f"Bearer {VIEWER[1]}"}
-    with httpx.stream("GET", f"{site.url}/api/logs/tail", headers=headers, trust_env=False) as answer:
+    with httpx.stream("GET", f"{site.url}/api/logs/tail", headers=headers, trust_env=False, timeout=60) as answer:
         site.logs.write("scripted", 40, "for the script")
         assert next(_events(answer))[1]["message"] == "for the script"
 
 
 def test_a_login_with_many_fields_is_refused_in_words(alone: tuple[str, httpx.Client]) -> None:
     fields = {f"field{number}": "x" for number in range(20)}
-    answer = httpx.post(f"{alone[0]}/login", data=fields, headers={"Origin": alone[0]}, trust_env=False)
+    answer = httpx.post(f"{alone[0]}/login", data=fields, headers={"Origin": alone[0]}, trust_env=False, timeout=60)
     assert answer.status_code == 400 and "not ours" in answer.text
 
 
 def test_a_live_tail_ends_with_its_session_and_with_the_server(site: RunningSite) -> None:
     server = ConsoleServer(site.site, port=0)
     server.start()
-    with httpx.Client(base_url=server.url, headers={"Origin": server.url}, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, headers={"Origin": server.url}, trust_env=False, timeout=60) as client:
         client.post("/login", data={"name": VIEWER[0], "secret": VIEWER[1]})
         with client.stream("GET", "/api/logs/tail") as answer:
             client.post("/logout")
@@ -367,7 +373,9 @@ def test_a_profiler_that_knows_other_secrets_does_not_log_the_browser_out(site: 
     server.start()
     try:
         auth = {"Authorization": "Bearer another-secret-0123456789"}
-        answer = httpx.post(f"{server.url}/api/captures", json={"agent": "listener"}, headers=auth, trust_env=False)
+        answer = httpx.post(
+            f"{server.url}/api/captures", json={"agent": "listener"}, headers=auth, trust_env=False, timeout=60
+        )
     finally:
         server.stop()
     assert answer.status_code == 502

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from console_site import OPERATOR, VIEWER, console_of, free_port, wait_for, write_credentials
+from console_site import OPERATOR, VIEWER, console_of, wait_for, write_credentials
 from live_peer import AGENT, CODE, LivePeer, live_peer
+from servers.ports import free_port
 
 from voltscope.console import live
 from voltscope.live.views import Syscall, Syscalls
@@ -118,7 +119,9 @@ def test_who_logs_out_or_goes_away_watches_no_longer(console: RunningSite, peer:
         with client.stream("GET", path, timeout=60) as stream:
             lines = stream.iter_lines()
             assert next(lines) == "event: session"
-            with httpx.Client(base_url=console.url, cookies=client.cookies, headers=client.headers) as other:
+            with httpx.Client(
+                base_url=console.url, cookies=client.cookies, headers=client.headers, timeout=60
+            ) as other:
                 other.post("/logout")
             assert "event: end" not in list(lines)  # it ends, and what is watched does not
         wait_for(lambda: peer.session().readers == 0, "the end of reading")

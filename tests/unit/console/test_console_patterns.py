@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from console_site import HOSTILE, TRACEBACK, VIEWER, free_port, write_credentials
+from console_site import HOSTILE, TRACEBACK, VIEWER, write_credentials
+from servers.ports import free_port
 from spool_writer import SpoolWriter
 
 from voltscope.console.server import ConsoleServer
@@ -88,4 +89,4 @@ def test_what_cannot_be_read_is_refused(viewer: httpx.Client, asked: dict[str, s
 
 
 def test_strangers_are_told_nothing(viewer: httpx.Client) -> None:
-    assert httpx.get(viewer.base_url.join(ASKED), trust_env=False).status_code == 401
+    assert httpx.get(viewer.base_url.join(ASKED), trust_env=False, timeout=60).status_code == 401

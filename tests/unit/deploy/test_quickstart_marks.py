@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import stat
 import subprocess
 import time
@@ -20,6 +19,7 @@ from quickstart_lib.account import Account
 from quickstart_lib.asking import ask
 from quickstart_lib.state import Home, Ports
 from quickstart_lib.volttron_platform import agents
+from servers.ports import free_port
 
 from voltscope.configuration import load
 from voltscope.profiling.annotations import Annotator
@@ -31,12 +31,6 @@ from voltscope.ulid import new_ulid
 
 ROOT = Path(__file__).resolve().parents[3]
 ME = Account("me", os.geteuid(), os.getegid(), drop=False)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture

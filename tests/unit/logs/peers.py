@@ -8,6 +8,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
+from servers.ports import free_port
+
 Behaviour = Callable[[socket.socket], None]
 
 
@@ -55,6 +57,4 @@ def silent(connection: socket.socket) -> None:
 
 def refused_port() -> int:
     """A port where nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from certificates import Authority
 from servers.missing import without
+from servers.ports import free_port
 from waiting import until
 
 RSYSLOGD = shutil.which("rsyslogd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
@@ -72,9 +73,7 @@ class Rsyslog:
         _require(inputs)
         self.folder, self.process = folder, None
         folder.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         values = {"folder": folder, "tcp": self.port, "queue": queue}
         if authority is not None:
             certificate, key = authority.sign("localhost", "DNS:localhost,IP:127.0.0.1")

@@ -21,6 +21,7 @@ import msgspec
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from servers.ports import free_port
 
 from voltscope.engine.service import EngineContext, FactsAnswer
 from voltscope.errors import ConfigError, CredentialsError, UnknownMethod, VoltscopeError
@@ -38,12 +39,6 @@ def get(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
             return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture

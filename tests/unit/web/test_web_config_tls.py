@@ -18,6 +18,7 @@ import httpx
 import pytest
 from certificates import Authority
 from servers.missing import without
+from servers.ports import free_port
 
 from voltscope.errors import ConfigError
 from voltscope.metrics.engine import ExporterEngine
@@ -44,7 +45,7 @@ def client(authority: Authority, name: str | None = None) -> ssl.SSLContext:
 
 
 def status(url: str | None, context: ssl.SSLContext) -> int:
-    return httpx.get(f"{url}/metrics", verify=context).status_code
+    return httpx.get(f"{url}/metrics", verify=context, timeout=60).status_code
 
 
 def server_name(url: str | None, authority: Authority) -> str:
@@ -69,7 +70,7 @@ def test_curl_gets_metrics_and_plain_http_does_not(engine: Start, authority: Aut
     )
     assert "voltscope_web_config_valid 1.0" in done.stdout, done.stderr
     with pytest.raises(httpx.HTTPError):
-        httpx.get((url or "").replace("https", "http"))
+        httpx.get((url or "").replace("https", "http"), timeout=60)
 
 
 def test_a_client_needs_a_certificate_of_the_authority(engine: Start, authority: Authority, tmp_path: Path) -> None:
@@ -196,11 +197,10 @@ def test_a_renewed_certificate_is_shown_to_new_connections_and_old_ones_live_on(
 def test_tls_is_turned_on_with_the_configuration_applied_again_only(
     engine: Callable[..., ExporterEngine], authority: Authority, tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     running = engine("", port=port)
     (tmp_path / "engine" / "web.yml").write_text(tls(authority))
-    assert "voltscope_web_config_valid 0.0" in httpx.get(f"{running.url}/metrics").text
+    assert "voltscope_web_config_valid 0.0" in httpx.get(f"{running.url}/metrics", timeout=60).text
     running.configure({"port": port, "web_config_file": "web.yml"})
     assert (running.url or "").startswith("https:")
     assert status(running.url, client(authority)) == 200
@@ -256,8 +256,7 @@ def prometheus(tmp_path: Path) -> Iterator[Callable[[str], str]]:
 
     def start(text: str) -> str:
         (tmp_path / "prometheus.yml").write_text(text)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            address = f"127.0.0.1:{listener.getsockname()[1]}"
+        address = f"127.0.0.1:{free_port()}"
         flags = [f"--storage.tsdb.path={tmp_path}/tsdb", f"--web.listen-address={address}"]
         with (tmp_path / "prometheus.log").open("wb") as log:
             command = [str(binary), f"--config.file={tmp_path}/prometheus.yml", *flags]
@@ -267,7 +266,7 @@ def prometheus(tmp_path: Path) -> Iterator[Callable[[str], str]]:
     yield start
     for process in started:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(60)
 
 
 def test_prometheus_scrapes_with_a_certificate_and_a_password(
@@ -292,7 +291,7 @@ def test_prometheus_scrapes_with_a_certificate_and_a_password(
 
     def health() -> dict[str, tuple[str, str]]:
         try:
-            answer = httpx.get(f"{base}/api/v1/targets").raise_for_status()  # 503 while it opens its store
+            answer = httpx.get(f"{base}/api/v1/targets", timeout=60).raise_for_status()  # 503 while it opens its store
         except httpx.HTTPError:
             return {}
         targets = answer.json()["data"]["activeTargets"]
