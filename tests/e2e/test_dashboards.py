@@ -60,7 +60,7 @@ def test_every_query_of_metrics_brings_data(live: LiveSite, chosen: dict[str, st
         return not left
 
     try:
-        wait_for(all_answered)
+        wait_for(all_answered, timeout=300)
     except AssertionError:
         pytest.fail("\n".join(map(str, ["empty:", *left])))
 
@@ -82,7 +82,7 @@ def test_every_query_of_records_finds_some(
         return bool(opensearch_of_the_site.ask("/voltscope-logs-*/_search", body)["hits"]["hits"])
 
     try:
-        wait_for(all_found)
+        wait_for(all_found, timeout=120)
     except AssertionError:
         pytest.fail(f"none: {left}")
     for variable in load("logs")["templating"]["list"]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from live_site import LiveSite
+from live_site import LiveSite, wait_for
 
 CRASHES = ("VolttronAgentCrashed", "VolttronAgentCrashLooping")
 Quickstart = Callable[..., subprocess.CompletedProcess[str]]
@@ -44,7 +44,7 @@ def test_an_agent_that_is_killed_is_told_of_explained_and_over(site: dict[str, A
     finally:
         cleared = quickstart("--home", site["home"], "demo-fault", "clear")
     assert cleared.returncode == 0, cleared.stdout
-    assert live.pid("listener") not in (None, before)
+    wait_for(lambda: live.pid("listener") not in (None, before), what="a listener that was started again")
     assert "VolttronAgentCrashed" not in [one["name"] for one in ask("/api/alerts", agent="listener")["alerts"]]
     if alert["name"] == "VolttronAgentCrashed":
         (newest, *_) = ask("/api/history", name=alert["name"], agent="listener")["occurrences"]

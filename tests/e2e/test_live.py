@@ -33,7 +33,7 @@ def probed(live):
     owner = live.home.stat()
     for path in (folder, *folder.rglob("*")):
         shutil.chown(path, owner.st_uid, owner.st_gid)
-    live.vctl("install", str(folder), "--vip-identity", "test.stuck", "--tag", "stuck", "--start", timeout=180)
+    live.vctl("install", str(folder), "--vip-identity", "test.stuck", "--tag", "stuck", "--start", timeout=300)
     answering(live, "platform.historian")
     yield live
     live.vctl("remove", "--tag", "stuck", check=False)
@@ -53,7 +53,7 @@ def answering(live, agent):
     def states():
         return {one["agent"]: one["state"] for one in json.loads(live.voltscope("probe", "status", "--json"))["agents"]}
 
-    wait_for(lambda: states().get(agent) == "answers", what=f"the probe in {agent}")
+    wait_for(lambda: states().get(agent) == "answers", timeout=180, what=f"the probe in {agent}")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def watched(live, view, agent, *options, showing):
         assert (found["view"], found["agent"]) == (view, agent)
         return found if showing(found) else None
 
-    return wait_for(once, what=f"what {view} of {agent} shows")
+    return wait_for(once, timeout=180, what=f"what {view} of {agent} shows")
 
 
 def functions(greenlet):

@@ -52,15 +52,19 @@ def test_an_error_word_and_an_agent_word_find_the_errors_of_the_agent(live):
 
 
 def test_no_secret_is_stored(live):
-    secret = "Zt9" + "k" * 40
+    secret, token = "Zt9" + "k" * 40, f"k{uuid.uuid4().hex[:12]}"
     address = f"ipc://x?publickey=abc&secretkey={secret}&serverkey=s"
-    append(live, f"{log_stamp()} (PID:1) volttron.x(1) INFO: Identity: x connecting to address:{address}\n")
-    wait_for(lambda: found(live, "secretkey"), what="the record, redacted")
+    append(live, f"{log_stamp()} (PID:1) volttron.x(1) INFO: Identity: {token} connecting to address:{address}\n")
+    (record,) = wait_for(lambda: found(live, token), what="the record, redacted")
+    assert "secretkey=" in record["message"] and secret not in json.dumps(record)
     assert not found(live, secret)
-    files = [file for file in (live.home / "voltscope" / "logship" / "spool").iterdir() if file.is_file()]
-    assert any(file.suffix == ".seg" for file in files)
-    for file in files:
-        assert secret.encode() not in file.read_bytes()
+    spool = live.home / "voltscope" / "logship" / "spool"
+    assert list(spool.glob("*.seg"))
+    for file in spool.iterdir():
+        try:
+            assert secret.encode() not in file.read_bytes(), file
+        except FileNotFoundError:
+            continue  # an index is given its name when it is whole
 
 
 def test_the_log_survives_a_rotation(live):
