@@ -79,7 +79,7 @@ class Engine:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(60)
         self._link.close()
 
     def ask(self, method: str, **params: Any) -> Any:

@@ -197,7 +197,7 @@ def test_what_cannot_be_drawn_is_refused(
     assert word in json.loads(content)["error"]["message"] + (json.loads(content)["error"]["remedy"] or "")
 
 
-@pytest.mark.timeout(300)  # go compiles its tool the first time
+@pytest.mark.timeout(600)  # go compiles its tool the first time
 def test_gos_own_tool_reads_our_pprof(engine: ProfilerEngine, tmp_path: Path) -> None:
     go = shutil.which("go")
     if go is None:
@@ -205,7 +205,7 @@ def test_gos_own_tool_reads_our_pprof(engine: ProfilerEngine, tmp_path: Path) ->
     file = tmp_path / "profile.pb.gz"
     file.write_bytes(get(engine, f"/captures/{ids(engine)[0]}.pb.gz")[2])
     command = [str(go), "tool", "pprof", "-top", "-nodecount=10", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=580, cwd=tmp_path)
     assert "Type: cpu" in done.stdout, done.stderr
     rows = {line.split()[-1]: line.split() for line in done.stdout.splitlines() if line.count("%") == 3}
     assert rows["seventy"][1] == "70.00%"
