@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -98,17 +98,29 @@ def test_a_data_movers_word_of_old_is_not_believed(monolithic: Any) -> None:
     assert "volttron_forwarder_connected{agent=mover}" not in seen
 
 
+CONNECTING = """
+import socket
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    print("listens", flush=True)
+    input()
+    with socket.create_connection(listener.getsockname()), listener.accept()[0]:
+        print("has connected to itself", flush=True)
+        input()
+"""
+
+
 def test_only_connections_that_stand_count() -> None:
     table = ProcessTable()
-    before = table.tcp_connections(os.getpid())
-    assert before is not None
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert table.tcp_connections(os.getpid()) == before, "a listener is no connection"
-        with socket.create_connection(listener.getsockname()) as client:
-            accepted, _ = listener.accept()
-            with accepted:
-                assert table.tcp_connections(os.getpid()) == before + 2
-            client.shutdown(socket.SHUT_RDWR)
+    with subprocess.Popen(
+        [sys.executable, "-c", CONNECTING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline()
+        assert table.tcp_connections(process.pid) == 0, "a listener is no connection"
+        print(file=process.stdin, flush=True)
+        assert process.stdout.readline()
+        assert table.tcp_connections(process.pid) == 2
+        process.kill()
     assert table.tcp_connections(2**22 + 1) is None
 
 

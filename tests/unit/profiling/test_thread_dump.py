@@ -9,6 +9,7 @@ import time
 
 import pytest
 from profilers import as_user, program_of
+from waiting import until
 
 from voltscope.engine.service import FactsAnswer
 from voltscope.errors import BackendFailed, BadRequest, ProfilingRefused, TargetGone, TooManyCaptures, UnknownAgent
@@ -48,7 +49,14 @@ def pretending(folder, document, status=0):
 
 def test_every_thread_is_told_with_its_state_and_frames_and_without_a_value(home, agent):
     process = agent(SECRETIVE)
-    found = dumps(home).dump("busy")
+
+    def settled():
+        """Once the other thread has come to where it waits: the busy one goes on all the time."""
+        found = dumps(home).dump("busy")
+        names = [frame["function"] for thread in found["threads"] for frame in thread["frames"]]
+        return found if "Condition.wait" in names else None
+
+    found = until(settled)
     assert (found["agent"], found["pid"], found["left_out"]) == ("busy", process.pid, 0)
     threads = {thread["name"]: thread for thread in found["threads"]}
     assert set(threads) == {"MainThread", "keeper\x1b[2J"}
