@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import pytest
 from delivered import SEVERITY, Receiver, at_once, post
 from servers.alertmanager import AlertmanagerServer
 from servers.missing import PeerMissing, without
+from waiting import until
 
 OVER = "2020-01-01T00:00:00Z"
 
@@ -134,14 +136,21 @@ def test_a_cause_hushes_its_consequences(running: Running, case: str) -> None:
     site = f"hushes {list(CASES).index(case)}"
     told = [(cause, labels), *hushed, *heard]
     post(running.alertmanager.url, *(alert(name, site, **more) for name, more in told))
-    found = {
-        tuple(sorted(one["labels"].items())): bool(one["status"]["inhibitedBy"])
-        for one in running.alertmanager.alerts(site=site)
+    expected = {
+        tuple(sorted(alert(name, site, **more)["labels"].items())): (name, more) in hushed  # type: ignore[attr-defined]
+        for name, more in told
     }
-    assert len(found) == len(told)
-    for name, more in told:
-        key = tuple(sorted(alert(name, site, **more)["labels"].items()))  # type: ignore[attr-defined]
-        assert found[key] == ((name, more) in hushed), f"{name} {more}"
+
+    def found() -> dict[tuple[tuple[str, str], ...], bool]:
+        """Which are hushed: who is told of an alert and what it hushes learn of it one after the other."""
+        return {
+            tuple(sorted(one["labels"].items())): bool(one["status"]["inhibitedBy"])
+            for one in running.alertmanager.alerts(site=site)
+        }
+
+    with contextlib.suppress(AssertionError):
+        until(lambda: found() == expected)
+    assert found() == expected
 
 
 def test_a_platform_that_dies_with_fifty_agents_is_told_once_and_once_that_it_is_back(running: Running) -> None:

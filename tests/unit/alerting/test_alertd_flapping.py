@@ -54,7 +54,7 @@ def test_when_it_is_calm_it_is_told_of_again(alertd: Start) -> None:
     ended = wait_for(lambda: _summary_that_ended(rig), "the summary, and its end")
     assert ended["labels"]["flapping"] == "VolttronAgentCrashed"
     wait_for(lambda: rig.client.state(alert) == "firing", "its release")
-    assert not rig.silenced_in_alertmanager(alert)
+    wait_for(lambda: not rig.silenced_in_alertmanager(alert), "the end of its silence")
     told = rig.client.alert(alert)
     assert told and not told["flapping"]
 

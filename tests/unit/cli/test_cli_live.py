@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from cli_live_peer import ID, Peer, PeerServer, offer
 from cli_site import OPERATOR_SECRET, Cli, SiteParts
+from waiting import until
 
 from voltscope.cli.program import run as run_program
 from voltscope.live.views import (
@@ -322,11 +323,16 @@ def test_refusals_of_the_profiler_are_said_in_its_words(run: Callable[..., Done]
 
 
 def test_the_real_profiler_is_watched(run: Callable[..., Done], profiler: str, busy: int) -> None:
-    done = run("live", "call-graph", "listener", "--once", "--seconds", "1", "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert (found["view"], found["agent"]) == ("call-graph", "listener")
-    hot = next(node for node in found["nodes"] if node["place"]["function"] == "spin_the_wheel")
-    assert hot["total"] > 0.5
+    def hot() -> float:
+        """Its share: a busy machine may take most of a session's time to attach."""
+        done = run("live", "call-graph", "listener", "--once", "--seconds", "2", "--json")
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert (found["view"], found["agent"]) == ("call-graph", "listener")
+        return max(
+            (node["total"] for node in found["nodes"] if node["place"]["function"] == "spin_the_wheel"), default=0
+        )
+
+    until(lambda: hot() > 0.5, "the hot function")
     told = run("live", "sources", "listener")
     assert f"listener (pid {busy})" in told.stdout

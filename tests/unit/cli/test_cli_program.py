@@ -166,7 +166,7 @@ def complete(cli: Cli, folder: Path, *words: str) -> list[str]:
     env = cli.environment()
     done = subprocess.run(
         ["bash", "--norc", "-c", code, "bash", "voltscope", *words],
-        env={**env, "PATH": f"{folder}:{env['PATH']}"}, capture_output=True, text=True, timeout=30, check=False,
+        env={**env, "PATH": f"{folder}:{env['PATH']}"}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert "-F _voltscope_completion voltscope" in done.stderr, done.stderr
     return done.stdout.split()

@@ -21,7 +21,7 @@ def test_all_well_ends_with_0_and_shows_every_agent(cli: Cli, exporter: str, fac
     assert "volttron1 · up" in done.stdout
     assert "modular 11.0.0rc3" in done.stdout
     listener = next(line for line in done.stdout.splitlines() if line.startswith("listener"))
-    assert re.match(r"listener +running +good +[34](\.\d)? s +\d+\.\d % +\d+\.\d MB +0$", listener), listener
+    assert re.match(r"listener +running +good +\d+(\.\d)? s +\d+\.\d % +\d+\.\d MB +0$", listener), listener
     driver = next(line for line in done.stdout.splitlines() if line.startswith("platform.driver"))
     assert re.match(r"platform.driver +stopped +– +never", driver), driver
     assert "campus/building/fake" in done.stdout

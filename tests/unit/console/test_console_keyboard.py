@@ -45,7 +45,7 @@ def test_letters_lead_to_every_page(browser: WebDriver, site: RunningSite) -> No
         keys(browser, "g", letter)
         until(browser, lambda page, path=path: page.current_url.startswith(site.url + path), path)
         until(browser, has("main > *"), path)
-        assert focused(browser) == "main"
+        until(browser, lambda page: focused(page) == "main", "the focus")
     keys(browser, "go")
     until(browser, has("td .mark"), "the overview")
     assert_at_peace(browser, site)

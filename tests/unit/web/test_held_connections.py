@@ -31,7 +31,7 @@ class Site:
 
         def slow(request: Request) -> Response:
             self.asked.set()
-            self.release.wait(20)
+            self.release.wait(60)
             return PlainTextResponse("slow")
 
         async def echo(request: Request) -> Response:
@@ -65,7 +65,7 @@ def connect(server: Server) -> socket.socket:
 
 
 def closed(connection: socket.socket) -> bool:
-    """Whether the other side has let go, within 5 s."""
+    """Whether the other side lets go, within a minute."""
     try:
         return connection.recv(1) == b""
     except ConnectionError:
@@ -129,7 +129,7 @@ def test_an_answer_that_takes_its_time_is_waited_for(site: Site, monkeypatch: py
         with pytest.raises(TimeoutError):
             client.recv(1)
         site.release.set()
-        client.settimeout(5)
+        client.settimeout(60)
         assert page(client) == "slow"
 
 
@@ -145,7 +145,7 @@ def test_idle_connections_make_room_for_one_that_asks(
         for client in idle[-8:]:
             client.sendall(b"\x16" if secure else HEAD)
         for _ in range(3):
-            assert httpx.get(f"{server.url}/page", verify=verify).text == "page"
+            assert httpx.get(f"{server.url}/page", verify=verify, timeout=60).text == "page"
         assert all(map(closed, idle[:20]))
 
 
@@ -172,7 +172,7 @@ def test_refusals_carry_the_headers_of_every_answer(tmp_path: Path) -> None:
     server = Server(guarded(routes, Access(credentials), open_reads=False))
     server.start()
     try:
-        with httpx.Client(base_url=server.url) as client:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
             bearer = {"Authorization": "Bearer a-viewers-secret-of-length"}
             answers = [
                 client.get("/page"),

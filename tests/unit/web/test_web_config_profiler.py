@@ -33,7 +33,7 @@ def test_users_read_and_operators_capture_over_tls(authority: Authority, tmp_pat
     engine.start()
     try:
         trusted = ssl.create_default_context(cafile=str(authority.certificate))
-        with httpx.Client(verify=trusted, base_url=engine.url or "") as client:
+        with httpx.Client(verify=trusted, base_url=engine.url or "", timeout=60) as client:
             assert client.get("/api/captures").status_code == 401
             assert client.get("/api/captures", auth=("alice", "sesame")).json() == {"captures": []}
             asked = {"agent": "no.such.agent"}

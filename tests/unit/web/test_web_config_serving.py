@@ -40,14 +40,14 @@ def basic(name: str, password: str) -> str:
 def test_users_are_asked_for_everywhere_and_let_in(engine: Start) -> None:
     url = engine(users(alice="sesame", bob="s3cret")).url
     for path in ("/metrics", "/", "/-/healthy"):
-        refused = httpx.get(f"{url}{path}")
+        refused = httpx.get(f"{url}{path}", timeout=60)
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Basic")
         for pair in (("alice", "s3cret"), ("carol", "sesame"), ("", ""), ("alice", "")):
-            assert httpx.get(f"{url}{path}", auth=pair).status_code == 401
+            assert httpx.get(f"{url}{path}", auth=pair, timeout=60).status_code == 401
         for pair in (("alice", "sesame"), ("bob", "s3cret")):
-            assert httpx.get(f"{url}{path}", auth=pair).status_code == 200
+            assert httpx.get(f"{url}{path}", auth=pair, timeout=60).status_code == 200
     for header in ("Basic", "Basic !!!", "Basic YWxpY2U=", "Basic /////w==", f"Bearer {SECRET}"):
-        assert httpx.get(f"{url}/metrics", headers={"Authorization": header}).status_code == 401
+        assert httpx.get(f"{url}/metrics", headers={"Authorization": header}, timeout=60).status_code == 401
 
 
 def test_a_user_of_the_credential_file_passes_too(engine: Callable[..., ExporterEngine], tmp_path: Path) -> None:
@@ -55,19 +55,19 @@ def test_a_user_of_the_credential_file_passes_too(engine: Callable[..., Exporter
     path.write_text(json.dumps({"version": 1, "users": [{"name": "v", "role": "viewer", "secret": SECRET}]}))
     path.chmod(0o600)
     url = engine(users(alice="sesame"), credentials=str(path)).url
-    assert httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {SECRET}"}).status_code == 200
-    assert httpx.get(f"{url}/metrics", auth=("v", SECRET)).status_code == 200
+    assert httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {SECRET}"}, timeout=60).status_code == 200
+    assert httpx.get(f"{url}/metrics", auth=("v", SECRET), timeout=60).status_code == 200
     path.chmod(0o644)
     path.write_text(path.read_text() + " ")
-    assert httpx.get(f"{url}/metrics", auth=("v", SECRET)).status_code == 401
+    assert httpx.get(f"{url}/metrics", auth=("v", SECRET), timeout=60).status_code == 401
 
 
 def test_beyond_loopback_users_are_enough_and_nobody_is_not(engine: Callable[..., ExporterEngine]) -> None:
     beyond = {"host": "0.0.0.0"}  # noqa: S104
     running = engine(users(alice="sesame"), **beyond)
     url = (running.url or "").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
-    assert httpx.get(f"{url}/metrics").status_code == 401
-    assert httpx.get(f"{url}/metrics", auth=("alice", "sesame")).status_code == 200
+    assert httpx.get(f"{url}/metrics", timeout=60).status_code == 401
+    assert httpx.get(f"{url}/metrics", auth=("alice", "sesame"), timeout=60).status_code == 200
     with pytest.raises(ConfigError, match="web_config_file"):
         engine("rate_limit: {interval: 0}", **beyond)
 
@@ -78,17 +78,17 @@ def test_headers_are_added_and_replace_ours(engine: Start) -> None:
         "X-Content-Type-Options: ''}}"
     ).url
     for path in ("/metrics", "/", "/nosuch"):
-        headers = httpx.get(f"{url}{path}").headers
+        headers = httpx.get(f"{url}{path}", timeout=60).headers
         assert (headers["content-security-policy"], headers["x-frame-options"]) == ("default-src 'none'", "deny")
         assert headers["x-content-type-options"] == "nosniff"  # blank leaves ours
 
 
 def test_more_than_the_rate_is_429_before_any_password_is_looked_at(engine: Start) -> None:
     url = engine(users(alice="sesame") + "rate_limit: {interval: 1h, burst: 3}").url
-    answers = [httpx.get(f"{url}/metrics", auth=("alice", "sesame")) for _ in range(5)]
+    answers = [httpx.get(f"{url}/metrics", auth=("alice", "sesame"), timeout=60) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
     assert 3000 < int(answers[-1].headers["retry-after"]) <= 3600
-    assert httpx.get(f"{url}/metrics").status_code == 429
+    assert httpx.get(f"{url}/metrics", timeout=60).status_code == 429
 
 
 def test_a_bucket_fills_at_its_interval() -> None:
@@ -127,7 +127,7 @@ def test_long_and_odd_passwords_are_no_error() -> None:
 def test_a_flood_of_wrong_passwords_does_not_hold_up_the_good(engine: Start) -> None:
     url = engine(users(9, alice="sesame")).url
     many = 60  # more than the threads there are to answer
-    with httpx.Client() as client, ThreadPoolExecutor(many) as pool:
+    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(many) as pool:
         assert client.get(f"{url}/metrics", auth=("alice", "sesame")).status_code == 200
         began = time.monotonic()
         flood = [pool.submit(httpx.get, f"{url}/metrics", auth=("alice", str(n)), timeout=60) for n in range(many)]
@@ -162,7 +162,7 @@ def test_a_broken_file_leaves_the_old_in_force_and_says_so(
     path = tmp_path / "engine" / "web.yml"
 
     def valid() -> float:
-        body = httpx.get(f"{url}/metrics", auth=("alice", "sesame")).text
+        body = httpx.get(f"{url}/metrics", auth=("alice", "sesame"), timeout=60).text
         return next(
             float(line.split()[-1]) for line in body.splitlines() if line.startswith("voltscope_web_config_val")
         )
@@ -172,7 +172,7 @@ def test_a_broken_file_leaves_the_old_in_force_and_says_so(
         caplog.clear()
         path.write_text(broken)
         assert (valid(), valid()) == (0, 0)
-        assert httpx.get(f"{url}/metrics").status_code == 401
+        assert httpx.get(f"{url}/metrics", timeout=60).status_code == 401
         assert len([r for r in caplog.records if "stays in force" in r.message]) == 1
     path.unlink()
     assert valid() == 0
