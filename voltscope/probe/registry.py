@@ -14,6 +14,7 @@ from types import BuiltinMethodType, MethodType
 from typing import Any
 from weakref import ref
 
+from voltscope.probe import start
 from voltscope.probe.greenlets import HUB, MAIN, NEW, RUNNING, WAITING, YOUNG_S, Known
 from voltscope.probe.quiet import SLICE, rest
 from voltscope.probe.walk import Names, Places, in_slices, of_greenlets, of_running
@@ -52,9 +53,9 @@ class Registry:
         return list(self._known.values())
 
     def hubs(self) -> list[Any]:
-        """gevent's hubs, one a thread."""
+        """gevent's hubs, one a thread: that of the main thread first, which stays when others end."""
         found = [known.ref() for known in list(self._hubs.values())]
-        return [hub for hub in found if hub is not None]
+        return sorted((hub for hub in found if hub is not None), key=lambda hub: hub.thread_ident != start.main_thread)
 
     def scan(self, fresh_s: float = FRESH_S) -> None:
         """Find all greenlets among the objects the garbage collector knows, if the last time is `fresh_s` ago.

@@ -61,6 +61,12 @@ class Switches:
         return self._on and self._left[0] > 0
 
     @property
+    def gone(self) -> bool:
+        """Whether the hub's thread has ended: another one may have its number by now."""
+        hub = self._hub()
+        return hub is None or bool(hub.dead)
+
+    @property
     def last(self) -> float:
         """When the last switch was (perf_counter)."""
         return float(self._turn[0])
@@ -103,7 +109,9 @@ class Switches:
         self._ended, self._left[0] = True, 0.0
 
     def in_hub(self, function: Callable[[], None]) -> bool:
-        """Let the hub's thread call `function` in its next turn; False when there is no hub any more."""
+        """Let the hub's thread call `function` in its next turn; False when there is none any more."""
+        if self.gone:  # its loop may still be there, and would keep what nobody calls
+            return False
         hub = self._hub()
         try:
             hub.loop.run_callback_threadsafe(function)

@@ -100,6 +100,10 @@ class Watch:
                 return "stopped"
 
     def _take_hubs(self) -> None:
+        for thread, (switches, _) in list(self._hubs.items()):
+            if switches.gone:
+                self._end(switches)
+                del self._hubs[thread]
         for hub in self._registry.hubs()[:MOST_HUBS]:
             if hub.thread_ident in self._hubs:
                 continue
@@ -187,12 +191,16 @@ class Watch:
         if self._told is not None:
             self._told.end()
         self._spawns.end()
-        if self._spawning is not None:
-            self._spawning.in_hub(self._spawns.remove)
+        if self._spawning is not None:  # any will do where that one's thread has ended
+            takers = (self._spawning, *(switches for switches, _ in self._hubs.values()))
+            any(switches.in_hub(self._spawns.remove) for switches in takers)
         for switches, _ in self._hubs.values():
-            switches.end()
-            if switches in self._shared.timers:
-                self._shared.timers.remove(switches)
+            self._end(switches)
+
+    def _end(self, switches: Switches) -> None:
+        switches.end()
+        if switches in self._shared.timers:
+            self._shared.timers.remove(switches)
 
 
 def watch(

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from probed_agent import WAIT_S, ProbedAgent, until
 
-# Says for each line it reads what there is of the probe in it; forks first when the line says so.
+# Says for each line it reads what there is of the probe in it; forks first when the line says so. Begins and ends a
+# native thread with a hub of its own.
 TELLS = """
 import gc, json, os, sys, threading
-import gevent.os, greenlet
+import gevent.monkey, gevent.os, greenlet
 
 OURS = {"Spawns", "Switches", "Watch", "Recorder", "Profile", "Monitor", "Flow", "Told"}
 
@@ -32,7 +33,7 @@ def ours():
 def forked():
     gevent.sleep(0)
     sockets = [name for name in os.listdir("/proc/self/fd") if "socket:" in link(name)]
-    return {**ours(), "sockets": sockets, "gc": gc.isenabled(), "threads": len(os.listdir("/proc/self/task"))}
+    return {**ours(), "sockets": sockets, "gc": gc.isenabled(), "threads": threads()}
 
 def link(name):
     try:
@@ -44,11 +45,32 @@ def busy():
     while True:
         gevent.sleep(0.01)
 
+apart = []
+
+def lives_apart():
+    apart.append(True)
+    while apart:
+        gevent.sleep(0.01)
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
 gevent.spawn(busy)
 print("ready", flush=True)
 while True:
     line = gevent.os.tp_read(0, 100)
-    if b"fork" in line:
+    if b"begin" in line:
+        gevent.monkey.get_original("_thread", "start_new_thread")(lives_apart, ())
+        while not apart:
+            gevent.sleep(0.01)
+        print("{}", flush=True)
+    elif b"end" in line:
+        there = threads()
+        apart.clear()
+        while threads() == there:
+            gevent.sleep(0.01)
+        print("{}", flush=True)
+    elif b"fork" in line:
         pid = os.fork()
         if pid == 0:
             print(json.dumps(forked()), flush=True)
@@ -113,6 +135,17 @@ def test_a_killed_client_leaves_nothing_behind(agent: ProbedAgent, ask: str) -> 
     until(lambda: _nothing(agent), "the end of what the probe put in")
     # our thread, the main one, and the one of gevent's pool that reads
     until(lambda: agent.threads() == 3, "the end of the connection's thread")
+
+
+def test_a_watch_that_outlives_a_thread_with_a_hub_leaves_nothing_behind(agent: ProbedAgent) -> None:
+    _ours(agent, "begin")
+    with agent.connect() as client:
+        watch = client.stream("watch", seconds=60, every=0.05, rate=20)
+        for _ in range(3):
+            next(watch)
+        _ours(agent, "end")
+        next(watch)
+    until(lambda: _nothing(agent), "the end of what the probe put in")
 
 
 def test_a_forked_child_has_nothing_of_the_probe(agent: ProbedAgent) -> None:

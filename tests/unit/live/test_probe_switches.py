@@ -9,15 +9,18 @@ from time import perf_counter, sleep
 import greenlet
 import pytest
 
+from voltscope.probe.asks import Shared
 from voltscope.probe.blocks import Blocks
 from voltscope.probe.registry import Registry
 from voltscope.probe.switches import BLOCK_S, TRACED_A_SECOND, Switches
+from voltscope.probe.watch import Watch
 
 
 class _Hub:
     """A hub that turns when it is told to."""
 
     thread_ident = 1
+    dead = False
 
     def __init__(self) -> None:
         self.loop = self
@@ -88,6 +91,33 @@ def test_a_hub_that_is_quick_does_not_keep_it_from_beginning_anew(other: greenle
         other.switch()
         assert not switches.on
     switches.end()
+
+
+class _Silent:
+    """A channel that nobody listens to."""
+
+    def wait(self, seconds: float) -> bool:
+        return True
+
+    def update(self, text: str) -> None:
+        pass
+
+
+def test_a_thread_with_the_number_of_one_that_has_ended_is_watched_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared, hubs = Shared(), [_Hub()]
+    monkeypatch.setattr(shared.registry, "hubs", lambda: hubs)
+    watch = Watch(_Silent(), shared, 20.0, switches=True, most=1, changes=False, share=0.0)
+    watch._take_hubs()
+    (first,) = shared.timers
+    hubs[0].dead = True
+    hubs[0]._callbacks.clear()
+    hubs[0] = _Hub()
+    watch._take_hubs()
+    (second,) = shared.timers
+    assert first.gone and not second.gone
+    assert hubs[0]._callbacks
+    watch._undo()
+    assert shared.timers == []
 
 
 def test_the_first_look_at_what_blocks_the_hub_sees_its_stack(other: greenlet.greenlet) -> None:
