@@ -106,6 +106,10 @@ class Rsyslog:
         self.process.kill()
         self.process.wait(60)
         self.process = None
+        with (self.folder / "received").open("ab+") as written:
+            written.seek(0)
+            if (lines := written.read()) and not lines.endswith(b"\n"):  # it would swallow the next life's first
+                written.write(b"\n")
 
     def received(self) -> list[dict[str, str]]:
         """One dict a message; the half line a kill left behind counts for nothing."""
@@ -117,7 +121,7 @@ class Rsyslog:
         for line in lines:
             try:
                 made.append(json.loads(line))
-            except ValueError:  # a half line, and the first of the next life behind it
+            except ValueError:  # half a line
                 made.append({"message": line.decode(errors="replace")})
         return made
 

@@ -64,21 +64,22 @@ def test_nothing_is_lost_when_the_receiver_is_killed_again_and_again(
     finished = threading.Event()
 
     def killer() -> None:
-        for number in range(kills):
-            until(lambda least=(number + 1) * 2000: len(receiver.received()) > least)  # type: ignore[misc]
+        for _ in range(kills):
+            least = len(receiver.received()) + 2000
+            until(lambda least=least: len(receiver.received()) > least)  # type: ignore[misc]
             receiver.kill()
             receiver.start()
         finished.set()
 
     thread = threading.Thread(target=killer)
     thread.start()
-    next_one, failures = 1, 0
-    while not finished.is_set() or next_one < 15_000:
+    next_one, failures, sent = 1, 0, False
+    while not (sent and finished.is_set() and next_one > 15_000):
         try:
             transport.send(numbered(next_one, 1000))
-            next_one += 1000
+            next_one, sent = next_one + 1000, True
         except ReceiverError:
-            failures += 1
+            failures, sent = failures + 1, False
     thread.join()
     transport.close()
     seen = numbers(receiver)
