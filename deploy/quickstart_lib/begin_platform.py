@@ -12,15 +12,17 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 PATIENCE_S = 10.0
+_IDENTITY = b"AGENT_VIP_IDENTITY="
 
 
-def agents_of(volttron_home: str) -> set[int]:
-    """Pids of the platform's agents, and of what they started."""
+def agents_of(volttron_home: str) -> dict[int, str]:
+    """Identities of the platform's agents, and of what they started, by pid: by the environment it was started with."""
     platform = f"VOLTTRON_HOME={volttron_home}".encode()
-    found = set()
+    found = {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
@@ -28,20 +30,26 @@ def agents_of(volttron_home: str) -> set[int]:
             environment = (folder / "environ").read_bytes().split(b"\0")
         except OSError:
             continue  # gone, or another user's
-        if platform in environment and any(entry.startswith(b"AGENT_VIP_IDENTITY=") for entry in environment):
-            found.add(int(folder.name))
+        identity = next((entry for entry in environment if entry.startswith(_IDENTITY)), None)
+        if platform in environment and identity is not None:
+            found[int(folder.name)] = os.fsdecode(identity.removeprefix(_IDENTITY))
     return found
+
+
+def end(find: Callable[[], Collection[int]], sign: int, patience: float) -> None:
+    """Sends `sign` to the processes that `find` finds, and kills those that are there after `patience` seconds."""
+    for sent in (sign, signal.SIGKILL):
+        deadline = time.monotonic() + patience
+        for pid in find():
+            with contextlib.suppress(OSError):
+                os.kill(pid, sent)
+        while find() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 def end_agents(volttron_home: str, patience: float = PATIENCE_S) -> None:
     """Asks them to end, as a platform does, and kills those who have not after `patience` seconds."""
-    for sign in (signal.SIGINT, signal.SIGKILL):
-        for pid in agents_of(volttron_home):
-            with contextlib.suppress(OSError):
-                os.kill(pid, sign)
-        deadline = time.monotonic() + patience
-        while agents_of(volttron_home) and time.monotonic() < deadline:
-            time.sleep(0.1)
+    end(lambda: agents_of(volttron_home), signal.SIGINT, patience)
 
 
 if __name__ == "__main__":

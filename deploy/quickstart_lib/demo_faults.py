@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import prove, volttron_platform
 from .account import Runner
+from .begin_platform import agents_of
 from .failure import StepFailed
 from .state import Home
 from .volttron_platform import DEVICE, HISTORIAN, PlatformAgent
@@ -153,12 +154,5 @@ def _call(home: Home, runner: Runner, identity: str, method: str, arguments: dic
 
 
 def _find(home: Home, identity: str) -> int | None:
-    """The process of an agent, by the environment it was started with; None when there is none."""
-    marks = {f"AGENT_VIP_IDENTITY={identity}".encode(), f"VOLTTRON_HOME={home.volttron}".encode()}
-    for folder in Path("/proc").iterdir():
-        try:
-            if folder.name.isdigit() and marks <= set((folder / "environ").read_bytes().split(b"\0")):
-                return int(folder.name)
-        except OSError:
-            continue  # gone, or another user's
-    return None
+    """The process of an agent; None when there is none."""
+    return next((pid for pid, found in agents_of(str(home.volttron)).items() if found == identity), None)

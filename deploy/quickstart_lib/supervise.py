@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .account import Runner
+from .begin_platform import end
 from .failure import StepFailed
 from .state import Home
 
@@ -203,17 +204,7 @@ def processes_of(home: Home, root: Path = Path("/proc")) -> dict[int, str]:
 
 def end_processes(home: Home, patience: float = 10) -> list[str]:
     """Ends what is left of `home`: asked first, killed after `patience` seconds. Returns what would not go."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        deadline = time.monotonic() + patience
-        for pid in processes_of(home):
-            try:
-                os.kill(pid, sign)
-            except OSError:
-                continue
-        while processes_of(home) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        if not processes_of(home):
-            return []
+    end(lambda: processes_of(home), signal.SIGTERM, patience)
     return list(processes_of(home).values())
 
 

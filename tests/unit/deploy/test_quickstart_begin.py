@@ -39,7 +39,7 @@ def test_agents_of_a_killed_platform_end_before_the_next_one_begins(
     platform = str(home.volttron)
     ending, deaf = left(ENDS_WHEN_ASKED, platform, "listener"), left(NEVER_HEARS, platform, "platform.driver")
     others = [left(ENDS_WHEN_ASKED, f"{platform}2", "listener"), left(ENDS_WHEN_ASKED, platform, "")]
-    assert begin_platform.agents_of(platform) == {ending.pid, deaf.pid}
+    assert begin_platform.agents_of(platform) == {ending.pid: "listener", deaf.pid: "platform.driver"}
     begin_platform.end_agents(platform, patience=2)
     assert not begin_platform.agents_of(platform)
     assert ending.wait(60) and deaf.wait(60)
