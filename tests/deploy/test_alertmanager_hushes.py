@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from delivered import SEVERITY, Receiver, at_once, post
@@ -38,7 +39,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             alertmanager.stop()
 
 
-def alert(name: str, site: str, ended: bool = False, **labels: str) -> dict[str, object]:
+def alert(name: str, site: str, ended: bool = False, **labels: str) -> dict[str, Any]:
     """One as Prometheus tells it; `instance` is plant1 unless said otherwise, and with an empty one there is none."""
     found = {"alertname": name, "site": site, "instance": "plant1", "severity": SEVERITY.get(name, "warning")} | labels
     times = {"startsAt": OVER, "endsAt": OVER} if ended else {}
@@ -137,8 +138,7 @@ def test_a_cause_hushes_its_consequences(running: Running, case: str) -> None:
     told = [(cause, labels), *hushed, *heard]
     post(running.alertmanager.url, *(alert(name, site, **more) for name, more in told))
     expected = {
-        tuple(sorted(alert(name, site, **more)["labels"].items())): (name, more) in hushed  # type: ignore[attr-defined]
-        for name, more in told
+        tuple(sorted(alert(name, site, **more)["labels"].items())): (name, more) in hushed for name, more in told
     }
 
     def found() -> dict[tuple[tuple[str, str], ...], bool]:

@@ -63,10 +63,12 @@ def test_nothing_is_lost_when_the_receiver_is_killed_again_and_again(
     kills = 5
     finished = threading.Event()
 
+    def took_more_than(least: int) -> Callable[[], bool]:
+        return lambda: len(receiver.received()) > least
+
     def killer() -> None:
         for _ in range(kills):
-            least = len(receiver.received()) + 2000
-            until(lambda least=least: len(receiver.received()) > least)  # type: ignore[misc]
+            until(took_more_than(len(receiver.received()) + 2000))
             receiver.kill()
             receiver.start()
         finished.set()
